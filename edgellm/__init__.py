@@ -1,0 +1,1 @@
+"""EdgeLLM: own a language model end to end, on your own hardware."""

@@ -1,0 +1,1 @@
+"""Continuous batching over llama.cpp, in a process of its own."""

@@ -1,0 +1,1 @@
+"""Which model, and does it fit here?"""

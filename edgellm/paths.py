@@ -1,0 +1,118 @@
+"""Every folder EdgeLLM keeps, private by default, and atomic replacement of files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+PRIVATE_DIR = 0o700
+PRIVATE_FILE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where one EdgeLLM installation keeps its things. Nothing is created until it is written to."""
+
+    data: Path
+    """What must not be lost: store, models."""
+    cache: Path
+    """What can be computed again: saved conversations' KV state, measurements."""
+    config: Path
+    """What the user wrote: settings, key bindings."""
+
+    @property
+    def store(self) -> Path:
+        """The SQLite file with sessions, ratings and jobs."""
+        return self.data / "edgellm.db"
+
+    @property
+    def models(self) -> Path:
+        """Downloaded and added model files."""
+        return self.data / "models"
+
+    @property
+    def jobs(self) -> Path:
+        """One folder per long work, with its event log."""
+        return self.data / "jobs"
+
+    @property
+    def logs(self) -> Path:
+        """What workers and jobs wrote to standard error."""
+        return self.data / "logs"
+
+    @property
+    def conversations(self) -> Path:
+        """Saved KV states, resumed without prefill."""
+        return self.cache / "conversations"
+
+    @property
+    def settings(self) -> Path:
+        """The user's settings file."""
+        return self.config / "settings.toml"
+
+
+def home_from(environment: Mapping[str, str]) -> Home:
+    """Where EdgeLLM lives for this user.
+
+    `EDGELLM_HOME` moves everything below one folder; otherwise the platform's own conventions apply.
+    """
+    root = environment.get("EDGELLM_HOME")
+    if root:
+        base = Path(root).expanduser().absolute()
+        return Home(data=base / "data", cache=base / "cache", config=base / "config")
+    from platformdirs import PlatformDirs  # deferred: not needed when EDGELLM_HOME is set
+
+    dirs = PlatformDirs("edgellm", appauthor=False)
+    return Home(
+        data=Path(dirs.user_data_dir), cache=Path(dirs.user_cache_dir), config=Path(dirs.user_config_dir)
+    )
+
+
+def private_dir(path: Path) -> Path:
+    """Create `path` and its missing parents, readable by the owner alone. Returns `path`."""
+    missing = [path, *path.parents]
+    for folder in reversed([p for p in missing if not p.exists()]):
+        folder.mkdir(mode=PRIVATE_DIR, exist_ok=True)
+        folder.chmod(PRIVATE_DIR)  # mkdir's mode is cut by the umask
+    return path
+
+
+def sync_dir(path: Path) -> None:
+    """Make a rename inside `path` survive power loss."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Write a file that appears complete or not at all.
+
+    Yields a binary file in the same folder; leaving the block normally syncs it and renames it over
+    `path`, leaving by an exception removes it and keeps the old `path`.
+    """
+    private_dir(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_dir(path.parent)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace `path` with `content`, atomically and readable by the owner alone."""
+    with replacing(path) as handle:
+        handle.write(content)

@@ -1,0 +1,1 @@
+"""EdgeLLM inside your program."""

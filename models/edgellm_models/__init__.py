@@ -1,0 +1,1 @@
+"""The catalogue: one TOML card per base model or embedder."""

@@ -1,0 +1,1 @@
+"""The control room: EdgeLLM in a terminal."""
