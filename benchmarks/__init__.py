@@ -1,0 +1,1 @@
+"""Every claimed number, one command each."""

@@ -55,6 +55,8 @@ class BackendInfo:
     """What computes: `cpu`, `metal`, `cuda`."""
     fingerprint: str
     """Identifies weights and KV layout; saved states of another fingerprint are refused."""
+    threads: int = 0
+    """Compute threads at opening; 0 when their number makes no difference."""
 
 
 class Sampler(Protocol):

@@ -1,0 +1,49 @@
+# EdgeLLM: each target creates what it needs.
+
+PYTHON   ?= python3
+VENV     ?= .venv
+EXTRAS   ?=
+PORTABLE ?=
+REBUILD  ?=
+ARGS     ?=
+
+BIN := $(VENV)/bin
+SETUP = $(PYTHON) -m scripts.set_up --venv "$(VENV)" --extras "$(EXTRAS)" $(if $(PORTABLE),--portable)
+
+.PHONY: help run setup test check bench format clean
+
+help:            ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+run: .setup      ## open EdgeLLM; without a terminal, the guided tour
+	@if [ -t 0 ] && [ -t 1 ]; then exec "$(BIN)/edgellm" $(ARGS); else exec "$(BIN)/edgellm" tour $(ARGS); fi
+
+setup:           ## environment, llama.cpp for this processor, dependencies (EXTRAS=all PORTABLE=1 REBUILD=1)
+	@$(SETUP) $(if $(REBUILD),--rebuild)
+	@echo "EdgeLLM is set up in $(VENV)."
+
+test: .setup     ## every test (ARGS='-k engine -m "not live"' chooses some)
+	@"$(BIN)/python" -m pytest $(ARGS)
+
+check: .setup    ## format, lint, types, import contracts, repository rules
+	@"$(BIN)/ruff" format --check .
+	@"$(BIN)/ruff" check .
+	@"$(BIN)/python" -m mypy
+	@"$(BIN)/lint-imports"
+	@"$(BIN)/python" -m pytest -q tests/rules
+
+bench: .setup    ## every benchmark, results in benchmarks/results (ARGS='--llama-server PATH')
+	@"$(BIN)/python" -m benchmarks $(ARGS)
+
+format: .setup   ## format the sources and the generated parts of README
+	@"$(BIN)/ruff" format .
+	@"$(BIN)/ruff" check --fix .
+	@"$(BIN)/python" -m scripts.readme_tree --write
+
+clean:           ## remove what tools left behind (not the environment)
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist snapshot_report.html
+
+.setup:
+	@$(SETUP)
+
+.PHONY: .setup

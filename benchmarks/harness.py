@@ -1,0 +1,139 @@
+"""How every benchmark runs: arms in turn (A B A B), an idle machine, medians, one command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import facts
+from benchmarks.arms.base import Arm, ArmConfig, ArmFailed
+from benchmarks.arms.locked import LockedLlama
+from benchmarks.arms.servers import LlamaServer, PackagedServer
+from benchmarks.arms.worker import WorkerArm
+from benchmarks.clients import WrongWork
+from benchmarks.idle import MachineBusy, wait_until_idle
+from benchmarks.report import Report, Spread, save
+from benchmarks.texts import Texts, starter_path
+from scripts.machine import core_count
+
+RESULTS = Path(__file__).resolve().parent / "results"
+Trial = Callable[[Arm, int], Mapping[str, float]]
+"""Measures one arm in one round: metric to value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line asked for."""
+
+    model: Path
+    rounds: int
+    is_trial: bool
+    """Tiny sizes, one round, any machine: does it run?"""
+    allow_busy: bool
+    llama_server: Path | None
+    keep: bool
+    """Write the result into `benchmarks/results`."""
+    as_json: bool
+
+    @property
+    def is_meaningless(self) -> bool:
+        """Whether the numbers must not be quoted."""
+        return self.is_trial or self.allow_busy
+
+    def arm_config(self, *, context_tokens: int, parallel: int) -> ArmConfig:
+        """A set-up shared by all arms of one benchmark."""
+        return ArmConfig(model=self.model, context_tokens=context_tokens, parallel=parallel, threads=core_count())
+
+
+def parse_options(arguments: Sequence[str] | None, what: str) -> Options:
+    """Read the command line that all benchmarks share."""
+    parser = argparse.ArgumentParser(description=what)
+    parser.add_argument("--rounds", type=int, default=5, help="how often each arm is measured")
+    parser.add_argument("--trial", action="store_true", help="tiny sizes, one round: only shows that it runs")
+    parser.add_argument("--allow-busy", action="store_true", help="measure on a busy machine; results say so")
+    parser.add_argument("--llama-server", type=Path, default=os.environ.get("LLAMA_SERVER"), metavar="PATH")
+    parser.add_argument("--model", type=Path, help="another GGUF file than the starter")
+    parser.add_argument("--no-save", action="store_true", help="leave benchmarks/results alone")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    found = parser.parse_args(arguments)
+    return Options(
+        model=found.model or starter_path(),
+        rounds=1 if found.trial else found.rounds,
+        is_trial=found.trial,
+        allow_busy=found.allow_busy,
+        llama_server=Path(found.llama_server) if found.llama_server else None,
+        keep=not (found.no_save or found.trial or found.allow_busy),
+        as_json=found.json,
+    )
+
+
+def choose_arms(options: Options, config: ArmConfig) -> tuple[list[Arm], list[str]]:
+    """EdgeLLM and every rival that is here; then the ones that are not, with the reason."""
+    arms: list[Arm] = [WorkerArm(config), LockedLlama(config)]
+    skipped = []
+    if missing := PackagedServer.missing():
+        skipped.append(f"llama_cpp.server: {', '.join(missing)} not installed (`make setup EXTRAS=bench`).")
+    else:
+        arms.append(PackagedServer(config))
+    if options.llama_server is None:
+        skipped.append("llama-server: no path given (--llama-server PATH or LLAMA_SERVER; see docs/benchmarks.md).")
+    else:
+        arms.append(LlamaServer(config, options.llama_server))
+    return arms, skipped
+
+
+def measure(arms: Sequence[Arm], trial: Trial, options: Options) -> dict[str, dict[str, Spread]]:
+    """Measure every arm once a round, in turn, on an idle machine; the first round warms up and is not counted.
+
+    Raises: MachineBusy, ArmFailed, WrongWork.
+    """
+    values: dict[str, dict[str, list[float]]] = {arm.name: {} for arm in arms}
+    warm_up = 0 if options.is_trial else 1
+    with ExitStack() as running:
+        for arm in arms:
+            running.callback(arm.stop)
+            arm.start()
+        for number in range(options.rounds + warm_up):
+            for arm in arms:
+                _wait(options)
+                found = trial(arm, number)
+                for metric, value in found.items() if number >= warm_up else ():
+                    values[arm.name].setdefault(metric, []).append(value)
+                _talk(f"round {number}: {arm.name} {dict(found)}")
+    return {name: {m: Spread(tuple(v)) for m, v in metrics.items()} for name, metrics in values.items()}
+
+
+def _wait(options: Options) -> None:
+    if not options.is_meaningless:
+        wait_until_idle()
+
+
+def _talk(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main(run: Callable[[Options, Texts], Report], arguments: Sequence[str] | None = None) -> int:
+    """Run one benchmark from the command line; prints its table. Returns the exit code."""
+    options = parse_options(arguments, run.__doc__ or "")
+    texts = Texts(options.model)
+    try:
+        publish(run(options, texts), options)
+    except (MachineBusy, ArmFailed, WrongWork) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    finally:
+        texts.close()
+    return 0
+
+
+def publish(report: Report, options: Options) -> None:
+    """Print a result, and keep it when it means something."""
+    print(json.dumps(report.as_json(), indent=1) if options.as_json else report.table(), flush=True)
+    if options.keep:
+        save(report, facts.gather(), RESULTS)

@@ -1,0 +1,117 @@
+"""An answer as it arrives: drawn on a terminal, written into a pipe, or gathered into one JSON object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edgellm.cli.interrupt import stopping
+from edgellm.cli.units import count, rate, span
+from edgellm.cli.world import World
+from edgellm.safetext import StreamCleaner
+from edgellm.types import Delta, FinishReason, Loading, Notice, Prefill, Reply, StreamEvent
+
+if TYPE_CHECKING:
+    from edgellm.sdk.stream import ReplyStream
+
+
+def follow(stream: ReplyStream, world: World, *, quiet: bool = False) -> tuple[Reply, bool]:
+    """Show the stream to its end; Ctrl+C stops it and keeps the partial answer.
+
+    Returns: the reply, and whether it was interrupted. `quiet` shows everything but the answer itself.
+    """
+    view = _View(world, quiet)
+    with stream, stopping(stream.cancel) as interrupt:
+        try:
+            for event in stream:
+                view.show(event)
+        finally:
+            view.end()
+    return stream.reply, interrupt.happened
+
+
+class _View:
+    """Where the pieces of one answer go; each text passes one cleaner, so that no escape survives a cut."""
+
+    def __init__(self, world: World, quiet: bool) -> None:
+        self._out = world.out
+        self._err = world.err
+        self._quiet = quiet
+        self._text = StreamCleaner()
+        self._thought = StreamCleaner()
+        self._role = ""
+        self._last = "\n"
+
+    def show(self, event: StreamEvent) -> None:
+        """One event, at once."""
+        if isinstance(event, Loading):
+            self._err.status(f"opening {event.model} {event.fraction:.0%}")
+        elif isinstance(event, Prefill):
+            self._err.status(f"reading the prompt {event.done_tokens:,} of {event.total_tokens:,} tokens")
+        elif isinstance(event, Notice):
+            self._err.note(event.text)
+        elif not self._quiet:
+            self._show_piece(event)
+
+    def _show_piece(self, delta: Delta) -> None:
+        if delta.reasoning and self._out.is_terminal:  # a pipe gets the answer alone
+            self._write(self._thought.feed(delta.reasoning), "dim")
+        if delta.text:
+            self._write(self._text.feed(delta.text), "")
+
+    def _write(self, text: str, role: str) -> None:
+        if not text:
+            return
+        self._err.clear_status()
+        if role != self._role and self._role and self._last != "\n":
+            self._out.write("\n\n")
+        self._role = role
+        self._last = text[-1]
+        self._out.write(self._out.paint(text, role))
+
+    def end(self) -> None:
+        """What was held back, and the end of the line."""
+        self._err.clear_status()
+        self._write(self._text.flush(), "")
+        if not self._quiet and self._last != "\n":
+            self._out.write("\n")
+
+
+def as_json(reply: Reply) -> dict[str, Any]:
+    """The documented object of `edgellm chat --json`."""
+    return {
+        "text": reply.text,
+        "finish_reason": reply.finish_reason.value,
+        "model": reply.model,
+        "usage": {
+            "prompt_tokens": reply.usage.prompt_tokens,
+            "cached_tokens": reply.usage.cached_tokens,
+            "completion_tokens": reply.usage.completion_tokens,
+        },
+        "timings": {
+            "load_s": reply.timings.load_s,
+            "ttft_s": reply.timings.ttft_s,
+            "prefill_tokens_per_s": reply.timings.prefill_tokens_per_s,
+            "decode_tokens_per_s": reply.timings.decode_tokens_per_s,
+        },
+    }
+
+
+ENDINGS = {
+    FinishReason.LENGTH: "cut at the token limit",
+    FinishReason.CANCELLED: "stopped",
+    FinishReason.DEADLINE: "out of time",
+}
+
+
+def in_one_line(reply: Reply) -> str:
+    """What the answer cost: tokens, speed, time to the first one, reuse."""
+    parts = [
+        count(reply.usage.completion_tokens, "token"),
+        rate(reply.timings.decode_tokens_per_s),
+        f"first after {span(reply.timings.ttft_s)}",
+    ]
+    if reply.usage.cached_tokens:
+        parts.append(f"{reply.usage.cached_tokens:,} of {reply.usage.prompt_tokens:,} prompt tokens reused")
+    if reply.finish_reason in ENDINGS:
+        parts.insert(0, ENDINGS[reply.finish_reason])
+    return " · ".join(parts)

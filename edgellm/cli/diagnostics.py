@@ -1,0 +1,168 @@
+"""Everything on standard error: notes, progress, and what went wrong, with its exit code.
+
+What an exit code means is one table, `MEANINGS`; which error gets which is one table, `BY_TYPE`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from edgellm import errors
+from edgellm.cli.channel import Channel
+from edgellm.cli.style import bad, bold, dim, shorten, warn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Code(IntEnum):
+    """How the command ended."""
+
+    DONE = 0
+    ANSWER_IS_NO = 1
+    USAGE = 2
+    INVALID_INPUT = 3
+    NOT_FOUND = 4
+    MISSING_EXTRA = 5
+    MODEL = 6
+    ENGINE = 7
+    DOWNLOAD = 8
+    STORE = 9
+    JOB = 10
+    OTHER = 11
+    FILE = 12
+    UNEXPECTED = 70
+    INTERRUPTED = 130
+    READER_GONE = 141
+
+
+MEANINGS: dict[Code, str] = {
+    Code.DONE: "It worked.",
+    Code.ANSWER_IS_NO: "The question was answered, and the answer is no: `doctor` found a failure, a model does not "
+    "fit, a file is damaged.",
+    Code.USAGE: "The command line itself is wrong: an unknown command or option, a missing argument.",
+    Code.INVALID_INPUT: "A value is malformed or out of range: sampling, schema, settings, a prompt longer than the "
+    "context.",
+    Code.NOT_FOUND: "No model, session or job has this name.",
+    Code.MISSING_EXTRA: "The feature needs an optional install; the message names it.",
+    Code.MODEL: "A model file was refused, does not fit or cannot be opened.",
+    Code.ENGINE: "The engine could not serve the request: queue full, time over, worker died.",
+    Code.DOWNLOAD: "A download failed, was refused offline, or brought the wrong bytes.",
+    Code.STORE: "The store is damaged, busy, from a newer EdgeLLM, or the disk is full.",
+    Code.JOB: "A long work ended badly.",
+    Code.OTHER: "Another error that EdgeLLM reports on purpose.",
+    Code.FILE: "The operating system refused a file or folder.",
+    Code.UNEXPECTED: "A defect in EdgeLLM; the traceback is in the log file that the message names.",
+    Code.INTERRUPTED: "Ctrl+C. What was answered so far has been written.",
+    Code.READER_GONE: "Whoever read the output stopped reading.",
+}
+
+BY_TYPE: dict[type[BaseException], Code] = {
+    errors.InvalidInput: Code.INVALID_INPUT,
+    errors.NotFound: Code.NOT_FOUND,
+    errors.MissingExtra: Code.MISSING_EXTRA,
+    errors.ModelError: Code.MODEL,
+    errors.EngineError: Code.ENGINE,
+    errors.DownloadError: Code.DOWNLOAD,
+    errors.StoreError: Code.STORE,
+    errors.JobError: Code.JOB,
+    errors.EdgeLLMError: Code.OTHER,
+    OSError: Code.FILE,
+}
+
+
+def code_of(error: BaseException) -> Code:
+    """The exit code for an error, by its most specific type; an OSError counts when it names a file."""
+    if isinstance(error, OSError) and error.filename is None:
+        return Code.UNEXPECTED
+    for kind in type(error).__mro__:
+        if kind in BY_TYPE:
+            return BY_TYPE[kind]
+    return Code.UNEXPECTED
+
+
+class Diagnostics(Channel):
+    """Standard error: talk that is not the result."""
+
+    _drawing = False
+
+    def note(self, text: str) -> None:
+        """Something worth knowing."""
+        self.clear_status()
+        self.line(dim(text))
+
+    def warn(self, text: str) -> None:
+        """Something to look at."""
+        self.clear_status()
+        self.line(warn("warning: "), text)
+
+    def ask(self, question: str) -> None:
+        """A question whose answer is typed on the same line."""
+        from edgellm.safetext import clean_line
+
+        self.clear_status()
+        self.write(f"{clean_line(question)} [y/N] ")
+
+    def status(self, text: str) -> None:
+        """What is going on at this moment; drawn over by the next one, and only on a terminal."""
+        if self.has_cursor:
+            self._drawing = True
+            self.write("\r" + self.paint(shorten(text, self._columns() - 1), "dim") + "\x1b[K")
+
+    def clear_status(self) -> None:
+        """Take the status line away."""
+        if self._drawing:
+            self._drawing = False
+            self.write("\r\x1b[K")
+
+    def usage_error(self, command: str, message: str, hint: str = "") -> Code:
+        """The command line was not understood. Returns the exit code."""
+        self.line(bad("error: "), message)
+        self.line(dim("hint:  "), hint or f"see `{command} --help`")
+        return Code.USAGE
+
+    def report(self, error: BaseException, log: Path) -> Code:
+        """Tell what went wrong; a defect's traceback goes to `log`. Returns the exit code."""
+        self.clear_status()
+        code = code_of(error)
+        if code is Code.UNEXPECTED:
+            self._report_defect(error, log)
+        elif isinstance(error, errors.EdgeLLMError):
+            self._report_known(error)
+        elif isinstance(error, OSError):
+            self.line(bad("error: "), f"cannot use {str(error.filename)!r}: {error.strerror}")
+        return code
+
+    def _report_known(self, error: errors.EdgeLLMError) -> None:
+        if isinstance(error, errors.MissingExtra):  # promised to be one line
+            self.line(bad("error: "), str(error))
+            return
+        self.line(bad("error: "), error.message)
+        if error.hint:
+            self.line(dim("hint:  "), error.hint)
+
+    def _report_defect(self, error: BaseException, log: Path) -> None:
+        self.line(bad("error: "), "EdgeLLM ran into a defect: ", bold(f"{type(error).__name__}: {error}"))
+        try:
+            append_traceback(error, log)
+        except OSError as refusal:
+            self.line(dim("hint:  "), f"the traceback could not be written to {str(log)!r}: {refusal.strerror}")
+            return
+        self.line(dim("hint:  "), f"the traceback is in {log}; please report it")
+
+
+def append_traceback(error: BaseException, log: Path) -> None:
+    """Add the traceback to the private file `log`."""
+    import os  # deferred, all of them: only a defect needs them
+    import time
+    import traceback
+
+    from edgellm.paths import PRIVATE_FILE, private_dir
+
+    private_dir(log.parent)
+    lines = traceback.format_exception(error)
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
+    with os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace") as handle:
+        handle.write(f"{stamp}\n{''.join(lines)}\n")

@@ -1,0 +1,248 @@
+"""`edgellm models`: which model, does it fit, and getting it here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgellm.cli.diagnostics import Code
+from edgellm.cli.lazy import OrderedGroup
+from edgellm.cli.progress import ProgressLine
+from edgellm.cli.style import Part, bad, bold, dim, good, warn
+from edgellm.cli.table import Column
+from edgellm.cli.units import rate, size
+from edgellm.cli.world import World, pass_world
+from edgellm.errors import ModelNotFound
+
+if TYPE_CHECKING:
+    from edgellm.hub.cards import ModelCard
+    from edgellm.hub.fit import Fit
+    from edgellm.hub.installed import InstalledModel
+    from edgellm.sdk.facade import EdgeLLM
+
+JSON = click.option("--json", "as_data", is_flag=True, help="Print JSON.")
+CONTEXT = click.option(
+    "--context", "context_tokens", type=click.IntRange(min=1), metavar="N", help="Tokens the model should look back on."
+)
+VERDICTS = {"fits": good("fits"), "tight": warn("tight"), "no": bad("does not fit")}
+
+
+@click.group("models", cls=OrderedGroup)
+def models() -> None:
+    """Choose, fit, fetch, verify and remove models.
+
+    NAME is an installed model, `starter`, a card of the catalogue, or a path to a .gguf file.
+    """
+
+
+@models.command("list")
+@click.option("--all", "with_cards", is_flag=True, help="Add the catalogue: models that can be fetched.")
+@click.option("--fits", "only_fitting", is_flag=True, help="Add what of the catalogue fits this machine.")
+@JSON
+@pass_world
+def list_models(world: World, with_cards: bool, only_fitting: bool, as_data: bool) -> None:
+    """List installed models, and those that can be."""
+    with world.open() as edge:
+        installed = edge.models.list()
+        cards = edge.models.cards()
+        fits = {card.id: edge.models.fit(card.id) for card in cards} if with_cards or only_fitting else {}
+    if only_fitting:
+        fits = {name: fit for name, fit in fits.items() if fit.verdict != "no"}
+    shown = [card for card in cards if card.id in fits]
+    if as_data:
+        world.out.json({"installed": installed, "catalogue": [{"card": card, "fit": fits[card.id]} for card in shown]})
+        return
+    _show_installed(world, installed)
+    if shown:
+        world.out.line()
+        _show_cards(world, shown, fits)
+    elif cards:
+        world.err.note(f"The catalogue has {len(cards)} more: edgellm models list --all, or --fits.")
+
+
+def _show_installed(world: World, installed: list[InstalledModel]) -> None:
+    if not installed:
+        world.err.note("No model is installed yet; `edgellm models list --fits` shows which would run here.")
+        return
+    header = [Column("INSTALLED"), Column("SIZE", right=True), Column("FROM", flexible=True)]
+    world.out.table(header, [(bold(model.name), size(model.size_bytes), dim(model.source)) for model in installed])
+
+
+def _show_cards(world: World, cards: list[ModelCard], fits: dict[str, Fit]) -> None:
+    header = [
+        Column("CATALOGUE"),
+        Column("NEEDS", right=True),
+        Column("HERE"),
+        Column("COMMERCIAL"),
+        Column("GOOD AT", flexible=True),
+    ]
+    rows: list[tuple[Part, ...]] = [
+        (
+            bold(card.id),
+            size(fits[card.id].total_bytes),
+            VERDICTS[fits[card.id].verdict],
+            card.commercial_use,
+            dim(card.good_at),
+        )
+        for card in cards
+    ]
+    world.out.table(header, rows)
+
+
+@models.command("show")
+@click.argument("name")
+@JSON
+@pass_world
+def show(world: World, name: str, as_data: bool) -> None:
+    """Show what is known about a model."""
+    with world.open() as edge:
+        try:
+            model = edge.models.get(name)
+        except ModelNotFound as unknown:
+            _show_card(world, _card(edge, name, unknown), as_data)
+            return
+        inspection = edge.models.inspect(name)
+    if as_data:
+        world.out.json({"model": model, "inspection": inspection})
+        return
+    world.out.line(bold(model.name))
+    world.out.facts(
+        [
+            ("file", str(model.path)),
+            ("size", size(model.size_bytes)),
+            ("from", model.source),
+            ("sha256", model.sha256 or dim("not recorded")),
+            ("model", inspection.name),
+            ("architecture", inspection.architecture),
+            ("parameters", f"{inspection.parameters / 1e6:,.0f} million"),
+            ("quantization", inspection.quantization),
+            ("context", f"{inspection.shape.trained_context_tokens:,} tokens"),
+            ("licence", inspection.licence or ""),
+            ("languages", ", ".join(inspection.languages)),
+        ]
+    )
+    for warning in inspection.warnings:
+        world.out.line(warn("note"), "  ", warning)
+
+
+def _card(edge: EdgeLLM, name: str, unknown: ModelNotFound) -> ModelCard:
+    """The catalogue's card. Raises: ModelNotFound with the nearest name, installed or in the catalogue."""
+    try:
+        return edge.models.card(name)
+    except ModelNotFound as error:
+        raise (error if "Did you mean" in error.hint else unknown) from None
+
+
+def _show_card(world: World, card: ModelCard, as_data: bool) -> None:
+    if as_data:
+        world.out.json({"card": card})
+        return
+    world.out.line(bold(card.name), dim(f"  {card.id}, not installed"))
+    world.out.facts(
+        [
+            ("publisher", card.publisher),
+            ("source", card.source),
+            ("licence", card.licence),
+            ("commercial use", f"{card.commercial_use}: {card.licence_note}"),
+            ("good at", card.good_at),
+            ("parameters", f"{card.parameters / 1e9:.2f} billion" if card.parameters else ""),
+            ("context", f"{card.context_tokens:,} tokens" if card.context_tokens else ""),
+            ("languages", card.languages_note or ", ".join(card.languages)),
+            ("files", ", ".join(file.quantization for file in card.files)),
+            ("package", card.package),
+        ]
+    )
+    if card.repository:
+        world.err.note(f"Get it: edgellm models pull {card.id}")
+
+
+@models.command("fit")
+@click.argument("name")
+@CONTEXT
+@JSON
+@pass_world
+def fit(world: World, name: str, context_tokens: int | None, as_data: bool) -> int:
+    """Say whether a model fits this machine; ends with 1 when it does not."""
+    with world.open() as edge:
+        verdict = edge.models.fit(name, context_tokens)
+    if as_data:
+        world.out.json(verdict)
+    else:
+        _show_fit(world, verdict)
+    return Code.ANSWER_IS_NO if verdict.verdict == "no" else Code.DONE
+
+
+def _show_fit(world: World, verdict: Fit) -> None:
+    speed = verdict.decode_tokens_per_s
+    world.out.line(VERDICTS[verdict.verdict], "  ", verdict.reason)
+    world.out.facts(
+        [
+            ("weights", size(verdict.weights_bytes) + (f" ({verdict.quantization})" if verdict.quantization else "")),
+            ("KV cache", f"{size(verdict.kv_bytes)} for {verdict.context_tokens:,} tokens"),
+            ("buffers", size(verdict.buffers_bytes)),
+            ("together", f"{size(verdict.total_bytes)} of {size(verdict.available_bytes)} available"),
+            ("speed", f"about {rate(speed)}" if speed else dim("unknown: the memory bandwidth was not measured")),
+        ]
+    )
+
+
+@models.command("add")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", metavar="NAME", help="Call it NAME; otherwise after the file.")
+@JSON
+@pass_world
+def add(world: World, file: Path, name: str | None, as_data: bool) -> None:
+    """Take a GGUF file into the library, after inspection."""
+    with world.open() as edge:
+        world.err.status(f"inspecting {file.name}")
+        model = edge.models.add(file, name)
+    _tell(world, model, "added", as_data)
+
+
+@models.command("pull")
+@click.argument("reference", metavar="CARD|OWNER/REPO[/FILE]")
+@JSON
+@pass_world
+def pull(world: World, reference: str, as_data: bool) -> None:
+    """Fetch a model; goes on where an earlier pull was cut off."""
+    with world.open() as edge:
+        model = edge.models.pull(reference, ProgressLine(world.err))
+    _tell(world, model, "fetched", as_data)
+
+
+@models.command("verify")
+@click.argument("name")
+@JSON
+@pass_world
+def verify(world: World, name: str, as_data: bool) -> None:
+    """Read a model's file again and compare its SHA-256."""
+    with world.open() as edge:
+        model = edge.models.verify(name, ProgressLine(world.err))
+    _tell(world, model, "unchanged", as_data)
+
+
+@models.command("remove")
+@click.argument("name")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@pass_world
+def remove(world: World, name: str, yes: bool) -> None:
+    """Delete a model's file."""
+    with world.open() as edge:
+        model = edge.models.get(name)
+        if world.confirms(f"Delete {model.name} ({size(model.size_bytes)})?", is_agreed=yes):
+            edge.models.remove(name)
+            world.err.note(f"deleted {model.name}")
+
+
+def _tell(world: World, model: InstalledModel, what: str, as_data: bool) -> None:
+    world.err.clear_status()
+    if as_data:
+        world.out.json(model)
+        return
+    world.out.line(good(what), "  ", bold(model.name), "  ", size(model.size_bytes))
+    if model.sha256:
+        world.out.line(dim(f"sha256 {model.sha256}"))
+    if what != "unchanged":
+        world.err.note(f"Use it: edgellm chat -m {model.name}")

@@ -1,0 +1,67 @@
+"""Long work while it happens: one line with a bar, the rate and the time left."""
+
+from __future__ import annotations
+
+from edgellm.cli.diagnostics import Diagnostics
+from edgellm.cli.units import size, span
+from edgellm.events import Cancelled, Failed, Finished, JobEvent, Progressed, Started
+
+FILLED, PARTS = "█", " ▏▎▍▌▋▊▉"
+
+
+class ProgressLine:
+    """Draws events on standard error: over and over on a terminal, beginning and end elsewhere."""
+
+    def __init__(self, err: Diagnostics) -> None:
+        self._err = err
+        self._title = ""
+        self._unit = ""
+        self._total: float | None = None
+
+    def __call__(self, event: JobEvent) -> None:
+        """Show one event."""
+        if isinstance(event, Started):
+            self._title, self._unit, self._total = event.title, event.unit, event.total
+            if not self._err.has_cursor:
+                self._err.note(event.title)
+        elif isinstance(event, Progressed):
+            self._total = event.total or self._total
+            self._err.status(progress_line(self._title, event, self._total, self._unit, self._err.width or 80))
+        elif isinstance(event, Finished | Failed | Cancelled):
+            self._err.clear_status()
+
+
+def progress_line(title: str, event: Progressed, total: float | None, unit: str, width: int) -> str:
+    """`smollm2  ███████▌   37 %  51.2 of 138 MiB  12 MiB/s  0:07 left`, cut to what the width allows."""
+    facts = [_amount(event.done, total, unit)]
+    if event.rate:
+        facts.append(f"{_quantity(event.rate, unit)}/s")
+    if event.left_s is not None:
+        facts.append(f"{span(event.left_s)} left")
+    if event.note:
+        facts.append(event.note)
+    text = "  ".join(facts)
+    if not total:
+        return f"{title}  {text}"
+    share = min(1.0, event.done / total)
+    room = width - len(title) - len(text) - 13
+    drawn = f"  {bar(share, min(room, 30))}" if room >= 8 else ""
+    return f"{title}{drawn} {share:4.0%}  {text}"
+
+
+def bar(share: float, width: int) -> str:
+    """A bar of `width` columns, filled to an eighth of a column."""
+    eighths = round(share * width * 8)
+    whole, rest = divmod(eighths, 8)
+    drawn = FILLED * whole + (PARTS[rest] if rest else "")
+    return drawn.ljust(width, "░")
+
+
+def _amount(done: float, total: float | None, unit: str) -> str:
+    if not total:
+        return _quantity(done, unit)
+    return f"{_quantity(done, unit)} of {_quantity(total, unit)}"
+
+
+def _quantity(number: float, unit: str) -> str:
+    return size(number) if unit in ("bytes", "B") else f"{number:,.0f} {unit}".rstrip()

@@ -1,0 +1,55 @@
+"""The command `edgellm`: its groups, and the options that hold for all of them."""
+
+from __future__ import annotations
+
+import click
+
+import edgellm
+from edgellm.cli.lazy import LazyGroup
+from edgellm.cli.world import World
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "chat": ("edgellm.cli.chat:chat", "Ask a local model, once or line by line."),
+    "tour": ("edgellm.cli.tour:tour", "See in a minute what EdgeLLM does, on this machine."),
+    "models": ("edgellm.cli.models:models", "Choose, fit, fetch, verify and remove models."),
+    "sessions": ("edgellm.cli.sessions:sessions", "List, search, export and delete conversations."),
+    "jobs": ("edgellm.cli.jobs:jobs", "List, follow and cancel long work."),
+    "doctor": ("edgellm.cli.doctor:doctor", "Check this installation and say what to repair."),
+    "settings": ("edgellm.cli.settings:settings", "Show and change settings."),
+    "completion": ("edgellm.cli.completion:completion", "Print shell completion for bash, zsh or fish."),
+}
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"edgellm {edgellm.__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    table=COMMANDS,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
+)
+@click.option("--home", metavar="FOLDER", help="Keep everything below FOLDER (also EDGELLM_HOME).")
+@click.option("--offline", is_flag=True, help="Never use the network, not even to look up a name.")
+@click.pass_context
+def root(context: click.Context, home: str | None, offline: bool) -> int | None:
+    """Own a language model end to end on your own hardware.
+
+    Without a command it opens the app. Everything stays on this machine.
+    """
+    world = context.find_object(World)
+    if world is None:
+        raise TypeError("the root command was started without a World")
+    world.home_option = home
+    world.offline = True if offline else None
+    if context.invoked_subcommand is not None:
+        return None
+    from edgellm.cli.app import open_app  # deferred: looks through installed packages
+
+    return open_app(world)

@@ -1,0 +1,47 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+def size(count: float | None) -> str:
+    """Bytes in binary units: `93.7 MiB`, `1.2 GiB`."""
+    if count is None:
+        return "?"
+    value, unit = float(count), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1023.5 or unit == "TiB":
+            break
+        value /= 1024
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
+
+
+def span(seconds: float) -> str:
+    """A duration: `0.42 s`, `12 s`, `3:05 min`, `1:02 h`."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02d} min"
+    return f"{minutes // 60}:{minutes % 60:02d} h"
+
+
+def rate(tokens_per_s: float | None) -> str:
+    """Tokens a second, with one digit below ten."""
+    if tokens_per_s is None:
+        return "?"
+    return f"{tokens_per_s:.0f} tok/s" if tokens_per_s >= 10 else f"{tokens_per_s:.1f} tok/s"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 message`, `2 messages`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def moment(timestamp_s: float, now_s: float) -> str:
+    """When something happened, local time: the hour for today, else the date."""
+    then, now = datetime.fromtimestamp(timestamp_s), datetime.fromtimestamp(now_s)
+    return f"{then:%H:%M}" if then.date() == now.date() else f"{then:%Y-%m-%d}"

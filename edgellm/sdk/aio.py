@@ -1,0 +1,152 @@
+"""AsyncEdgeLLM: the same methods as EdgeLLM, awaitable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self, Unpack, overload
+
+from edgellm.engine.metrics import EngineMetrics
+from edgellm.engine.wire import Token
+from edgellm.paths import Home
+from edgellm.sdk.background import Awaitables, awaitable
+from edgellm.sdk.facade import EdgeLLM, Prompt
+from edgellm.sdk.jobs import Jobs
+from edgellm.sdk.models import Models
+from edgellm.sdk.sessions import Sessions
+from edgellm.sdk.options import ChatOptions, CompleteOptions
+from edgellm.sdk.stream import ReplyStream, whole_async
+from edgellm.settings import Settings
+from edgellm.types import Reply
+
+
+class AsyncSessions(Awaitables[Sessions]):
+    """`Sessions`, awaitable."""
+
+    create = awaitable(Sessions.create)
+    get = awaitable(Sessions.get)
+    list = awaitable(Sessions.list)
+    latest = awaitable(Sessions.latest)
+    messages = awaitable(Sessions.messages)
+    siblings = awaitable(Sessions.siblings)
+    switch = awaitable(Sessions.switch)
+    rename = awaitable(Sessions.rename)
+    delete = awaitable(Sessions.delete)
+    search = awaitable(Sessions.search)
+    export = awaitable(Sessions.export)
+    rate = awaitable(Sessions.rate)
+    correct = awaitable(Sessions.correct)
+    regenerate = awaitable(Sessions.regenerate)
+    regenerate_stream = awaitable(Sessions.regenerate_stream)
+
+
+class AsyncModels(Awaitables[Models]):
+    """`Models`, awaitable. Callbacks run in the thread that does the work."""
+
+    list = awaitable(Models.list)
+    get = awaitable(Models.get)
+    cards = awaitable(Models.cards)
+    card = awaitable(Models.card)
+    hardware = awaitable(Models.hardware)
+    fit = awaitable(Models.fit)
+    inspect = awaitable(Models.inspect)
+    add = awaitable(Models.add)
+    pull = awaitable(Models.pull)
+    verify = awaitable(Models.verify)
+    remove = awaitable(Models.remove)
+    loaded = awaitable(Models.loaded)
+    load = awaitable(Models.load)
+    unload = awaitable(Models.unload)
+
+
+class AsyncJobs(Awaitables[Jobs]):
+    """`Jobs`, awaitable; `follow` is for threads: use `Jobs.follow` in one."""
+
+    start = awaitable(Jobs.start)
+    list = awaitable(Jobs.list)
+    get = awaitable(Jobs.get)
+    latest = awaitable(Jobs.latest)
+    cancel = awaitable(Jobs.cancel)
+    resume = awaitable(Jobs.resume)
+
+
+class AsyncEdgeLLM:
+    """EdgeLLM for asyncio programs; see `EdgeLLM` for arguments and errors."""
+
+    def __init__(
+        self,
+        model: str | None = None,
+        *,
+        home: str | Path | Home | None = None,
+        settings: Settings | None = None,
+        offline: bool | None = None,
+    ) -> None:
+        self._edge = EdgeLLM(model, home=home, settings=settings, offline=offline)
+        self.sessions = AsyncSessions(self._edge.sessions)
+        self.models = AsyncModels(self._edge.models)
+        self.jobs = AsyncJobs(self._edge.jobs)
+
+    @property
+    def blocking(self) -> EdgeLLM:
+        """The synchronous object underneath."""
+        return self._edge
+
+    @overload
+    async def chat(
+        self, prompt: Prompt | None, *, stream: Literal[False] = ..., **options: Unpack[ChatOptions]
+    ) -> Reply: ...
+
+    @overload
+    async def chat(
+        self, prompt: Prompt | None, *, stream: Literal[True], **options: Unpack[ChatOptions]
+    ) -> ReplyStream: ...
+
+    async def chat(
+        self, prompt: Prompt | None, *, stream: bool = False, **options: Unpack[ChatOptions]
+    ) -> Reply | ReplyStream:
+        """Answer a prompt or a conversation; cancelling the task cancels the request."""
+        running = await asyncio.to_thread(self._edge.chat, prompt, stream=True, **options)
+        return running if stream else await whole_async(running)
+
+    @overload
+    async def complete(
+        self, prompt: str, *, stream: Literal[False] = ..., **options: Unpack[CompleteOptions]
+    ) -> Reply: ...
+
+    @overload
+    async def complete(
+        self, prompt: str, *, stream: Literal[True], **options: Unpack[CompleteOptions]
+    ) -> ReplyStream: ...
+
+    async def complete(
+        self, prompt: str, *, stream: bool = False, **options: Unpack[CompleteOptions]
+    ) -> Reply | ReplyStream:
+        """Continue a text as it stands, without a chat template."""
+        running = await asyncio.to_thread(self._edge.complete, prompt, stream=True, **options)
+        return running if stream else await whole_async(running)
+
+    async def embed(self, texts: Sequence[str], *, model: str | None = None) -> list[list[float]]:
+        """One unit-length vector per text."""
+        return await asyncio.to_thread(self._edge.embed, texts, model=model)
+
+    async def tokenize(self, text: str, *, model: str | None = None) -> list[Token]:
+        """The tokens the model reads the text as."""
+        return await asyncio.to_thread(self._edge.tokenize, text, model=model)
+
+    async def stats(self, model: str | None = None) -> EngineMetrics | None:
+        """Counters of a loaded model; None when it is not loaded."""
+        return await asyncio.to_thread(self._edge.stats, model)
+
+    async def close(self) -> None:
+        """Save conversations, stop the workers, close the store."""
+        await asyncio.to_thread(self._edge.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()

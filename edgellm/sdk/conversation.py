@@ -1,0 +1,112 @@
+"""One request of a conversation: which messages go in, what is stored when the answer ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from edgellm.errors import EdgeLLMError, InvalidInput
+from edgellm.sdk.answer import Answer
+from edgellm.sdk.options import ChatOptions
+from edgellm.store import Store
+from edgellm.store.sessions import StoredMessage
+from edgellm.types import Message, Reply, Sampling
+
+BROKEN = "failed"
+"""Stored finish reason of an answer that an error cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A chat request after everything about it was decided."""
+
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    session_id: str | None = None
+    parent_id: str | None = None
+    """The stored user message that is being answered."""
+
+
+def prepare(
+    store: Store,
+    prompt: str | Sequence[Message] | None,
+    options: ChatOptions,
+    sampling: Sampling,
+) -> Ask:
+    """Decide what is sent; in a session, the user's message is stored before anything is generated.
+
+    `prompt` None answers the stored user message `parent` again; with a prompt, `parent` is the message it follows
+    (None: the session's newest). Raises: InvalidInput, SessionNotFound, StoreError.
+    """
+    system, session_id, parent_id = options.get("system"), options.get("session"), options.get("parent")
+    if session_id is None:
+        return Ask(_with_system(_as_messages(prompt), system), sampling)
+    if sampling.n != 1:
+        raise InvalidInput(
+            f"A session keeps one answer at a time; n = {sampling.n} was asked for.", field="n", value=sampling.n
+        )
+    session = store.sessions.get(session_id)
+    if prompt is None:
+        if parent_id is None:
+            raise InvalidInput("Nothing to answer: give a prompt, or the message to answer.", field="prompt")
+        asked = parent_id
+    else:
+        asked = _store_turn(store, session_id, prompt, parent_id)
+    history = tuple(as_message(stored) for stored in store.sessions.path(session_id, asked))
+    return Ask(_with_system(history, system or session.system), sampling, session_id, asked)
+
+
+def conclude(store: Store, ask: Ask, answer: Answer, error: EdgeLLMError | None) -> Reply:
+    """Store what was written, also when an error cut it off, and make the reply."""
+    reply = Reply(
+        choices=answer.choices(),
+        model=answer.model,
+        usage=answer.usage,
+        timings=answer.timings,
+        session_id=ask.session_id,
+        notices=tuple(answer.notices),
+    )
+    if error is None:
+        store.usage.add(model=answer.model, usage=answer.usage, timings=answer.timings)
+    if ask.session_id is None or ask.parent_id is None or answer.is_empty:
+        return reply
+    stored = store.sessions.append(
+        ask.session_id,
+        "assistant",
+        reply.text,
+        parent_id=ask.parent_id,
+        reasoning=reply.reasoning,
+        model=answer.model,
+        sampling=ask.sampling,
+        usage=answer.usage,
+        timings=answer.timings,
+        finish_reason=BROKEN if error else reply.finish_reason.value,
+    )
+    return replace(reply, message_id=stored.id)
+
+
+def as_message(stored: StoredMessage) -> Message:
+    """A stored turn as the engine takes it."""
+    return Message(role=stored.role, content=stored.content)
+
+
+def _as_messages(prompt: str | Sequence[Message] | None) -> tuple[Message, ...]:
+    if isinstance(prompt, str):
+        return (Message(role="user", content=prompt),)
+    if not prompt:
+        raise InvalidInput("The conversation is empty: give at least one message.", field="messages")
+    return tuple(prompt)
+
+
+def _with_system(messages: tuple[Message, ...], system: str | None) -> tuple[Message, ...]:
+    if not system or (messages and messages[0].role == "system"):
+        return messages
+    return (Message(role="system", content=system), *messages)
+
+
+def _store_turn(store: Store, session_id: str, prompt: str | Sequence[Message], parent_id: str | None) -> str:
+    for message in _as_messages(prompt):
+        stored = store.sessions.append(session_id, message.role, message.content, parent_id=parent_id)
+        parent_id = stored.id
+    assert parent_id is not None  # _as_messages never returns nothing
+    return parent_id

@@ -1,0 +1,145 @@
+"""From a model's name to a running engine worker."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from edgellm.engine.config import EngineConfig
+from edgellm.engine.metrics import EngineMetrics
+from edgellm.engine.pool import Pool
+from edgellm.engine.supervisor import Worker
+from edgellm.errors import ModelDoesNotFit, ModelNotFound
+from edgellm.hub.cards import Catalogue
+from edgellm.hub.fit import Fit, ModelShape, Verdict, fit, fit_card
+from edgellm.hub.hardware import Hardware, probe
+from edgellm.hub.inspect import Inspection
+from edgellm.hub.installed import InstalledModel, Library
+from edgellm.paths import Home
+from edgellm.sdk.inspections import Inspections
+from edgellm.settings import Settings
+
+FAKE = "fake:"
+DEFAULT_CONTEXT_TOKENS = 8192
+SMALLEST_CONTEXT_TOKENS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A model ready to be opened."""
+
+    name: str
+    config: EngineConfig
+    needed_bytes: int
+
+
+class Engines:
+    """Opens models on demand and keeps them within the memory budget. Thread-safe."""
+
+    def __init__(self, home: Home, settings: Settings, library: Library) -> None:
+        self._home = home
+        self._settings = settings
+        self._library = library
+        self._inspections = Inspections(home.cache / "inspections.json")
+        self._lock = threading.Lock()
+        self._opened_pool: Pool | None = None
+        self._chosen: dict[str, Chosen] = {}
+
+    def worker(self, name: str, on_progress: Callable[[float], None] | None = None) -> tuple[str, Worker]:
+        """The model's canonical name and its worker, started if need be.
+
+        Raises: ModelNotFound, ModelRejected, ModelDoesNotFit, ModelLoadFailed, WorkerDied.
+        """
+        chosen = self._chosen.get(name) or self._chosen.setdefault(name, self.choose(name))
+        worker = self._pool().worker(chosen.config, needed_bytes=chosen.needed_bytes, on_progress=on_progress)
+        return chosen.name, worker
+
+    def choose(self, name: str) -> Chosen:
+        """The configuration under which a model would be opened here. Raises as `worker` does."""
+        if name.startswith(FAKE):
+            return Chosen(name, self._config(name, "generate", self._settings.context_tokens or 2048), 0)
+        model = self._library.find(name)
+        shape = self.inspection(model).shape
+        verdict = self._largest_fit(model, shape, probe())
+        mode: Literal["embed", "generate"] = "embed" if shape.is_embedder else "generate"
+        return Chosen(model.name, self._config(str(model.path), mode, verdict.context_tokens), verdict.total_bytes)
+
+    def fit(self, name: str, catalogue: Catalogue, context_tokens: int | None) -> Fit:
+        """Whether an installed model, or else a card, fits this machine. Raises: ModelNotFound, ModelRejected."""
+        hardware = probe(measure_bandwidth=True)
+        try:
+            model = self._library.find(name)
+        except ModelNotFound:
+            return fit_card(catalogue.get(name), hardware, context_tokens or DEFAULT_CONTEXT_TOKENS)
+        shape = self.inspection(model).shape
+        wanted = context_tokens or self._wanted_context(shape)
+        return fit(shape, hardware, wanted, self._settings.kv_type)
+
+    def inspection(self, model: InstalledModel) -> Inspection:
+        """What a child process found when it opened the file first; remembered while the file stays the same."""
+        return self._inspections.of(model.path)
+
+    def loaded(self) -> list[str]:
+        """Names of models that are in memory now, as they were asked for."""
+        pool = self._opened_pool
+        if pool is None:
+            return []
+        return sorted({chosen.name for chosen in self._chosen.values() if pool.is_loaded(chosen.config)})
+
+    def unload(self, name: str) -> None:
+        """Close a model if it is open."""
+        chosen = self._chosen.pop(name, None)
+        if chosen is not None and self._opened_pool is not None:
+            self._opened_pool.unload(chosen.config)
+
+    def stats(self, name: str) -> EngineMetrics | None:
+        """Counters of a loaded model; None when it is not loaded."""
+        chosen = self._chosen.get(name)
+        if chosen is None or self._opened_pool is None or not self._opened_pool.is_loaded(chosen.config):
+            return None
+        return self._opened_pool.worker(chosen.config, needed_bytes=chosen.needed_bytes).stats()
+
+    def close(self) -> None:
+        """Stop every worker, conversations saved first."""
+        with self._lock:
+            pool, self._opened_pool = self._opened_pool, None
+        if pool is not None:
+            pool.close()
+
+    def _pool(self) -> Pool:
+        with self._lock:
+            if self._opened_pool is None:
+                budget = int(probe().total_memory_bytes * self._settings.memory_share)
+                self._opened_pool = Pool(budget_bytes=budget, log_dir=self._home.logs)
+            return self._opened_pool
+
+    def _wanted_context(self, shape: ModelShape) -> int:
+        return self._settings.context_tokens or min(shape.trained_context_tokens, DEFAULT_CONTEXT_TOKENS)
+
+    def _largest_fit(self, model: InstalledModel, shape: ModelShape, hardware: Hardware) -> Fit:
+        wanted = self._wanted_context(shape)
+        verdict = fit(shape, hardware, wanted, self._settings.kv_type)
+        while verdict.verdict is Verdict.NO and wanted > SMALLEST_CONTEXT_TOKENS and not self._settings.context_tokens:
+            wanted = max(SMALLEST_CONTEXT_TOKENS, wanted // 2)
+            verdict = fit(shape, hardware, wanted, self._settings.kv_type)
+        if verdict.verdict is Verdict.NO:
+            raise ModelDoesNotFit(
+                f"{model.name!r} does not fit this machine: {verdict.reason}",
+                hint="Choose a smaller model or a smaller context: edgellm models list --fits",
+                needed_bytes=verdict.total_bytes,
+                available_bytes=verdict.available_bytes,
+            )
+        return verdict
+
+    def _config(self, path: str, mode: Literal["generate", "embed"], context_tokens: int) -> EngineConfig:
+        return EngineConfig(
+            model_path=path,
+            mode=mode,
+            context_tokens=context_tokens,
+            kv_type=self._settings.kv_type,
+            threads=self._settings.threads,
+            gpu_layers=self._settings.gpu_layers,
+            disk_cache_dir=str(self._home.conversations),
+        )

@@ -1,0 +1,178 @@
+"""EdgeLLM: one object for everything a program does with local models."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self, Unpack, overload
+
+from edgellm.engine.metrics import EngineMetrics
+from edgellm.engine.stream import Stream
+from edgellm.engine.supervisor import Worker
+from edgellm.engine.wire import Token
+from edgellm.errors import EdgeLLMError, InvalidInput
+from edgellm.hub.installed import Library
+from edgellm.paths import Home, home_from
+from edgellm.sdk.answer import Answer
+from edgellm.sdk.conversation import Ask, conclude, prepare
+from edgellm.sdk.engines import Engines
+from edgellm.sdk.jobs import Jobs
+from edgellm.sdk.models import Models
+from edgellm.sdk.options import ChatOptions, CompleteOptions, check_names
+from edgellm.sdk.sessions import Sessions
+from edgellm.sdk.stream import ReplyStream, whole
+from edgellm.settings import Settings, load_settings
+from edgellm.store import Store, open_store
+from edgellm.types import Message, Reply, Sampling
+
+Prompt = str | Sequence[Message]
+
+
+class EdgeLLM:
+    """Chat, complete, embed and tokenize with models on this machine; sessions and models beside them.
+
+    Opens nothing until it is used and keeps no global state: several instances live side by side in one process.
+    Thread-safe. Use it as a context manager, or call `close`.
+
+    Args:
+        model: name of the model used when a call names none; None takes the settings' default.
+        home: folder for everything EdgeLLM keeps; None follows `EDGELLM_HOME` and the platform.
+        settings: replaces the settings file and the environment.
+        offline: True refuses everything that needs a network, even a name look-up.
+    """
+
+    def __init__(
+        self,
+        model: str | None = None,
+        *,
+        home: str | Path | Home | None = None,
+        settings: Settings | None = None,
+        offline: bool | None = None,
+    ) -> None:
+        self.home = _home(home)
+        self.settings = settings if settings is not None else load_settings(self.home, os.environ)
+        self.model = model or self.settings.default_model
+        self.offline = self.settings.offline if offline is None else offline
+        self._lock = threading.Lock()
+        self._opened_store: Store | None = None
+        library = Library(self.home)
+        self._engines = Engines(self.home, self.settings, library)
+        self.models = Models(library, self._engines, offline=self.offline, endpoint=self.settings.hub_endpoint)
+        self.sessions = Sessions(self._store, self._answer_again)
+        self.jobs = Jobs(self.home, self._store)
+
+    @overload
+    def chat(self, prompt: Prompt | None, *, stream: Literal[False] = ..., **options: Unpack[ChatOptions]) -> Reply: ...
+
+    @overload
+    def chat(self, prompt: Prompt | None, *, stream: Literal[True], **options: Unpack[ChatOptions]) -> ReplyStream: ...
+
+    def chat(
+        self, prompt: Prompt | None, *, stream: bool = False, **options: Unpack[ChatOptions]
+    ) -> Reply | ReplyStream:
+        """Answer a prompt or a conversation.
+
+        Args:
+            prompt: the user's text, or messages; None answers the stored message `parent` again (in a session).
+            stream: True returns a `ReplyStream` at once.
+            options: see `ChatOptions`.
+
+        Raises: ModelNotFound, ModelRejected, ModelDoesNotFit and StoreError at once; InvalidInput, ContextOverflow,
+        ModelLoadFailed and EngineError from the iteration when streaming.
+        """
+        check_names(options, ChatOptions)
+        ask = prepare(self._store(), prompt, options, options.get("sampling") or self.settings.sampling)
+
+        def send(worker: Worker) -> Stream:
+            return worker.chat(
+                ask.messages,
+                sampling=ask.sampling,
+                constraint=options.get("constraint"),
+                deadline_s=options.get("deadline_s"),
+                conversation=ask.session_id,
+            )
+
+        running = self._start(options.get("model"), ask, send)
+        return running if stream else whole(running)
+
+    @overload
+    def complete(self, prompt: str, *, stream: Literal[False] = ..., **options: Unpack[CompleteOptions]) -> Reply: ...
+
+    @overload
+    def complete(self, prompt: str, *, stream: Literal[True], **options: Unpack[CompleteOptions]) -> ReplyStream: ...
+
+    def complete(
+        self, prompt: str, *, stream: bool = False, **options: Unpack[CompleteOptions]
+    ) -> Reply | ReplyStream:
+        """Continue a text as it stands, without a chat template. Arguments and errors as in `chat`."""
+        check_names(options, CompleteOptions)
+        ask = Ask((), options.get("sampling") or self.settings.sampling)
+
+        def send(worker: Worker) -> Stream:
+            return worker.complete(
+                prompt,
+                sampling=ask.sampling,
+                constraint=options.get("constraint"),
+                deadline_s=options.get("deadline_s"),
+            )
+
+        running = self._start(options.get("model"), ask, send)
+        return running if stream else whole(running)
+
+    def embed(self, texts: Sequence[str], *, model: str | None = None) -> list[list[float]]:
+        """One unit-length vector per text. Raises: InvalidInput for an empty text, ModelError, EngineError."""
+        name = model or self.settings.default_embedder
+        if not name:
+            message = "No embedding model was named and the settings name none."
+            raise InvalidInput(message, hint="Give model=..., or set default_embedder.", field="model")
+        return self._engines.worker(name)[1].embed(texts)
+
+    def tokenize(self, text: str, *, model: str | None = None) -> list[Token]:
+        """The tokens the model reads the text as."""
+        return self._engines.worker(model or self.model)[1].tokenize(text)
+
+    def stats(self, model: str | None = None) -> EngineMetrics | None:
+        """Counters of a loaded model; None when it is not loaded."""
+        return self._engines.stats(model or self.model)
+
+    def close(self) -> None:
+        """Save conversations, stop the workers, close the store. Safe to call twice."""
+        self._engines.close()
+        with self._lock:
+            store, self._opened_store = self._opened_store, None
+        if store is not None:
+            store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _start(self, model: str | None, ask: Ask, send: Callable[[Worker], Stream]) -> ReplyStream:
+        name, worker = self._engines.worker(model or self.model)
+
+        def end(answer: Answer, error: EdgeLLMError | None) -> Reply:
+            return conclude(self._store(), ask, answer, error)
+
+        return ReplyStream(send(worker), name, end)
+
+    def _answer_again(self, session_id: str, asked_id: str, sampling: Sampling | None) -> ReplyStream:
+        return self.chat(None, session=session_id, parent=asked_id, sampling=sampling, stream=True)
+
+    def _store(self) -> Store:
+        with self._lock:
+            if self._opened_store is None:
+                self._opened_store = open_store(self.home.store)
+            return self._opened_store
+
+
+def _home(home: str | Path | Home | None) -> Home:
+    if isinstance(home, Home):
+        return home
+    if home is None:
+        return home_from(os.environ)
+    return home_from({"EDGELLM_HOME": str(home)})

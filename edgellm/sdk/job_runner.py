@@ -1,0 +1,135 @@
+"""The process of one job: python -m edgellm.sdk.job_runner JOB DATA CACHE CONFIG."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import psutil
+
+from edgellm.errors import EdgeLLMError, InvalidInput
+from edgellm.events import Cancelled, Failed, Finished, JobEvent, Progressed, Started
+from edgellm.paths import Home
+from edgellm.sdk.job_log import JobLog
+from edgellm.store import JobState, Store, StoredJob, open_store
+
+Emit = Callable[[JobEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a kind's function is given."""
+
+    home: Home
+    arguments: Mapping[str, Any]
+    emit: Emit
+    """Takes Started and Progressed; the runner writes the final event."""
+
+
+class CancelRequested(BaseException):
+    """SIGTERM arrived; not an Exception, so that no handler in the work takes it for a failure."""
+
+
+def pull(work: Work) -> dict[str, Any]:
+    """Fetch a model. Arguments: `reference`, `offline`, `endpoint`. The token comes from HF_TOKEN."""
+    from edgellm.hub.download import pull as fetch  # deferred: huggingface-hub is slow to import
+    from edgellm.hub.installed import Library
+
+    def pass_on(event: JobEvent) -> None:
+        if isinstance(event, Started | Progressed):
+            work.emit(event)
+
+    model = fetch(
+        _text(work, "reference"),
+        Library(work.home),
+        offline=bool(work.arguments.get("offline", False)),
+        endpoint=work.arguments.get("endpoint"),
+        token=os.environ.get("HF_TOKEN"),
+        on_event=pass_on,
+    )
+    return {"name": model.name, "path": str(model.path), "size_bytes": model.size_bytes}
+
+
+def selftest(work: Work) -> dict[str, Any]:
+    """Count, to see that jobs work here. Arguments: `steps`, `step_s`."""
+    steps, step_s = int(work.arguments.get("steps", 3)), float(work.arguments.get("step_s", 0.1))
+    work.emit(Started(title="Counting", total=steps, unit="steps"))
+    for step in range(1, steps + 1):
+        time.sleep(step_s)
+        work.emit(Progressed(done=step, total=steps, left_s=(steps - step) * step_s))
+    return {"steps": steps}
+
+
+KINDS: Mapping[str, Callable[[Work], dict[str, Any]]] = {"pull": pull, "selftest": selftest}
+"""What a job can be; the function's value is the job's result."""
+
+
+def runner_arguments(home: Home, job_id: str) -> list[str]:
+    """The command line that `main` takes."""
+    return [job_id, str(home.data), str(home.cache), str(home.config)]
+
+
+def main(arguments: list[str]) -> int:
+    """Do one queued job. Exit code 0 unless it failed."""
+    job_id, data, cache, config = arguments
+    home = Home(data=Path(data), cache=Path(cache), config=Path(config))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _request_cancel)
+    with open_store(home.store) as store:
+        store.jobs.set_process(job_id, os.getpid(), psutil.Process().create_time())
+        if not store.jobs.begin(job_id):
+            return 0  # cancelled before it began, or another runner has it
+        return run(store.jobs.get(job_id), home, store)
+
+
+def run(job: StoredJob, home: Home, store: Store) -> int:
+    """Do the work and note how it ended: first in the store, then as the final event."""
+    log = JobLog(home, job.id)
+    final: Finished | Failed | Cancelled
+    try:
+        final = Finished(result=KINDS[job.kind](Work(home, job.arguments, log.write)))
+    except CancelRequested:
+        final = Cancelled()
+    except EdgeLLMError as error:
+        final = Failed(error=type(error).__name__, message=str(error))
+    except Exception as error:  # the face of this process: whatever it is, the user must hear of it
+        traceback.print_exc()
+        final = Failed(error=type(error).__name__, message=f"Unexpected: {error}")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # the outcome is decided
+    if _note_end(store, job.id, final):
+        log.write(final)
+    return 1 if isinstance(final, Failed) else 0
+
+
+def _note_end(store: Store, job_id: str, final: Finished | Failed | Cancelled) -> bool:
+    match final:
+        case Finished(result=result):
+            return store.jobs.end(job_id, JobState.FINISHED, result=result)
+        case Failed(error=error, message=message):
+            return store.jobs.end(job_id, JobState.FAILED, error=error, message=message)
+        case Cancelled():
+            return store.jobs.end(job_id, JobState.CANCELLED)
+
+
+def _text(work: Work, name: str) -> str:
+    value = work.arguments.get(name)
+    if not isinstance(value, str) or not value:
+        raise InvalidInput(f"Argument {name!r} of this job must be a text, not {value!r}.", field=name)
+    return value
+
+
+def _request_cancel(_number: int, _frame: FrameType | None) -> None:
+    raise CancelRequested
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

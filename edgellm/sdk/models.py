@@ -1,0 +1,98 @@
+"""Models on this machine and in the catalogue: choose, fit, fetch, load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from edgellm.events import JobEvent
+from edgellm.hub.cards import Catalogue, ModelCard, load_catalogue
+from edgellm.hub.download import pull
+from edgellm.hub.fit import Fit
+from edgellm.hub.hardware import Hardware, probe
+from edgellm.hub.inspect import Inspection
+from edgellm.hub.installed import InstalledModel, Library
+from edgellm.sdk.engines import Engines
+
+OnEvent = Callable[[JobEvent], None]
+
+
+class Models:
+    """Errors: ModelNotFound, ModelRejected, ModelDoesNotFit, DownloadError."""
+
+    def __init__(self, library: Library, engines: Engines, *, offline: bool, endpoint: str | None) -> None:
+        self._library = library
+        self._engines = engines
+        self._offline = offline
+        self._endpoint = endpoint
+        self._catalogue: Catalogue | None = None
+
+    def list(self) -> list[InstalledModel]:
+        """Models on this machine, by name."""
+        return self._library.list()
+
+    def get(self, name: str) -> InstalledModel:
+        """An installed model by name, `starter`, or the path of a GGUF file."""
+        return self._library.find(name)
+
+    def cards(self) -> list[ModelCard]:
+        """The catalogue, by id."""
+        catalogue = self.catalogue()
+        return [catalogue.get(card_id) for card_id in catalogue.ids]
+
+    def card(self, card_id: str) -> ModelCard:
+        """One card by id."""
+        return self.catalogue().get(card_id)
+
+    def catalogue(self) -> Catalogue:
+        """All cards, read once."""
+        if self._catalogue is None:
+            self._catalogue = load_catalogue()
+        return self._catalogue
+
+    def hardware(self, *, measure_bandwidth: bool = False) -> Hardware:
+        """What this machine has."""
+        return probe(measure_bandwidth=measure_bandwidth, disk=self._library.folder)
+
+    def fit(self, name: str, context_tokens: int | None = None) -> Fit:
+        """Whether an installed model, or else a card, fits this machine, with the reason in one sentence."""
+        return self._engines.fit(name, self.catalogue(), context_tokens)
+
+    def inspect(self, name: str) -> Inspection:
+        """What a child process found in the model's file."""
+        return self._engines.inspection(self._library.find(name))
+
+    def add(self, path: str | Path, name: str | None = None) -> InstalledModel:
+        """Take a GGUF file into the library, after inspection."""
+        return self._library.add(Path(path), name)
+
+    def pull(self, reference: str, on_event: OnEvent | None = None) -> InstalledModel:
+        """Fetch a card's file, or OWNER/REPO[/FILE], from the hub; resumes what was begun."""
+        return pull(
+            reference,
+            self._library,
+            offline=self._offline,
+            endpoint=self._endpoint,
+            on_event=on_event or (lambda _: None),
+        )
+
+    def verify(self, name: str, on_event: OnEvent | None = None) -> InstalledModel:
+        """Read the file again and compare its SHA-256. Raises: IntegrityError."""
+        return self._library.verify(name, on_event or (lambda _: None))
+
+    def remove(self, name: str) -> None:
+        """Delete an installed model's file."""
+        self.unload(name)
+        self._library.remove(name)
+
+    def loaded(self) -> list[str]:
+        """Names of models that are in memory now."""
+        return self._engines.loaded()
+
+    def load(self, name: str, on_progress: Callable[[float], None] | None = None) -> str:
+        """Open a model ahead of its first use; returns its canonical name."""
+        return self._engines.worker(name, on_progress)[0]
+
+    def unload(self, name: str) -> None:
+        """Close a model; its saved conversations stay."""
+        self._engines.unload(name)

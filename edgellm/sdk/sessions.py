@@ -1,0 +1,86 @@
+"""Conversations that are kept: list, search, rate, correct, answer again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from edgellm.sdk.stream import ReplyStream, whole
+from edgellm.store import Store
+from edgellm.store.sessions import SearchHit, Session, StoredMessage
+from edgellm.types import Reply, Sampling
+
+AnswerAgain = Callable[[str, str, Sampling | None], ReplyStream]
+"""(session id, id of the user's message, sampling) to a new answer's stream."""
+
+
+class Sessions:
+    """The store's sessions, and what a chat screen does with them. Errors: SessionNotFound, StoreError."""
+
+    def __init__(self, store: Callable[[], Store], answer_again: AnswerAgain) -> None:
+        self._store = store
+        self._answer_again = answer_again
+
+    def create(self, *, title: str = "", model: str = "", system: str | None = None) -> Session:
+        """A new, empty session."""
+        return self._store().sessions.create(title=title, model=model, system=system)
+
+    def get(self, session_id: str) -> Session:
+        """One session by id."""
+        return self._store().sessions.get(session_id)
+
+    def list(self, limit: int = 50, offset: int = 0) -> list[Session]:
+        """Sessions, most recently used first."""
+        return self._store().sessions.list(limit=limit, offset=offset)
+
+    def latest(self) -> Session | None:
+        """The most recently used session; None when there is none."""
+        newest = self.list(limit=1)
+        return newest[0] if newest else None
+
+    def messages(self, session_id: str, leaf: str | None = None) -> list[StoredMessage]:
+        """One branch from its first message to `leaf`; the current branch by default."""
+        return self._store().sessions.path(session_id, leaf)
+
+    def siblings(self, message_id: str) -> list[StoredMessage]:
+        """The message and its alternatives, oldest first."""
+        return self._store().sessions.siblings(message_id)
+
+    def switch(self, session_id: str, message_id: str) -> list[StoredMessage]:
+        """Make the branch through `message_id` the current one; returns its messages."""
+        self._store().sessions.set_head(session_id, message_id)
+        return self.messages(session_id)
+
+    def rename(self, session_id: str, title: str) -> Session:
+        """Give a session another title."""
+        return self._store().sessions.rename(session_id, title)
+
+    def delete(self, session_id: str) -> None:
+        """Remove a session with all its branches and ratings."""
+        self._store().sessions.delete(session_id)
+
+    def search(self, query: str, limit: int = 50) -> list[SearchHit]:
+        """Full-text search over titles and messages; any text is a valid query."""
+        return self._store().sessions.search(query, limit)
+
+    def export(self, session_id: str, format: Literal["markdown", "json"] = "markdown") -> str:
+        """The session as Markdown, or as JSON that loses nothing."""
+        return self._store().sessions.export(session_id, format)
+
+    def rate(self, message_id: str, rating: Literal[-1, 0, 1]) -> None:
+        """Rate an answer up (1) or down (-1); 0 takes the rating back."""
+        self._store().feedback.rate(message_id, rating)
+
+    def correct(self, message_id: str, text: str) -> None:
+        """Keep what the answer should have been."""
+        self._store().feedback.correct(message_id, text)
+
+    def regenerate_stream(self, message_id: str, sampling: Sampling | None = None) -> ReplyStream:
+        """Answer the same user message again, beside the answer `message_id`; streaming."""
+        answer = self._store().sessions.message(message_id)
+        asked = answer.parent_id if answer.role == "assistant" and answer.parent_id else answer.id
+        return self._answer_again(answer.session_id, asked, sampling)
+
+    def regenerate(self, message_id: str, sampling: Sampling | None = None) -> Reply:
+        """`regenerate_stream`, read to its end."""
+        return whole(self.regenerate_stream(message_id, sampling))

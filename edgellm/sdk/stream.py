@@ -1,0 +1,116 @@
+"""An answer while it is being written, for `for` and `async for` alike."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+from edgellm.engine.stream import Stream
+from edgellm.errors import EdgeLLMError
+from edgellm.sdk.answer import Answer
+from edgellm.types import Reply, StreamEvent
+
+Conclude = Callable[[Answer, EdgeLLMError | None], Reply]
+"""Records what was written and makes the reply; called exactly once."""
+
+
+class ReplyStream:
+    """Yields `StreamEvent`s; `reply` is there after the last one.
+
+    The request runs from construction on. `cancel` keeps the partial answer; leaving the `with` block early does the
+    same, and a stream that is dropped without either is cancelled unrecorded. An error of the engine is raised from the
+    iteration, after the partial answer was recorded.
+    """
+
+    def __init__(self, source: Stream, model: str, conclude: Conclude) -> None:
+        self._source = source
+        self._conclude = conclude
+        self._answer = Answer(model)
+        self._reply: Reply | None = None
+        self._is_over = False
+
+    @property
+    def reply(self) -> Reply:
+        """The complete answer. Raises: RuntimeError before the end."""
+        if self._reply is None:
+            raise RuntimeError("The answer is not complete: iterate the stream to its end, or call finish().")
+        return self._reply
+
+    def cancel(self) -> None:
+        """Stop writing; iteration ends soon with what there is. Any thread, any number of times."""
+        self._source.cancel()
+
+    def finish(self) -> Reply:
+        """Read to the end and return the reply."""
+        for _ in self:
+            continue
+        return self.reply
+
+    def close(self) -> None:
+        """Cancel, and record what was written so far."""
+        if not self._is_over:
+            self.cancel()
+            self.finish()
+
+    def __iter__(self) -> Iterator[StreamEvent]:
+        return self
+
+    def __next__(self) -> StreamEvent:
+        if self._is_over:
+            raise StopIteration
+        try:
+            return self._note(next(self._source))
+        except StopIteration:
+            self._end()
+            raise
+
+    def __aiter__(self) -> AsyncIterator[StreamEvent]:
+        return self
+
+    async def __anext__(self) -> StreamEvent:
+        if self._is_over:
+            raise StopAsyncIteration
+        try:
+            return self._note(await self._source.__anext__())
+        except StopAsyncIteration:
+            # The store syncs to disk at the end: never on the event loop.
+            await asyncio.to_thread(self._end)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _note(self, event: StreamEvent) -> StreamEvent:
+        self._answer.add(event)
+        return event
+
+    def _end(self) -> None:
+        self._is_over = True
+        try:
+            self._answer.end(self._source.result())
+        except EdgeLLMError as error:
+            self._conclude(self._answer, error)
+            raise
+        self._reply = self._conclude(self._answer, None)
+
+
+def whole(stream: ReplyStream) -> Reply:
+    """The reply of a stream nobody watches; an interrupt cancels the request and records what there is."""
+    with stream:
+        return stream.finish()
+
+
+async def whole_async(stream: ReplyStream) -> Reply:
+    """`whole` for asyncio; cancelling the task cancels the request."""
+    try:
+        async for _ in stream:
+            continue
+        return stream.reply
+    except asyncio.CancelledError:
+        await asyncio.shield(asyncio.to_thread(stream.close))
+        raise

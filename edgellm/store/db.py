@@ -1,0 +1,263 @@
+"""The one door to SQLite: private files, safe settings, a connection per thread, typed errors."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import apsw
+
+from edgellm.errors import DiskFull, StoreBusy, StoreDamaged, StoreError, StoreTooNew
+from edgellm.paths import PRIVATE_FILE, private_dir
+from edgellm.store.migrations import MIGRATIONS, Migration
+
+APPLICATION_ID = 0x4564474C
+"""Marks the file as EdgeLLM's ("EdGL", SQLite's header field at offset 68)."""
+BUSY_TIMEOUT_S = 5.0
+
+Row = tuple[Any, ...]
+Execute = Callable[..., list[Row]]
+"""(sql, parameters) to all result rows, inside one transaction."""
+
+
+class Database:
+    """One SQLite file, safe for several threads and several processes.
+
+    What `write` has committed survives a killed process and a power cut (WAL, synchronous FULL, F_FULLFSYNC on
+    macOS). A file that is damaged, foreign or from a newer EdgeLLM is refused and not changed.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        migrations: Sequence[Migration] = MIGRATIONS,
+        clock: Callable[[], float] = time.time,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+    ) -> None:
+        """Raises: StoreDamaged, StoreTooNew, StoreBusy, DiskFull, StoreError."""
+        self.path = path
+        self.clock = clock
+        self._busy_timeout_s = busy_timeout_s
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._connections: dict[threading.Thread, apsw.Connection] = {}
+        self._is_closed = False
+        _create_private(path)
+        try:
+            with _translated(path):
+                _refuse_unusable(path, len(migrations), busy_timeout_s)
+                path.chmod(PRIVATE_FILE)
+            self._migrate(migrations)
+        except BaseException:
+            self.close()
+            raise
+
+    def read(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """All rows of one query."""
+        connection = self._connection()
+        with _translated(self.path, connection):
+            return list(connection.execute(sql, parameters))
+
+    @contextmanager
+    def write(self) -> Iterator[Execute]:
+        """A transaction: commits when the block ends, changes nothing when it raises. Not nestable."""
+        connection = self._connection()
+        with _translated(self.path, connection):
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield lambda sql, parameters=(): list(connection.execute(sql, parameters))
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close every thread's connection; the last one in any process folds the WAL into the file."""
+        with self._lock:
+            self._is_closed = True
+            connections, self._connections = self._connections, {}
+        with _translated(self.path):
+            for connection in connections.values():
+                connection.close()
+
+    def _connection(self) -> apsw.Connection:
+        if self._is_closed:
+            raise StoreError(f"The store {self.path} is closed.", hint="Open it again.", path=str(self.path))
+        connection: apsw.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            with _translated(self.path):
+                connection = _connect(self.path, self._busy_timeout_s)
+            self._local.connection = connection
+            with self._lock:
+                self._close_orphans()
+                self._connections[threading.current_thread()] = connection
+        return connection
+
+    def _close_orphans(self) -> None:
+        """Close connections whose thread has ended."""
+        for thread in [thread for thread in self._connections if not thread.is_alive()]:
+            self._connections.pop(thread).close()
+
+    def _migrate(self, migrations: Sequence[Migration]) -> None:
+        while self.read("PRAGMA user_version")[0][0] < len(migrations):
+            with self.write() as execute:
+                version: int = execute("PRAGMA user_version")[0][0]  # again: another process may have been first
+                if version >= len(migrations):
+                    return
+                if version == 0:
+                    execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    execute("CREATE TABLE migrations (version INTEGER PRIMARY KEY, name TEXT, applied_at REAL) STRICT")
+                migration = migrations[version]
+                migration(execute)
+                record = (version + 1, migration.__name__, self.clock())
+                execute("INSERT INTO migrations VALUES (?, ?, ?)", record)
+                execute(f"PRAGMA user_version = {version + 1}")
+
+
+def _create_private(path: Path) -> None:
+    """An empty file only the owner can read, where there is none; SQLite gives its WAL the same mode."""
+    try:
+        private_dir(path.parent)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+        os.fchmod(descriptor, PRIVATE_FILE)  # the umask may have cut the owner's rights, too
+        os.close(descriptor)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise _os_error(path, error) from error
+
+
+def _refuse_unusable(path: Path, known_version: int, busy_timeout_s: float) -> None:
+    """Look at an existing file in ways that cannot change it, nor leave anything beside it where nobody uses it."""
+    with path.open("rb") as file:
+        magic = file.read(16)
+    if not magic:
+        return None
+    if magic != b"SQLite format 3\x00":
+        raise _damaged(path, "it is no SQLite file")
+    wal = path.with_name(path.name + "-wal")
+    address = "file:" + quote(str(path))
+    if not wal.exists():
+        try:
+            return _check(address + "?immutable=1", path, known_version, 0)
+        except (StoreError, apsw.Error):
+            if not wal.exists():
+                raise  # otherwise another process began to use the file while it was read without locks
+    _check(address + "?mode=ro", path, known_version, busy_timeout_s)
+
+
+def _check(address: str, path: Path, known_version: int, busy_timeout_s: float) -> None:
+    connection = apsw.Connection(address, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    try:
+        connection.set_busy_timeout(int(busy_timeout_s * 1000))
+        application, version = connection.pragma("application_id"), connection.pragma("user_version")
+        is_blank = connection.execute("SELECT count(*) FROM sqlite_schema").get == 0
+        if application != APPLICATION_ID and not (is_blank and application == version == 0):
+            raise _damaged(path, "another program made it")
+        if version > known_version:
+            raise StoreTooNew(
+                f"The store {path} has format {version}; this EdgeLLM knows formats up to {known_version}.",
+                hint="Update EdgeLLM, or set EDGELLM_HOME to another folder.",
+                found_version=version,
+                known_version=known_version,
+            )
+        finding = connection.execute("PRAGMA quick_check(1)").get
+        if finding != "ok":
+            raise _damaged(path, f"its structure is broken ({finding})")
+    finally:
+        connection.close()
+
+
+def _connect(path: Path, busy_timeout_s: float) -> apsw.Connection:
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        connection.set_busy_timeout(int(busy_timeout_s * 1000))
+        connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+        connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+        connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
+        connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
+        connection.limit(apsw.SQLITE_LIMIT_ATTACHED, 0)
+        _switch_to_wal(connection, path, busy_timeout_s)
+        for pragma, value in (
+            ("synchronous", "FULL"),
+            ("foreign_keys", True),
+            ("fullfsync", True),
+            ("checkpoint_fullfsync", True),
+            ("cell_size_check", True),
+        ):
+            connection.pragma(pragma, value)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _switch_to_wal(connection: apsw.Connection, path: Path, patience_s: float) -> None:
+    """SQLite does not wait by itself when two processes switch a new file at the same time."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            mode = connection.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+            continue
+        if mode != "wal":
+            raise StoreError(
+                f"The file system of {path} cannot hold a store: SQLite stays in {mode!r} mode instead of WAL.",
+                hint="Set EDGELLM_HOME to a folder on a local disk.",
+                path=str(path),
+            )
+        return
+
+
+@contextmanager
+def _translated(path: Path, connection: apsw.Connection | None = None) -> Iterator[None]:
+    """Turn SQLite's errors into ours."""
+    try:
+        yield
+    except (apsw.BusyError, apsw.LockedError) as error:
+        raise StoreBusy(
+            f"Another process keeps the store {path} locked.", hint="Try again in a moment.", path=str(path)
+        ) from error
+    except apsw.FullError as error:
+        raise _disk_full(path) from error
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise _damaged(path, str(error)) from error
+    except apsw.Error as error:
+        code = connection.system_errno if connection is not None else 0
+        if isinstance(error, apsw.IOError) and code in (errno.ENOSPC, errno.EDQUOT):
+            raise _disk_full(path) from error
+        raise StoreError(f"The store {path} failed: {error}.", path=str(path)) from error
+    except OSError as error:
+        raise _os_error(path, error) from error
+
+
+def _os_error(path: Path, error: OSError) -> StoreError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _disk_full(path)
+    return StoreError(f"The store {path} cannot be opened: {error.strerror}.", path=str(path))
+
+
+def _disk_full(path: Path) -> DiskFull:
+    message = f"There is no space left for the store {path}; nothing of the last change was kept."
+    return DiskFull(message, hint="Free some space, then try again.", path=str(path))
+
+
+def _damaged(path: Path, reason: str) -> StoreDamaged:
+    return StoreDamaged(
+        f"The store {path} cannot be used: {reason}. It was left as it is.",
+        hint="Move it away to begin with an empty store, or put a backup in its place.",
+        path=str(path),
+        reason=reason,
+    )

@@ -1,0 +1,145 @@
+"""Sharing, cutting, saving and restoring sequences: always the same text as without it."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import pytest
+
+from edgellm.engine.backend import OutOfCells, Span
+from edgellm.engine.config import EngineConfig
+from edgellm.engine.llama.backend import LlamaBackend
+from edgellm.errors import InvalidInput
+from tests.live.starter import GREEDY, starter_path, write
+
+pytestmark = pytest.mark.live
+
+SYSTEM = "You answer in one short sentence. " * 6
+ENDINGS = ["The capital of France is", "The largest planet is", "Water boils at"]
+COUNT = 12
+
+
+@pytest.fixture(scope="module", params=["f16", "q8_0"])
+def backend(request: pytest.FixtureRequest) -> Iterator[LlamaBackend]:
+    opened = LlamaBackend(
+        EngineConfig(model_path=starter_path(), context_tokens=512, threads=2, max_parked=4, kv_type=request.param)
+    )
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(autouse=True)
+def empty(backend: LlamaBackend) -> Iterator[None]:
+    yield
+    for sequence in range(backend.info.max_sequences):
+        backend.trim(sequence, 0)
+
+
+def tokens_of(backend: LlamaBackend, text: str) -> list[int]:
+    return backend.tokenize(text, parse_special=False, add_bos=True)
+
+
+def go_on(backend: LlamaBackend, sequence: int, start: int, tokens: list[int]) -> list[int]:
+    """Greedy answer after `tokens` are added to a sequence that holds `start` positions; empties the sequence."""
+    sampler = backend.open_sampler(GREEDY, 1, None, tokens)
+    written: list[int] = []
+    while len(written) < COUNT:
+        backend.run([Span(sequence, start, tokens, True)], None)
+        start += len(tokens)
+        tokens = [backend.sample(0, sampler).token]
+        written += tokens
+    sampler.close()
+    backend.trim(sequence, 0)
+    return written
+
+
+def test_shared_prefixes_give_the_same_text(backend: LlamaBackend) -> None:
+    prompts = [tokens_of(backend, SYSTEM + ending) for ending in ENDINGS]
+    expected = [write(backend, SYSTEM + ending, count=COUNT).tokens for ending in ENDINGS]
+    shared = next(n for n in range(len(prompts[0])) if len({tuple(prompt[: n + 1]) for prompt in prompts}) > 1)
+    backend.run([Span(7, 0, prompts[0][:shared], False)], None)
+    for sequence in range(len(prompts)):
+        backend.share(7, sequence, shared)
+    backend.trim(7, 0)  # the cells live on in the three others
+    found = [go_on(backend, sequence, shared, prompt[shared:]) for sequence, prompt in enumerate(prompts)]
+    assert found == expected
+
+
+def test_sharing_uses_no_cells(backend: LlamaBackend) -> None:
+    filler = tokens_of(backend, "word " * 512)[:400]
+    backend.run([Span(0, 0, filler, False)], None)
+    backend.share(0, 1, 400)
+    backend.share(0, 2, 300)
+    backend.run([Span(3, 0, filler[:112], False)], None)
+    with pytest.raises(OutOfCells):
+        backend.run([Span(1, 400, filler[:1], False)], None)
+    backend.trim(0, 0)
+    with pytest.raises(OutOfCells):  # sequence 1 still holds all 400
+        backend.run([Span(0, 0, filler[:1], False)], None)
+    backend.trim(1, 0)
+    backend.run([Span(0, 0, filler[:100], False)], None)
+
+
+def test_cutting_back_gives_the_same_text(backend: LlamaBackend) -> None:
+    prompt = tokens_of(backend, SYSTEM + ENDINGS[0])
+    expected = write(backend, SYSTEM + ENDINGS[0], count=COUNT).tokens
+    backend.run([Span(0, 0, prompt + expected, False)], None)
+    backend.trim(0, len(prompt) - 1)
+    assert go_on(backend, 0, len(prompt) - 1, prompt[-1:]) == expected
+
+
+def test_saved_sequences_go_on_where_they_stopped(backend: LlamaBackend) -> None:
+    prompt = tokens_of(backend, SYSTEM + ENDINGS[1])
+    expected = write(backend, SYSTEM + ENDINGS[1], count=COUNT).tokens
+    backend.run([Span(0, 0, prompt, False)], None)
+    state = backend.save(0)
+    per_token = backend.info.state_bytes_per_token
+    assert 0 <= len(state) - len(prompt) * per_token < 4096
+    backend.trim(0, 0)
+    backend.restore(5, state)
+    backend.trim(5, len(prompt) - 1)
+    assert go_on(backend, 5, len(prompt) - 1, prompt[-1:]) == expected
+
+
+def test_saved_state_survives_a_new_backend(backend: LlamaBackend) -> None:
+    prompt = tokens_of(backend, ENDINGS[2])
+    backend.run([Span(0, 0, prompt, False)], None)
+    state = backend.save(0)
+    config = EngineConfig(
+        model_path=starter_path(), context_tokens=256, max_parked=1, threads=2, kv_type=backend._config.kv_type
+    )
+    other = LlamaBackend(config)
+    other.restore(0, state)
+    other.trim(0, len(prompt) - 1)
+    found = go_on(other, 0, len(prompt) - 1, prompt[-1:])
+    other.close()
+    backend.trim(0, 0)
+    assert found == write(backend, ENDINGS[2], count=COUNT).tokens
+
+
+def test_damaged_and_foreign_states_are_refused(backend: LlamaBackend) -> None:
+    backend.run([Span(0, 0, tokens_of(backend, SYSTEM), False)], None)
+    state = backend.save(0)
+    foreign = state[:4] + bytes(16) + state[20:]
+    lying = state[:20] + struct.pack("<I", 3) + state[24:]
+    flipped = bytearray(state)
+    flipped[len(state) // 2] ^= 1
+    for damaged in (b"", state[:10], state[:-1], state + b"\x00", foreign, lying, bytes(flipped), b"XXXX" + state[4:]):
+        with pytest.raises(InvalidInput, match="saved state"):
+            backend.restore(1, damaged)
+    with pytest.raises(InvalidInput, match="not empty"):
+        backend.restore(0, state)
+    backend.restore(1, state)
+
+
+def test_restoring_without_room_changes_nothing(backend: LlamaBackend) -> None:
+    filler = tokens_of(backend, "word " * 512)[:300]
+    backend.run([Span(0, 0, filler, False)], None)
+    state = backend.save(0)
+    with pytest.raises(OutOfCells):
+        backend.restore(1, state)
+    backend.run([Span(1, 0, filler[:212], False)], None)
+    backend.trim(1, 0)
+    backend.trim(0, 0)
+    backend.restore(1, state)

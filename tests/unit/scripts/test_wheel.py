@@ -1,0 +1,125 @@
+"""Finding, keying and building the llama.cpp wheel."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scripts.flags import choose_flags
+from scripts.wheel import BuildFailed, WheelPlan, cache_folder, explain_failure, obtain, running
+from tests.unit.scripts.test_flags import LINUX, MAC
+
+
+def plan(cache: Path, version: str = "0.3.36") -> WheelPlan:
+    return WheelPlan(version, choose_flags(LINUX), LINUX, cache)
+
+
+FAKE_PIP = """#!{python}
+import pathlib, sys, os, time
+target = pathlib.Path(sys.argv[sys.argv.index("-w") + 1])
+print("  [1/2] c++ one", flush=True)
+print("  [2/2] " + os.environ["CMAKE_ARGS"], flush=True)
+if {fails}:
+    sys.exit("c++: fatal error: No space left on device")
+time.sleep(0.2)
+target.mkdir(parents=True)
+with open(target.parent / "builds.txt", "a") as log:
+    log.write("built ")
+(target / "llama_cpp_python-0.3.36-py3-none-any.whl").write_bytes(b"wheel")
+"""
+
+
+def fake_python(folder: Path, *, fails: bool = False) -> Path:
+    """A stand-in for a virtual environment's Python whose pip builds in a moment."""
+    path = folder / "python"
+    path.write_text(FAKE_PIP.format(python=sys.executable, fails=fails))
+    path.chmod(0o755)
+    return path
+
+
+def test_the_key_changes_with_everything_that_matters(tmp_path: Path) -> None:
+    base = plan(tmp_path)
+    others = [
+        plan(tmp_path, "0.3.37"),
+        replace(base, flags=choose_flags(LINUX, portable=True)),
+        replace(base, machine=replace(LINUX, compiler="c++ 13")),
+        replace(base, machine=replace(LINUX, features=frozenset({"avx2"}))),
+        replace(base, machine=replace(LINUX, libc="musl")),
+    ]
+    assert len({base.key, *(other.key for other in others)}) == 6
+    assert base.key == plan(tmp_path).key
+    assert base.key == replace(base, machine=replace(LINUX, compile_probe_s=9)).key
+
+
+def test_a_slower_or_narrower_machine_is_expected_to_take_longer(tmp_path: Path) -> None:
+    base = plan(tmp_path)
+    assert replace(base, machine=replace(LINUX, cores=8)).expected_s == base.expected_s / 4
+    assert replace(base, machine=replace(LINUX, compile_probe_s=2.0)).expected_s == 2 * base.expected_s
+
+
+def test_cache_folders(tmp_path: Path) -> None:
+    assert cache_folder({"EDGELLM_HOME": str(tmp_path)}, "Linux") == tmp_path / "cache" / "wheels"
+    assert cache_folder({"XDG_CACHE_HOME": str(tmp_path)}, "Linux") == tmp_path / "edgellm" / "wheels"
+    assert cache_folder({}, MAC.system).parts[-4:] == ("Library", "Caches", "edgellm", "wheels")
+
+
+def test_a_build_is_kept_and_found_again(tmp_path: Path) -> None:
+    said: list[str] = []
+    first = obtain(plan(tmp_path), fake_python(tmp_path), said.append)
+    second = obtain(plan(tmp_path), fake_python(tmp_path, fails=True), said.append)
+    assert first == second
+    assert first.read_bytes() == b"wheel"
+    assert "-mno-amx-tile" in (first.parent / "build.log").read_text()
+    assert any("built earlier" in line for line in said)
+
+
+def test_two_builders_at_once_build_once(tmp_path: Path) -> None:
+    python, found = fake_python(tmp_path), []
+    threads = [
+        threading.Thread(target=lambda: found.append(obtain(plan(tmp_path), python, lambda _: None))) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert len(set(found)) == 1
+    assert (plan(tmp_path).folder / "builds.txt").read_text() == "built "
+
+
+def test_rebuilding_replaces_the_kept_wheel(tmp_path: Path) -> None:
+    for _ in range(2):
+        obtain(plan(tmp_path), fake_python(tmp_path), lambda _: None, rebuild=True)
+    assert (plan(tmp_path).folder / "builds.txt").read_text() == "built built "
+
+
+def test_a_failed_build_shows_its_error_and_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(BuildFailed, match="No space left") as failure:
+        obtain(plan(tmp_path), fake_python(tmp_path, fails=True), lambda _: None)
+    assert "disk is full" in str(failure.value)
+    assert "build.log" in str(failure.value)
+    assert plan(tmp_path).find() is None
+
+
+@pytest.mark.parametrize(
+    ("log", "advice"),
+    [
+        ("g++: fatal error: Killed signal terminated program cc1plus", "CMAKE_BUILD_PARALLEL_LEVEL=1"),
+        ("ERROR: No matching distribution found for scikit-build-core", "pip config list"),
+        ("CMake Error: CMAKE_CXX_COMPILER not set\nNo CMAKE_CXX_COMPILER could be found.\nerror", "build-essential"),
+        ("error: expected ';'", "error: expected ';'"),
+    ],
+)
+def test_advice_for_known_failures(log: str, advice: str) -> None:
+    assert advice in explain_failure(log, Path("build.log"))
+
+
+def test_a_child_is_ended_when_its_watcher_leaves() -> None:
+    command = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+    with running(command, os.environ) as (process, lines):
+        assert next(lines) == "up\n"
+    assert process.returncode is not None

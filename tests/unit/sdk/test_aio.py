@@ -1,0 +1,65 @@
+"""AsyncEdgeLLM does what EdgeLLM does, from an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from pathlib import Path
+
+import pytest
+
+from edgellm.errors import InvalidInput
+from edgellm.sdk import aio, jobs, models, sessions
+from edgellm.sdk.aio import AsyncEdgeLLM
+from edgellm.settings import Settings
+from edgellm.types import Delta, Sampling
+
+GREEDY = Sampling(temperature=0, max_tokens=24)
+SETTINGS = Settings(context_tokens=1024)
+
+
+async def test_streams_whole_answers_and_sessions(tmp_path: Path) -> None:
+    async with AsyncEdgeLLM("fake:", home=tmp_path, settings=SETTINGS) as edge:
+        session = await edge.sessions.create(title="Async")
+        stream = await edge.chat("Hello", session=session.id, sampling=GREEDY, stream=True)
+        text = "".join([event.text async for event in stream if isinstance(event, Delta)])
+        assert text == stream.reply.text
+        assert (await edge.chat("Hello", sampling=GREEDY)).text == text
+        stored = await edge.sessions.messages(session.id)
+        assert [message.content for message in stored] == ["Hello", text]
+
+
+async def test_eight_requests_run_together(tmp_path: Path) -> None:
+    async with AsyncEdgeLLM("fake:", home=tmp_path, settings=SETTINGS) as edge:
+        replies = await asyncio.gather(*(edge.chat(f"Number {i}", sampling=GREEDY) for i in range(8)))
+        assert all(reply.usage.completion_tokens for reply in replies)
+
+
+async def test_a_cancelled_task_cancels_its_request(tmp_path: Path) -> None:
+    async with AsyncEdgeLLM("fake:?token_delay_ms=20", home=tmp_path, settings=SETTINGS) as edge:
+        session = await edge.sessions.create()
+        task = asyncio.create_task(edge.chat("Long", session=session.id, sampling=Sampling(seed=2)))
+        await asyncio.sleep(1.0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        stats = await edge.stats()
+        assert stats is not None
+        assert stats.running == 0
+
+
+async def test_errors_keep_their_type(tmp_path: Path) -> None:
+    async with AsyncEdgeLLM("fake:", home=tmp_path, settings=SETTINGS) as edge:
+        with pytest.raises(InvalidInput, match="top_p"):
+            await edge.chat("x", sampling=Sampling(top_p=7))
+
+
+@pytest.mark.parametrize(
+    ("blocking", "twin"),
+    [(sessions.Sessions, aio.AsyncSessions), (models.Models, aio.AsyncModels), (jobs.Jobs, aio.AsyncJobs)],
+)
+def test_every_blocking_method_has_its_twin(blocking: type, twin: type) -> None:
+    def public(kind: type) -> set[str]:
+        return {name for name, _ in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")}
+
+    assert public(blocking) - {"follow", "catalogue"} == public(twin)

@@ -1,0 +1,144 @@
+"""EdgeLLM from prompt to stored answer, on the built-in fake model."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from edgellm.errors import ContextOverflow, InvalidInput, ModelNotFound, SessionNotFound
+from edgellm.sdk.facade import EdgeLLM
+from edgellm.settings import Settings
+from edgellm.types import Delta, FinishReason, Message, Sampling
+
+GREEDY = Sampling(temperature=0, max_tokens=24)
+
+
+def test_the_same_greedy_question_gets_the_same_answer_and_uses_the_cache(edge: EdgeLLM) -> None:
+    first = edge.chat("A question that is long enough to be worth keeping.", sampling=GREEDY)
+    second = edge.chat("A question that is long enough to be worth keeping.", sampling=GREEDY)
+    assert second.text == first.text
+    assert first.usage.cached_tokens == 0
+    assert second.usage.cached_tokens >= second.usage.prompt_tokens - 1
+    assert first.usage.completion_tokens <= 24
+    assert first.timings.ttft_s > 0
+
+
+def test_a_stream_adds_up_to_its_reply(edge: EdgeLLM) -> None:
+    with edge.chat("Hello", sampling=GREEDY, stream=True) as stream:
+        pieces = [event.text for event in stream if isinstance(event, Delta)]
+    assert "".join(pieces) == stream.reply.text
+
+
+def test_a_cancelled_answer_is_kept_in_its_session(tmp_path: Path) -> None:
+    with EdgeLLM("fake:?token_delay_ms=5", home=tmp_path, settings=Settings(context_tokens=1024)) as edge:
+        session = edge.sessions.create()
+        with edge.chat("Go on for long", session=session.id, sampling=Sampling(seed=1), stream=True) as stream:
+            for event in stream:
+                if isinstance(event, Delta):
+                    stream.cancel()
+        assert stream.reply.finish_reason in {FinishReason.CANCELLED, FinishReason.STOP}
+        stored = edge.sessions.messages(session.id)
+    assert [message.role for message in stored] == ["user", "assistant"]
+    assert stored[1].content == stream.reply.text
+    assert stored[1].finish_reason == stream.reply.finish_reason
+
+
+def test_leaving_a_stream_early_records_what_was_written(tmp_path: Path) -> None:
+    with EdgeLLM("fake:?token_delay_ms=5", home=tmp_path, settings=Settings(context_tokens=1024)) as edge:
+        session = edge.sessions.create()
+        with edge.chat("Go on", session=session.id, sampling=Sampling(seed=3), stream=True) as stream:
+            next(event for event in stream if isinstance(event, Delta) and event.text)
+        assert edge.sessions.messages(session.id)[-1].role == "assistant"
+
+
+def test_a_session_sends_its_history_and_its_system_message(edge: EdgeLLM) -> None:
+    session = edge.sessions.create(system="Be brief.")
+    first = edge.chat("One", session=session.id, sampling=GREEDY)
+    second = edge.chat("Two", session=session.id, sampling=GREEDY)
+    by_hand = edge.chat(
+        [
+            Message(role="system", content="Be brief."),
+            Message(role="user", content="One"),
+            Message(role="assistant", content=first.text),
+            Message(role="user", content="Two"),
+        ],
+        sampling=GREEDY,
+    )
+    assert second.text == by_hand.text
+    assert second.message_id == edge.sessions.messages(session.id)[-1].id
+
+
+def test_answering_again_makes_a_sibling_and_an_edit_makes_a_branch(edge: EdgeLLM) -> None:
+    session = edge.sessions.create()
+    first = edge.chat("One", session=session.id, sampling=GREEDY)
+    assert first.message_id is not None
+    again = edge.sessions.regenerate(first.message_id, Sampling(seed=5, max_tokens=10))
+    assert {message.id for message in edge.sessions.siblings(first.message_id)} == {first.message_id, again.message_id}
+    question = edge.sessions.messages(session.id)[0]
+    edge.chat("Another", session=session.id, parent=question.parent_id or "", sampling=GREEDY)
+    assert [message.content for message in edge.sessions.siblings(question.id)] == ["One", "Another"]
+    switched = edge.sessions.switch(session.id, first.message_id)
+    assert [message.content for message in switched] == ["One", first.text]
+
+
+def test_many_threads_share_one_model(edge: EdgeLLM) -> None:
+    expected = edge.chat("Shared", sampling=GREEDY).text
+    answers: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(edge.chat("Shared", sampling=GREEDY).text)) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert answers == [expected] * 8
+    assert edge.models.loaded() == ["fake:"]
+
+
+def test_two_instances_live_side_by_side(edge: EdgeLLM, tmp_path: Path) -> None:
+    with EdgeLLM("fake:", home=tmp_path / "other", settings=Settings(context_tokens=1024)) as other:
+        assert other.chat("Hi", sampling=GREEDY).text == edge.chat("Hi", sampling=GREEDY).text
+        other.sessions.create(title="Elsewhere")
+        assert edge.sessions.list() == []
+
+
+def test_n_answers_come_from_one_prompt(edge: EdgeLLM) -> None:
+    reply = edge.chat("Several", sampling=Sampling(temperature=1.5, n=3, seed=7, max_tokens=12))
+    assert len(reply.choices) == 3
+    assert len({choice.text for choice in reply.choices}) > 1
+
+
+def test_what_is_wrong_is_said_by_type_and_name(edge: EdgeLLM) -> None:
+    with pytest.raises(InvalidInput, match="temperature"):
+        edge.chat("x", sampling=Sampling(temperature=float("nan")))
+    with pytest.raises(ContextOverflow):
+        edge.chat("word " * 2000, sampling=GREEDY)
+    with pytest.raises(SessionNotFound, match="nowhere"):
+        edge.chat("x", session="nowhere")
+    with pytest.raises(InvalidInput, match="empty"):
+        edge.chat([])
+    with pytest.raises(InvalidInput, match="n = 2"):
+        edge.chat("x", session=edge.sessions.create().id, sampling=Sampling(n=2))
+    with pytest.raises(ModelNotFound):
+        edge.chat("x", model="no-such-model")
+    with pytest.raises(TypeError, match="Did you mean 'system'"):
+        edge.chat("x", sytem="y")  # type: ignore[call-overload]
+    with pytest.raises(InvalidInput, match="embedding model"):
+        edge.embed(["x"])
+
+
+def test_usage_is_counted(edge: EdgeLLM) -> None:
+    reply = edge.chat("Count me", sampling=GREEDY)
+    stats = edge.stats()
+    assert stats is not None
+    assert stats.completion_tokens == reply.usage.completion_tokens
+    assert edge.stats("not-loaded") is None
+
+
+def test_closing_twice_is_fine_and_later_use_opens_again(edge: EdgeLLM) -> None:
+    edge.chat("x", sampling=GREEDY)
+    edge.close()
+    edge.close()
+    assert edge.chat("x", sampling=GREEDY).text

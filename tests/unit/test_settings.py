@@ -1,0 +1,234 @@
+"""Settings: file below environment below overrides, and errors that name the place and the nearest key."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgellm.errors import InvalidSettings
+from edgellm.paths import Home, home_from
+from edgellm.settings import Settings, describe, field_help, load_settings, save_setting
+from edgellm.types import Sampling
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return home_from({"EDGELLM_HOME": str(tmp_path)})
+
+
+def write(home: Home, text: str) -> None:
+    home.config.mkdir(parents=True, exist_ok=True)
+    home.settings.write_text(text, encoding="utf-8")
+
+
+def test_nothing_set_gives_the_defaults_and_creates_nothing(home: Home, tmp_path: Path) -> None:
+    assert load_settings(home, {}) == Settings()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_file_is_below_environment_is_below_overrides(home: Home) -> None:
+    write(home, 'threads = 1\ndefault_model = "file"\nmemory_share = 0.5\n[sampling]\ntop_k = 1\n')
+    environment = {"EDGELLM_THREADS": "2", "EDGELLM_DEFAULT_MODEL": "environment", "EDGELLM_SAMPLING_MIN_P": "0.2"}
+    found = load_settings(home, environment, {"threads": 3, "sampling.top_p": 0.5})
+    assert (found.threads, found.default_model, found.memory_share) == (3, "environment", 0.5)
+    assert found.sampling == Sampling(top_k=1, min_p=0.2, top_p=0.5)
+
+
+def test_every_kind_of_value_from_the_file(home: Home) -> None:
+    write(
+        home,
+        'kv_type = "q8_0"\noffline = true\nmemory_share = 1\n'
+        '[sampling]\nstop = ["a", "b"]\nlogit_bias = { 5 = -1.5 }\nseed = 7\n'
+        '[keys]\nquit = "ctrl+q"\n[prompts]\n"Hindi teacher" = "हिन्दी"\n',
+    )
+    found = load_settings(home, {})
+    assert (found.kv_type, found.offline, found.memory_share) == ("q8_0", True, 1.0)
+    assert found.sampling == Sampling(stop=("a", "b"), logit_bias={5: -1.5}, seed=7)
+    assert found.keys == {"quit": "ctrl+q"}
+    assert found.prompts == {"Hindi teacher": "हिन्दी"}
+
+
+@pytest.mark.parametrize("text", ["1", "true", "YES", "on"])
+def test_switches_in_the_environment(home: Home, text: str) -> None:
+    assert load_settings(home, {"EDGELLM_OFFLINE": text}).offline
+    assert load_settings(home, {"HF_HUB_OFFLINE": text}).offline
+
+
+def test_the_hubs_own_variables_count_below_ours(home: Home) -> None:
+    assert load_settings(home, {"TRANSFORMERS_OFFLINE": "1"}).offline
+    assert not load_settings(home, {"HF_HUB_OFFLINE": "1", "EDGELLM_OFFLINE": "0"}).offline
+    assert not load_settings(home, {"HF_HUB_OFFLINE": ""}).offline
+    assert load_settings(home, {"HF_ENDPOINT": "http://127.0.0.1:9"}).hub_endpoint == "http://127.0.0.1:9"
+
+
+def test_other_variables_are_nobodys_business(home: Home) -> None:
+    assert load_settings(home, {"PATH": "/bin", "EDGELLM_HOME": "/x", "NOT_EDGELLM_OFFLINE": "1"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "hint"),
+    [
+        ("thraeds = 2\n", "thraeds", "threads"),
+        ("[sampling]\ntemprature = 1.0\n", "sampling.temprature", "sampling.temperature"),
+        ('threads = "two"\n', "threads", "whole number"),
+        ("threads = 0\n", "threads", "whole number"),
+        ("threads = true\n", "threads", "whole number"),
+        ("sampling = 3\n", "sampling", "sampling"),
+        ("memory_share = 1.5\n", "memory_share", "number"),
+        ('kv_type = "q4"\n', "kv_type", "f16, q8_0"),
+        ("[keys]\nquit = 3\n", "keys", "table"),
+        ('hub_endpoint = "huggingface.co"\n', "hub_endpoint", "text"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_file_key_and_hint(home: Home, text: str, field: str, hint: str) -> None:
+    write(home, text)
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(home, {})
+    assert caught.value.facts == {"field": field, "source": str(home.settings)}
+    assert hint in caught.value.hint
+    assert field in caught.value.message
+
+
+def test_broken_toml_and_broken_bytes_name_the_place(home: Home) -> None:
+    write(home, "threads = 1\nthreads = \n")
+    with pytest.raises(InvalidSettings, match="line 2"):
+        load_settings(home, {})
+    home.settings.write_bytes(b'theme = "\xff"\n')
+    with pytest.raises(InvalidSettings, match="byte 9"):
+        load_settings(home, {})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "hint"),
+    [
+        ("EDGELLM_OFLINE", "1", "EDGELLM_OFFLINE"),
+        ("EDGELLM_OFFLINE", "maybe", "true or false"),
+        ("EDGELLM_THREADS", "many", "whole number"),
+        ("EDGELLM_SAMPLING_TOP_P", "", "a number"),
+        ("HF_ENDPOINT", "nowhere", "text"),
+    ],
+)
+def test_a_wrong_variable_is_refused_by_name(home: Home, variable: str, text: str, hint: str) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(home, {variable: text})
+    assert caught.value.facts["source"] == variable
+    assert hint in caught.value.hint
+
+
+def test_a_wrong_override_is_refused(home: Home) -> None:
+    with pytest.raises(InvalidSettings, match="'treads'"):
+        load_settings(home, {}, {"treads": 1})
+    with pytest.raises(InvalidSettings, match="override"):
+        load_settings(home, {}, {"threads": "1"})
+
+
+def test_every_setting_explains_itself() -> None:
+    infos = {info.key: info for info in describe()}
+    assert set(infos) >= {"default_model", "offline", "sampling.temperature", "keys", "prompts"}
+    assert all(info.help.endswith(".") or info.help.endswith(").") for info in infos.values())
+    assert infos["sampling.top_k"].variable == "EDGELLM_SAMPLING_TOP_K"
+    assert infos["sampling.top_k"].default == Sampling().top_k
+    assert infos["threads"].type == "a whole number or nothing"
+    assert field_help(Settings)["offline"] == "Never use the network, not even to look a name up."
+
+
+def test_every_variable_that_is_described_is_obeyed(home: Home) -> None:
+    examples: dict[str, tuple[str, Any]] = {
+        "text": ("https://x", "https://x"),
+        "a whole number": ("300", 300),
+        "a number": ("0.5", 0.5),
+        "true or false": ("1", True),
+        "one of f16, q8_0": ("q8_0", "q8_0"),
+        "a list of text": ('["x"]', ("x",)),
+        "a table from text to text": ('{a = "b"}', {"a": "b"}),
+        "a table from a whole number to a number": ("{3 = 1.0}", {3: 1.0}),
+    }
+    for info in describe():
+        text, value = examples[info.type.removesuffix(" or nothing")]
+        found: Any = load_settings(home, {info.variable: text})
+        for name in info.key.split("."):
+            found = getattr(found, name)
+        assert found == value, info.key
+
+
+HAND_WRITTEN = """\
+# my settings
+default_model = "smol"  # small
+
+# a string that looks like a table
+system_prompt = \"\"\"
+[sampling]
+top_p = 9
+\"\"\"
+
+[sampling]   # taste
+temperature = 0.2
+stop = [
+  "a",  # first
+  "b",
+]
+
+[prompts]
+"Pirate: arr" = "talk"
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("default_model", 'quote " and \\ and \n and é'),
+        ("offline", True),
+        ("sampling.temperature", 1.25),
+        ("sampling.stop", ["x"]),
+        ("sampling.top_p", 0.5),
+        ("sampling.temperature", None),
+        ("system_prompt", "short"),
+        ("system_prompt", None),
+        ("keys.quit", "ctrl+q"),
+        ("prompts.Pirate: arr", "other"),
+        ("prompts.With.dots", "text"),
+        ("threads", None),
+    ],
+)
+def test_saving_changes_one_value_and_nothing_else(home: Home, key: str, value: object) -> None:
+    write(home, HAND_WRITTEN)
+    before = tomllib.loads(HAND_WRITTEN)
+    save_setting(home, key, value)
+    text = home.settings.read_text(encoding="utf-8")
+    name, _, entry = key.partition(".")
+    table = before.setdefault(name, {}) if entry else before
+    table.pop(entry or name, None)
+    if value is not None:
+        table[entry or name] = value
+    assert tomllib.loads(text) == before
+    assert "# my settings" in text
+    load_settings(home, {})
+
+
+def test_saving_into_no_file_makes_a_private_one(home: Home) -> None:
+    save_setting(home, "sampling.top_k", 5)
+    save_setting(home, "theme", "nord")
+    assert home.settings.stat().st_mode & 0o777 == 0o600
+    assert load_settings(home, {}) == Settings(theme="nord", sampling=Sampling(top_k=5))
+
+
+@pytest.mark.parametrize(("key", "value"), [("thraeds", 1), ("threads", "x"), ("keys.quit", 3), ("threads.x", 3)])
+def test_saving_nonsense_is_refused_and_leaves_the_file(home: Home, key: str, value: object) -> None:
+    write(home, HAND_WRITTEN)
+    with pytest.raises(InvalidSettings):
+        save_setting(home, key, value)
+    assert home.settings.read_text(encoding="utf-8") == HAND_WRITTEN
+
+
+def test_saving_never_touches_a_file_it_cannot_edit_safely(home: Home) -> None:
+    text = "sampling = { top_k = 3 }\n"
+    write(home, text)
+    with pytest.raises(InvalidSettings, match=r"sampling\.top_k"):
+        save_setting(home, "sampling.top_k", 4)
+    write(home, "threads = \n")
+    with pytest.raises(InvalidSettings):
+        save_setting(home, "theme", "nord")
+    assert home.settings.read_text(encoding="utf-8") == "threads = \n"

@@ -1,0 +1,121 @@
+"""Models as lines of a list: installed ones first, then the catalogue, each with its verdict for this computer."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from edgellm.errors import EdgeLLMError
+from edgellm.safetext import clean_line
+from edgellm_tui.ports import Edge
+from edgellm_tui.render import meter
+
+if TYPE_CHECKING:
+    from edgellm.hub.cards import ModelCard
+
+_SIGNS = {"fits": ("● fits", "$text-success"), "tight": ("● tight", "$text-warning"), "no": ("○ too big", "$text-error")}
+NAME_CELLS = 34
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """Everything the lists and the details show about one model; all text is clean."""
+
+    name: str
+    """What the SDK calls it: an installed name or a card's id."""
+    title: str
+    is_installed: bool
+    is_loaded: bool = False
+    is_removable: bool = False
+    is_chat: bool = True
+    size_bytes: int = 0
+    verdict: str = ""
+    """`fits`, `tight`, `no`, or empty while unknown."""
+    reason: str = ""
+    tokens_per_s: float | None = None
+    licence: str = ""
+    licence_note: str = ""
+    languages: str = ""
+    good_at: str = ""
+    note: str = ""
+
+    @property
+    def search(self) -> str:
+        """What a filter looks at."""
+        return f"{self.name} {self.title} {self.languages} {self.licence} {self.verdict} {self.good_at}"
+
+    def line(self) -> Content:
+        """One line: loaded marker, name, size, verdict."""
+        sign, colour = _SIGNS.get(self.verdict, ("", "$foreground"))
+        mark = ("◆ ", "$primary") if self.is_loaded else ("  ", "$foreground")
+        size = meter.size(self.size_bytes) if self.size_bytes else ""
+        name = Content.styled(self.title, "bold" if self.is_installed else "$foreground")
+        shown = name.truncate(NAME_CELLS, ellipsis=True)
+        gap = " " * (NAME_CELLS - shown.cell_length)
+        state = "in memory" if self.is_loaded else "" if self.is_installed else "not here"
+        tail = Content.assemble((f"{size:>9}  ", "$foreground 70%"), (f"{sign:<10}", colour), (state, "$foreground 50%"))
+        return Content.assemble(mark) + shown + Content(gap) + tail
+
+
+async def installed_rows(edge: Edge) -> list[ModelRow]:
+    """Models that can answer at once."""
+    loaded = {clean_line(name) for name in await edge.models.loaded()}
+    cards = {card.id: card for card in await edge.models.cards()}
+    rows = []
+    for model in await edge.models.list():
+        row = ModelRow(
+            name=model.name,
+            title=clean_line(model.name),
+            is_installed=True,
+            is_loaded=clean_line(model.name) in loaded,
+            is_removable=model.removable,
+            size_bytes=model.size_bytes,
+            note=clean_line(f"from {model.source}"),
+            **_facts(cards.get(model.name)),
+        )
+        rows.append(await _judged(edge, row))
+    return rows
+
+
+async def all_rows(edge: Edge) -> list[ModelRow]:
+    """Installed models, then cards that are not here."""
+    here = await installed_rows(edge)
+    names = {row.name for row in here}
+    cards = [card for card in await edge.models.cards() if card.id not in names]
+    rest = [
+        ModelRow(name=card.id, title=clean_line(card.name), is_installed=False, is_chat=card.kind == "chat", **_facts(card))
+        for card in cards
+    ]
+    return here + list(await asyncio.gather(*(_judged(edge, row) for row in rest)))
+
+
+def _facts(card: ModelCard | None) -> dict[str, str]:
+    if card is None:
+        return {}
+    languages = ", ".join(card.languages) or card.languages_note
+    return {
+        "licence": clean_line(f"{card.licence} · commercial use: {card.commercial_use}"),
+        "licence_note": clean_line(card.licence_note),
+        "languages": clean_line(languages),
+        "good_at": clean_line(card.good_at),
+    }
+
+
+async def _judged(edge: Edge, row: ModelRow) -> ModelRow:
+    from dataclasses import replace
+
+    try:
+        fit = await edge.models.fit(row.name)
+    except EdgeLLMError as error:
+        return replace(row, reason=clean_line(str(error)))
+    size = row.size_bytes or fit.weights_bytes
+    return replace(
+        row,
+        verdict=str(fit.verdict),
+        reason=clean_line(fit.reason),
+        tokens_per_s=fit.decode_tokens_per_s,
+        size_bytes=size,
+    )

@@ -1,0 +1,68 @@
+"""Messages that travel up to the app."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.message import Message
+
+from edgellm.errors import EdgeLLMError
+from edgellm_tui.widgets.dock import JobLine
+
+
+class ConversationChanged(Message):
+    """Turns, model, session or numbers of the conversation changed."""
+
+
+class Refused(Message):
+    """Something could not be done; the reader is told."""
+
+    def __init__(self, error: EdgeLLMError) -> None:
+        super().__init__()
+        self.error = error
+
+
+class OpenSession(Message):
+    """Resume a stored conversation, on the branch of a message."""
+
+    def __init__(self, session_id: str, message_id: str | None = None) -> None:
+        super().__init__()
+        self.session_id = session_id
+        self.message_id = message_id
+
+
+class UseModel(Message):
+    """Chat with this model from now on."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+
+class FetchModel(Message):
+    """Download a model."""
+
+    def __init__(self, reference: str, title: str) -> None:
+        super().__init__()
+        self.reference = reference
+        self.title = title
+
+
+class UseTheme(Message):
+    """Wear this theme and remember it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+
+class JobsChanged(Message):
+    """A job began, moved or ended."""
+
+    def __init__(self, jobs: Sequence[JobLine]) -> None:
+        super().__init__()
+        self.jobs = jobs
+
+
+class ModelsChanged(Message):
+    """A model came, went, was loaded or unloaded."""

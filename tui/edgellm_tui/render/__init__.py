@@ -1,0 +1,1 @@
+"""From text to lines: Markdown and conversation turns as styled content, no widget involved."""

@@ -1,0 +1,54 @@
+"""Markdown tables, fitted to a width."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+from textual.content import Content
+
+_GAP = 3
+_NARROWEST = 4
+
+
+def column_widths(natural: Sequence[int], available: int) -> list[int]:
+    """Cells for each column: the natural width where it fits, otherwise the widest columns give way.
+
+    `natural` and the result are in cells; `available` includes the gaps between columns.
+    """
+    widths = list(natural)
+    room = max(available - _GAP * (len(widths) - 1), len(widths))
+    while sum(widths) > room:
+        widest = max(range(len(widths)), key=widths.__getitem__)
+        if widths[widest] <= _NARROWEST:
+            break
+        widths[widest] -= 1
+    return widths
+
+
+def table_lines(head: Sequence[Content], rows: Sequence[Sequence[Content]], width: int) -> list[Content]:
+    """The table's lines; cells wrap inside their column."""
+    columns = max([len(head), *(len(row) for row in rows)], default=0)
+    if not columns:
+        return []
+    grid = [list(row) + [Content("")] * (columns - len(row)) for row in (head, *rows)]
+    natural = [max(row[i].cell_length for row in grid) or 1 for i in range(columns)]
+    widths = column_widths(natural, width)
+    lines = [line.stylize("table-head") for line in _row_lines(grid[0], widths)]
+    lines.append(Content.styled("─┼─".join("─" * w for w in widths), "rule"))
+    for row in grid[1:]:
+        lines.extend(_row_lines(row, widths))
+    return [line.truncate(width, ellipsis=True) for line in lines]
+
+
+def _row_lines(cells: Sequence[Content], widths: Sequence[int]) -> list[Content]:
+    wrapped = [cell.wrap(w) or [Content("")] for cell, w in zip(cells, widths, strict=True)]
+    separator = Content.styled(" │ ", "rule")
+    return [
+        separator.join([_fit(part, w) for part, w in zip(parts, widths, strict=True)])
+        for parts in zip_longest(*wrapped, fillvalue=Content(""))
+    ]
+
+
+def _fit(part: Content, width: int) -> Content:
+    return part.pad_right(max(0, width - part.cell_length))

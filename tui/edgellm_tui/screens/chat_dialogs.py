@@ -1,0 +1,233 @@
+"""What the chat page asks in dialogs: model, system prompt, sampling, title, correction, export."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from textual.containers import Vertical
+from textual.content import Content
+
+from edgellm.errors import EdgeLLMError, InvalidInput
+from edgellm.paths import write_private
+from edgellm.safetext import clean_line
+from edgellm_tui.conversation import Conversation
+from edgellm_tui.messages import ConversationChanged, Refused, UseModel
+from edgellm_tui.ports import Edge, Preferences
+from edgellm_tui.turns import Turn
+
+NEW_PROMPT = "\0new"
+
+
+class ChatDialogs(Vertical):
+    """Half of the chat page: each action opens a dialog and applies its answer."""
+
+    edge: Edge
+    conversation: Conversation
+    preferences: Preferences
+
+    SLASH_WITH_ARGUMENT: ClassVar[Mapping[str, str]] = {
+        "chat.model": "use_model",
+        "chat.system": "set_system",
+        "chat.rename": "rename",
+        "chat.export": "export",
+        "chat.explain": "explain_text",
+        "chat.copy": "copy_block",
+        "app.theme": "use_theme",
+    }
+    """Commands whose slash form takes its argument directly: id to method."""
+
+    @property
+    def target_answer(self) -> Turn | None:
+        """The answer that actions are about."""
+        raise NotImplementedError
+
+    def _tell(self, text: str) -> None:
+        self.notify(clean_line(text), timeout=3, markup=False)
+
+    def _refuse(self, error: EdgeLLMError) -> None:
+        self.post_message(Refused(error))
+
+    # Model
+
+    def action_switch_model(self) -> None:
+        """Choose the model; the conversation stays."""
+        self.run_worker(self._pick_model(), exclusive=True, group="dialog")
+
+    async def _pick_model(self) -> None:
+        from edgellm_tui.catalogue import installed_rows
+        from edgellm_tui.screens.dialog import Pick, Row
+
+        try:
+            rows = await installed_rows(self.edge)
+        except EdgeLLMError as error:
+            self._refuse(error)
+            return
+        lines = [Row(row.name, row.line(), row.search) for row in rows]
+        chosen = await self.app.push_screen_wait(Pick("Model for this conversation", lines, self.conversation.model))
+        if chosen:
+            self.use_model(chosen)
+
+    def use_model(self, name: str) -> None:
+        """Answer with this model from now on."""
+        self.post_message(UseModel(name))
+
+    # System prompt
+
+    def action_system_prompt(self) -> None:
+        """Choose or write the system prompt."""
+        self.run_worker(self._pick_system(), exclusive=True, group="dialog")
+
+    async def _pick_system(self) -> None:
+        from edgellm_tui.screens.dialog import AskLine, AskText, Pick, Row
+
+        rows = [Row(NEW_PROMPT, Content.styled("Write or edit…", "bold")), Row("", Content("None"))]
+        for name, text in sorted(self.preferences.prompts.items()):
+            note = f"  {clean_line(text)[:60]}"
+            rows.append(Row(text, Content.assemble((clean_line(name), "bold"), (note, "$foreground 60%"))))
+        chosen = await self.app.push_screen_wait(Pick("System prompt", rows, self.conversation.system or ""))
+        if chosen != NEW_PROMPT:
+            if chosen is not None:
+                self.set_system(chosen)
+            return
+        text = await self.app.push_screen_wait(AskText("System prompt", self.conversation.system or ""))
+        if text is None:
+            return
+        self.set_system(text.strip())
+        name = await self.app.push_screen_wait(AskLine("Keep it in the library as", hint="a name, or empty: no"))
+        if name and text.strip():
+            await self._keep_prompt(name, text.strip())
+
+    async def _keep_prompt(self, name: str, text: str) -> None:
+        try:
+            await asyncio.to_thread(self.preferences.save, f"prompts.{name}", text)
+        except EdgeLLMError as error:
+            self._refuse(error)
+
+    def set_system(self, text: str) -> None:
+        """Begin every answer of this conversation with this instruction."""
+        self.conversation.system = text or None
+        self._tell("System prompt set" if text else "No system prompt")
+
+    # Sampling
+
+    def action_sampling(self) -> None:
+        """Change how tokens are chosen."""
+        self.run_worker(self._edit_sampling(), exclusive=True, group="dialog")
+
+    async def _edit_sampling(self) -> None:
+        from edgellm_tui.screens.sampling import SamplingPanel
+
+        current = self.conversation.sampling or self.preferences.sampling
+        chosen = await self.app.push_screen_wait(SamplingPanel(current))
+        if chosen is not None:
+            self.conversation.sampling = chosen
+            self._tell("Sampling changed for this conversation")
+
+    # Correction
+
+    def action_correct(self) -> None:
+        """Write what the answer should have been."""
+        self.run_worker(self._correct(), exclusive=True, group="dialog")
+
+    async def _correct(self) -> None:
+        from edgellm_tui.screens.dialog import AskText
+
+        turn = self.target_answer
+        if turn is None or turn.message_id is None:
+            return
+        text = await self.app.push_screen_wait(AskText("The better answer", turn.text.source))
+        if text is None or text.strip() == turn.text.source.strip():
+            return
+        try:
+            await self.conversation.correct(turn, text)
+            self._tell("Correction saved")
+        except EdgeLLMError as error:
+            self._refuse(error)
+
+    # Explain
+
+    def action_explain(self) -> None:
+        """Show how the chosen or last answer was written."""
+        turns, turn = self.conversation.turns, self.target_answer
+        at = turns.index(turn) if turn in turns else 0
+        question = turns[at - 1] if turn in turns and at else None
+        self.explain_text(question.text.source if question else "")
+
+    def explain_text(self, text: str) -> None:
+        """Show how the model answers a prompt, token by token."""
+        from edgellm_tui.screens.explain import ExplainScreen
+
+        sampling = self.conversation.sampling or self.preferences.sampling
+        self.app.push_screen(ExplainScreen(self.edge, self.conversation.model, text, sampling))
+
+    # Title and export
+
+    def action_rename(self) -> None:
+        """Give the conversation a title."""
+        self.run_worker(self._rename(), exclusive=True, group="dialog")
+
+    async def _rename(self) -> None:
+        from edgellm_tui.screens.dialog import AskLine
+
+        if self.conversation.session is None:
+            self._tell("Nothing to rename yet: send a message first")
+            return
+        title = await self.app.push_screen_wait(AskLine("Title", self.conversation.title))
+        if title:
+            self.rename(title)
+
+    def rename(self, title: str) -> None:
+        """Give the conversation this title."""
+        self.run_worker(self._rename_to(title))
+
+    async def _rename_to(self, title: str) -> None:
+        if self.conversation.session is None:
+            return
+        try:
+            self.conversation.session = await self.edge.sessions.rename(self.conversation.session.id, title)
+            self.post_message(ConversationChanged())
+        except EdgeLLMError as error:
+            self._refuse(error)
+
+    def action_export(self) -> None:
+        """Ask for a file name and export the conversation."""
+        self.run_worker(self._ask_export(), exclusive=True, group="dialog")
+
+    async def _ask_export(self) -> None:
+        from edgellm.safetext import safe_file_name
+        from edgellm_tui.screens.dialog import AskLine
+
+        if self.conversation.session is None:
+            self._tell("Nothing to export yet: send a message first")
+            return
+        proposed = f"{safe_file_name(self.conversation.title)}.md"
+        name = await self.app.push_screen_wait(AskLine("Export to (.md or .json)", proposed))
+        if name:
+            self.export(name)
+
+    def export(self, name: str) -> None:
+        """Write the conversation to a file; `.json` keeps every branch."""
+        self.run_worker(self._export(Path(name).expanduser()))
+
+    async def _export(self, path: Path) -> None:
+        if self.conversation.session is None:
+            return
+        try:
+            await export_session(self.edge, self.conversation.session.id, path)
+            self._tell(f"Exported to {path}")
+        except EdgeLLMError as error:
+            self._refuse(error)
+
+
+async def export_session(edge: Edge, session_id: str, path: Path) -> None:
+    """Write a session to a new file, Markdown or JSON by its ending. Raises: InvalidInput, StoreError."""
+    if path.exists():
+        raise InvalidInput(f"{str(path)!r} exists.", hint="Choose another name.", field="file")
+    text = await edge.sessions.export(session_id, "json" if path.suffix == ".json" else "markdown")
+    try:
+        await asyncio.to_thread(write_private, path, text.encode())
+    except OSError as error:
+        raise InvalidInput(f"{str(path)!r} cannot be written: {error.strerror}.", field="file") from error

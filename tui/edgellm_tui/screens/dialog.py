@@ -1,0 +1,176 @@
+"""Dialogs over the page: confirm, one line, many lines, pick from a list, read a text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static, TextArea
+from textual.widgets.option_list import Option
+
+from edgellm.safetext import clean, clean_line
+
+Answer = TypeVar("Answer")
+
+
+class Dialog(ModalScreen[Answer]):
+    """A box in the middle with a title and a line of keys; Esc leaves it without an answer."""
+
+    BINDINGS = [Binding("escape", "dismiss(None)", "Close", show=False)]
+    KEYS = "Esc closes"
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title = clean_line(title)
+
+    def compose(self) -> ComposeResult:
+        """Title, body, keys."""
+        with Vertical(id="dialog"):
+            yield Static(Content(self._title), id="dialog-title", markup=False)
+            yield from self.compose_body()
+            yield Static(Content(self.KEYS), id="dialog-keys", markup=False)
+
+    def compose_body(self) -> ComposeResult:
+        """What is between title and keys."""
+        yield from ()
+
+
+class Confirm(Dialog[bool]):
+    """A question with a clear way back."""
+
+    BINDINGS = [Binding("y,enter", "dismiss(True)"), Binding("n", "dismiss(False)")]
+    KEYS = "Y or Enter: yes   N or Esc: no"
+
+    def __init__(self, title: str, text: str) -> None:
+        super().__init__(title)
+        self._text = clean(text)
+
+    def compose_body(self) -> ComposeResult:
+        """The consequence, in a sentence."""
+        yield Static(Content(self._text), markup=False)
+
+
+class AskLine(Dialog[str]):
+    """One line of text."""
+
+    KEYS = "Enter saves   Esc leaves it"
+
+    def __init__(self, title: str, value: str = "", hint: str = "") -> None:
+        super().__init__(title)
+        self._value, self._hint = clean_line(value), hint
+
+    def compose_body(self) -> ComposeResult:
+        """The line."""
+        yield Input(self._value, placeholder=self._hint, id="dialog-line")
+
+    @on(Input.Submitted)
+    def _done(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value.strip())
+
+
+class AskText(Dialog[str]):
+    """Several lines of text."""
+
+    BINDINGS = [Binding("ctrl+s", "save", priority=True)]
+    KEYS = "Ctrl+S saves   Esc leaves it"
+
+    def __init__(self, title: str, value: str = "") -> None:
+        super().__init__(title)
+        self._value = clean(value)
+
+    def compose_body(self) -> ComposeResult:
+        """The text."""
+        yield TextArea(self._value, id="dialog-text", soft_wrap=True, tab_behavior="focus")
+
+    def action_save(self) -> None:
+        """Answer with the text."""
+        self.dismiss(self.query_one(TextArea).text)
+
+
+class Reading(Dialog[None]):
+    """Lines to read."""
+
+    BINDINGS = [Binding("enter,q", "dismiss(None)")]
+
+    def __init__(self, title: str, lines: Sequence[Content]) -> None:
+        super().__init__(title)
+        self._lines = lines
+
+    def compose_body(self) -> ComposeResult:
+        """The lines, scrolling when there are many."""
+        with VerticalScroll(id="dialog-scroll"):
+            yield Static(Content("\n").join(self._lines), markup=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line to pick."""
+
+    value: str
+    line: Content
+    search: str = ""
+    """What the filter looks at; empty takes the line."""
+
+
+class Pick(Dialog[str]):
+    """A list that is filtered while typing."""
+
+    BINDINGS = [Binding("up", "move(-1)", priority=True), Binding("down", "move(1)", priority=True)]
+    KEYS = "type to filter   ↑↓ choose   Enter takes it   Esc leaves"
+
+    def __init__(self, title: str, rows: Sequence[Row], current: str = "") -> None:
+        super().__init__(title)
+        self._rows = rows
+        self._shown = list(rows)
+        self._current = current
+
+    def compose_body(self) -> ComposeResult:
+        """Filter above list."""
+        yield Input(placeholder="Filter", id="dialog-line")
+        yield OptionList(id="dialog-list")
+
+    def on_mount(self) -> None:
+        """Show everything, the current value highlighted."""
+        self._fill("")
+        values = [row.value for row in self._shown]
+        if self._current in values:
+            self.query_one(OptionList).highlighted = values.index(self._current)
+
+    @on(Input.Changed)
+    def _filter(self, event: Input.Changed) -> None:
+        self._fill(event.value)
+
+    def _fill(self, typed: str) -> None:
+        words = typed.lower().split()
+        self._shown = [row for row in self._rows if all(w in (row.search or row.line.plain).lower() for w in words)]
+        options = self.query_one(OptionList)
+        options.clear_options()
+        options.add_options([Option(row.line) for row in self._shown])
+        options.highlighted = 0 if self._shown else None
+
+    def action_move(self, step: int) -> None:
+        """Move the highlight while the filter keeps the focus."""
+        options = self.query_one(OptionList)
+        if self._shown:
+            options.highlighted = ((options.highlighted or 0) + step) % len(self._shown)
+            self.highlighted(self._shown[options.highlighted].value)
+
+    def highlighted(self, value: str) -> None:
+        """Called when the highlight moves; subclasses may preview."""
+
+    @on(Input.Submitted)
+    def _take(self) -> None:
+        index = self.query_one(OptionList).highlighted
+        if index is not None and self._shown:
+            self.dismiss(self._shown[index].value)
+
+    @on(OptionList.OptionSelected)
+    def _clicked(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(self._shown[event.option_index].value)

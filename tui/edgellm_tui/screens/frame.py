@@ -1,0 +1,68 @@
+"""The frame: header, one page at a time, job dock, keys and numbers."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Container, Horizontal
+from textual.screen import Screen
+from textual.widget import Widget
+
+from edgellm_tui.widgets.dock import Dock
+from edgellm_tui.widgets.header import Header
+from edgellm_tui.widgets.status import KeyLine, VitalsLine
+
+if TYPE_CHECKING:
+    from edgellm_tui.app import EdgeApp
+
+PAGES: dict[str, tuple[str, str]] = {
+    "chat": ("Chat", "edgellm_tui.screens.chat:ChatPage"),
+    "sessions": ("Sessions", "edgellm_tui.screens.sessions:SessionsPage"),
+    "models": ("Models", "edgellm_tui.screens.models:ModelsPage"),
+}
+"""Page name to title and class; a page is imported and built when it is first shown."""
+
+
+class Frame(Screen[None]):
+    """Holds the pages; every page fills the same place."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
+    app: EdgeApp
+
+    def compose(self) -> ComposeResult:
+        """Top to bottom."""
+        yield Header({name: title for name, (title, _) in PAGES.items()}, id="header")
+        yield Container(id="body")
+        yield Dock(id="dock")
+        with Horizontal(id="footer"):
+            yield KeyLine(id="keys")
+            yield VitalsLine(id="vitals")
+
+    async def on_mount(self) -> None:
+        """Chat first."""
+        await self.show("chat")
+
+    @property
+    def page(self) -> str:
+        """Name of the page on screen."""
+        return self.query_one(Header).page
+
+    async def show(self, name: str) -> Widget:
+        """Bring a page to the front, building it the first time; returns it."""
+        body = self.query_one("#body")
+        page = next((child for child in body.children if child.id == name), None)
+        if page is None:
+            page = self._build(name)
+            await body.mount(page)
+        for child in body.children:
+            child.display = child is page
+        self.query_one(Header).page = name
+        self.call_after_refresh(page.focus_default)  # type: ignore[attr-defined]
+        return page
+
+    def _build(self, name: str) -> Widget:
+        module, _, kind = PAGES[name][1].partition(":")
+        page: Widget = getattr(import_module(module), kind)(self.app.edge, self.app.preferences, id=name)
+        return page

@@ -1,0 +1,52 @@
+"""All keys and commands, from the one registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from textual.content import Content
+
+from edgellm_tui.commands import SCOPES, Command, Scope, in_scopes
+from edgellm_tui.screens.dialog import Reading
+
+_KEY_CELLS = 24
+
+
+class HelpScreen(Reading):
+    """F1."""
+
+    BINDINGS = [("f1", "dismiss(None)", "Close")]
+
+    def __init__(self, keys: Mapping[str, str]) -> None:
+        self._keys = keys
+        super().__init__("Keys and commands", self._help_lines())
+
+    def _help_lines(self) -> list[Content]:
+        """Every command under the heading of its scope."""
+        lines: list[Content] = []
+        for scope, heading in SCOPES.items():
+            lines += [Content.styled(heading, "bold $primary"), *self._scope_lines(scope), Content("")]
+        lines.append(Content.styled("Keys can be changed: table [keys] of the settings file, by the names of", "$foreground 60%"))
+        lines.append(Content.styled("the commands (page.chat, prompt.send, ...).", "$foreground 60%"))
+        return lines
+
+    def _scope_lines(self, scope: Scope) -> list[Content]:
+        return [self._line(command) for command in in_scopes(scope)]
+
+    def _line(self, command: Command) -> Content:
+        keys = self._keys.get(command.id, command.keys)
+        shown = " ".join(_pretty(key) for key in keys.split(",") if key)
+        slash = " ".join(f"/{name}" for name in command.slash.split())
+        left = " ".join(filter(None, (shown, slash)))
+        parts = [(left.ljust(_KEY_CELLS), "$text-accent"), (f" {command.title}", "$foreground")]
+        return Content.assemble("  ", *parts)
+
+
+_NAMES = {"plus": "+", "minus": "-", "equals_sign": "=", "pageup": "PgUp", "pagedown": "PgDn"}
+_NAMES |= {"left": "←", "right": "→", "up": "↑", "down": "↓", "escape": "Esc", "delete": "Del"}
+
+
+def _pretty(key: str) -> str:
+    parts = key.strip().split("+")
+    named = [_NAMES.get(part, part.capitalize() if len(part) > 1 or len(parts) > 1 else part) for part in parts]
+    return "+".join(named)

@@ -1,0 +1,1 @@
+"""Parts of the screen: they take values and emit messages."""

@@ -1,0 +1,78 @@
+"""The job dock: long work under the page, with rate, time left and cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.content import Content
+from textual.reactive import reactive
+from textual.style import Style
+from textual.widget import Widget
+
+from edgellm.safetext import clean_line
+from edgellm_tui.render import meter
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """What is known about one job."""
+
+    id: str
+    title: str
+    done: float = 0.0
+    total: float | None = None
+    unit: str = ""
+    rate: float | None = None
+    left_s: float | None = None
+    note: str = ""
+    outcome: str = ""
+    """Empty while it runs; then `done`, `failed` or `cancelled`."""
+
+
+class Dock(Widget):
+    """One line a job; takes no room while there are none."""
+
+    jobs: reactive[Sequence[JobLine]] = reactive((), layout=True)
+
+    def watch_jobs(self, jobs: Sequence[JobLine]) -> None:
+        """Show as many lines as there are jobs."""
+        self.display = bool(jobs)
+        self.styles.height = len(jobs)
+
+    def render(self) -> Content:
+        """The jobs, newest last."""
+        return Content("\n").join([self._line(job) for job in self.jobs])
+
+    def _line(self, job: JobLine) -> Content:
+        width = max(self.size.width - 2, 10)
+        cells = 20 if width > 100 else 10
+        facts = Content.styled(_facts(job), "$foreground 70%")
+        right = facts if job.outcome else facts + Content("  ") + _cancel(job)
+        fraction = job.done / job.total if job.total else 0.0
+        shown = Content.assemble(
+            ("━" * round(cells * min(fraction, 1.0)), "$primary"),
+            ("─" * (cells - round(cells * min(fraction, 1.0))), "$foreground 30%"),
+        )
+        room = max(width - right.cell_length - cells - 4, 4)
+        title = Content.styled(clean_line(job.title), "bold").truncate(room, ellipsis=True).pad_right(1)
+        gap = Content(" " * max(1, room - title.cell_length + 1))
+        return Content(" ") + title + gap + shown + Content("  ") + right
+
+
+def _facts(job: JobLine) -> str:
+    if job.outcome:
+        return " ".join(filter(None, (job.outcome, clean_line(job.note))))
+    amount = meter.size if job.unit in ("B", "bytes") else lambda value: f"{value:,.0f} {job.unit}".strip()
+    parts = [amount(job.done) + (f" of {amount(job.total)}" if job.total else "")]
+    if job.rate:
+        parts.append(f"{amount(job.rate)}/s")
+    if job.left_s is not None:
+        parts.append(f"{meter.seconds(job.left_s)} left")
+    return " · ".join(parts)
+
+
+def _cancel(job: JobLine) -> Content:
+    return Content.styled("cancel", "underline $text-error").stylize(
+        Style.from_meta({"@click": f"app.cancel_job({job.id!r})"})
+    )

@@ -1,0 +1,42 @@
+"""The top line: where you are, and with which model and conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from textual.content import Content
+from textual.reactive import reactive
+from textual.style import Style
+from textual.widget import Widget
+
+from edgellm.safetext import clean_line
+
+
+class Header(Widget):
+    """Page names on the left, conversation and model on the right."""
+
+    page = reactive("chat")
+    title = reactive("")
+    model = reactive("")
+
+    def __init__(self, pages: Mapping[str, str], *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._pages = pages
+
+    def render(self) -> Content:
+        """One line; the conversation's title gives way first."""
+        left = Content(" ") + Content("  ").join([self._tab(name, title) for name, title in self._pages.items()])
+        room = max(self.size.width - left.cell_length - 2, 0)
+        model = Content.styled(clean_line(self.model), "bold $text-secondary").truncate(room, ellipsis=True)
+        room -= model.cell_length + 3
+        right = model
+        if self.title and room > 8:
+            title = Content.styled(clean_line(self.title), "$foreground 70%").truncate(room, ellipsis=True)
+            right = title + Content.styled(" · ", "$foreground 30%") + model
+        gap = max(self.size.width - left.cell_length - right.cell_length - 1, 1)
+        return left + Content(" " * gap) + right
+
+    def _tab(self, name: str, title: str) -> Content:
+        look = "bold $primary underline" if name == self.page else "$foreground 55%"
+        go = Style.from_meta({"@click": f"app.page('{name}')"})
+        return Content.styled(title, look).stylize(go)

@@ -1,0 +1,111 @@
+"""The message box: grows with its text, sends on Enter, never loses a draft."""
+
+from __future__ import annotations
+
+from textual.binding import Binding
+from textual.events import Paste
+from textual.message import Message
+from textual.widgets.text_area import Edit
+from textual.widgets._text_area import TextArea
+
+from edgellm.safetext import clean
+from edgellm_tui.commands import bindings
+
+_REPLACED = {"f6", "f7", "up", "down", "ctrl+c,super+c", "delete,ctrl+d", "ctrl+y,super+y"}
+_EDITING = [b for b in TextArea.BINDINGS if isinstance(b, Binding) and b.key not in _REPLACED]
+
+
+class Prompt(TextArea, inherit_bindings=False):
+    """Emits what the user wants; knows nothing of models."""
+
+    BINDINGS = [
+        *bindings("prompt"),
+        *_EDITING,
+        Binding("down", "down", show=False),
+        Binding("delete", "delete_right", show=False),
+        Binding("ctrl+shift+z", "redo", show=False),
+    ]
+
+    class Sent(Message):
+        """The text is meant to be sent."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class EditLast(Message):
+        """Up in an empty box."""
+
+    class Leave(Message):
+        """The user moves to the messages."""
+
+    class Menu(Message):
+        """A key for the open completion menu: `up`, `down`, `take`, `run`, `close`."""
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id, soft_wrap=True, tab_behavior="focus", show_line_numbers=False, compact=True)
+        self.menu_open = False
+        self.highlight_cursor_line = False
+
+    def fill(self, text: str) -> None:
+        """Replace the text and put the cursor at its end."""
+        self.text = clean(text)
+        self.move_cursor(self.document.end)
+
+    def put(self, text: str, *, back: int = 0) -> None:
+        """Insert text at the cursor in place of the `back` characters before it."""
+        end = self.cursor_location
+        start = (end[0], max(0, end[1] - back))
+        self.edit(Edit(clean(text), start, end, maintain_selection_offset=False))
+
+    @property
+    def before_cursor(self) -> str:
+        """The text of the cursor's line up to the cursor."""
+        row, column = self.cursor_location
+        return self.document.get_line(row)[:column]
+
+    async def _on_paste(self, event: Paste) -> None:
+        event.text = clean(event.text)
+        await super()._on_paste(event)
+
+    def action_send(self) -> None:
+        """Send, unless there is nothing to send or a completion is open."""
+        if self.menu_open:
+            self.post_message(self.Menu("run"))
+        elif self.text.strip():
+            self.post_message(self.Sent(self.text.strip("\n")))
+
+    def action_newline(self) -> None:
+        """Begin a new line."""
+        self.insert("\n")
+
+    def action_up(self) -> None:
+        """Move up; in an empty box, edit the last message."""
+        if self.menu_open:
+            self.post_message(self.Menu("up"))
+        elif not self.text:
+            self.post_message(self.EditLast())
+        else:
+            self.action_cursor_up()
+
+    def action_down(self) -> None:
+        """Move down."""
+        if self.menu_open:
+            self.post_message(self.Menu("down"))
+        else:
+            self.action_cursor_down()
+
+    def action_tab(self) -> None:
+        """Take the completion, or go to the messages."""
+        self.post_message(self.Menu("take") if self.menu_open else self.Leave())
+
+    async def action_delete_or_quit(self) -> None:
+        """Delete to the right; in an empty box, quit."""
+        if self.text:
+            self.action_delete_right()
+        else:
+            await self.app.run_action("quit")

@@ -1,0 +1,97 @@
+"""The bottom line: keys that work now, and what the model is doing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.binding import Binding
+from textual.content import Content
+from textual.reactive import reactive
+from textual.screen import Screen
+from textual.widget import Widget
+
+from edgellm_tui.render import meter
+
+CONTEXT_BAR_CELLS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """Numbers of the last answer and the loaded model; zero means unknown."""
+
+    tokens_per_s: float = 0.0
+    ttft_s: float = 0.0
+    context_used: int = 0
+    context_total: int = 0
+    memory_bytes: int = 0
+    waiting: int = 0
+    """Prompts in the queue."""
+
+
+class VitalsLine(Widget):
+    """Tokens a second, time to first token, context, memory."""
+
+    vitals = reactive(Vitals())
+
+    def render(self) -> Content:
+        """Only what is known."""
+        v = self.vitals
+        parts: list[Content] = []
+        if v.waiting:
+            parts.append(Content.styled(f"{v.waiting} waiting", "$text-warning"))
+        if v.tokens_per_s:
+            parts.append(_pair(f"{v.tokens_per_s:.0f}", "tok/s"))
+        if v.ttft_s:
+            parts.append(_pair(meter.seconds(v.ttft_s), "first"))
+        if v.context_total:
+            parts.append(_context(v))
+        if v.memory_bytes:
+            parts.append(_pair(meter.size(v.memory_bytes), "mem"))
+        return Content("  ").join(parts)
+
+
+def _pair(value: str, unit: str) -> Content:
+    return Content.assemble((value, "$foreground 85%"), (f" {unit}", "$foreground 50%"))
+
+
+def _context(v: Vitals) -> Content:
+    share = v.context_used / v.context_total
+    cells = round(min(share, 1.0) * CONTEXT_BAR_CELLS)
+    colour = "$text-error" if share > 0.9 else "$text-warning" if share > 0.75 else "$primary"
+    return Content.assemble(
+        ("━" * cells, colour),
+        ("─" * (CONTEXT_BAR_CELLS - cells), "$foreground 30%"),
+        (f" {meter.tokens(v.context_used)}/{meter.tokens(v.context_total)}", "$foreground 85%"),
+        (" ctx", "$foreground 50%"),
+    )
+
+
+class KeyLine(Widget):
+    """Keys valid now, with what they do."""
+
+    def on_mount(self) -> None:
+        """Follow the focus."""
+        self.screen.bindings_updated_signal.subscribe(self, self._renew)
+
+    def _renew(self, screen: Screen[object]) -> None:
+        self.refresh(layout=True)
+
+    def render(self) -> Content:
+        """As many keys as fit, most local first."""
+        shown: list[Content] = []
+        room = self.size.width - 1
+        for binding in self._bindings():
+            key = self.app.get_key_display(binding)
+            part = Content.assemble((key, "bold $primary"), (f" {binding.description}", "$foreground 65%"))
+            if part.cell_length + 2 > room:
+                break
+            room -= part.cell_length + 2
+            shown.append(part)
+        return Content(" ") + Content("  ").join(shown)
+
+    def _bindings(self) -> list[Binding]:
+        found: dict[str, Binding] = {}
+        for active in self.screen.active_bindings.values():
+            if active.binding.show and active.enabled:
+                found.setdefault(active.binding.action, active.binding)
+        return list(found.values())
