@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 
 from scripts.machine import cpu_features
+from scripts.project import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 TELLING_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "asimddp", "i8mm", "sve")
 """Extensions that llama.cpp's kernels are chosen by."""
 PACKAGES = ("edgellm", "llama-cpp-python", "llguidance", "numpy", "textual", "apsw")

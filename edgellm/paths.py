@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,9 +68,7 @@ def home_from(environment: Mapping[str, str]) -> Home:
     from platformdirs import PlatformDirs  # deferred: not needed when EDGELLM_HOME is set
 
     dirs = PlatformDirs("edgellm", appauthor=False)
-    return Home(
-        data=Path(dirs.user_data_dir), cache=Path(dirs.user_cache_dir), config=Path(dirs.user_config_dir)
-    )
+    return Home(data=Path(dirs.user_data_dir), cache=Path(dirs.user_cache_dir), config=Path(dirs.user_config_dir))
 
 
 def private_dir(path: Path) -> Path:
@@ -95,13 +94,15 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """Write a file that appears complete or not at all.
 
     Yields a binary file in the same folder; leaving the block normally syncs it and renames it over
-    `path`, leaving by an exception removes it and keeps the old `path`.
+    `path`, leaving by an exception removes it and keeps the old `path`. Threads and processes may write the
+    same `path` at once: the last one wins, whole. Raises: OSError.
     """
     private_dir(path.parent)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
+    temporary = path.with_name(f".{path.name[:80]}.{os.getpid()}-{threading.get_ident()}.part")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, PRIVATE_FILE)
     try:
         with os.fdopen(descriptor, "wb") as handle:
+            os.fchmod(descriptor, PRIVATE_FILE)  # the umask may have cut the owner's rights
             yield handle
             handle.flush()
             os.fsync(handle.fileno())

@@ -117,7 +117,11 @@ def save_setting(home: Home, key: str, value: Any) -> None:
     except CannotEdit as error:
         message = f"{key} cannot be changed in {path}: its form there is too unusual to edit safely."
         raise InvalidSettings(message, hint=f"By hand: {error}", field=key, source=str(path)) from error
-    write_private(path, edited.encode())
+    try:
+        write_private(path, edited.encode())
+    except OSError as error:
+        message = f"The settings file {path} cannot be written: {error.strerror}."
+        raise InvalidSettings(message, field=key, source=str(path)) from error
 
 
 def describe() -> list[SettingInfo]:

@@ -38,7 +38,7 @@ def try_first_decode(python: Path) -> str:
 
 def explain_exit(code: int, stdout: str, stderr: str) -> str:
     """Why a first decode ended badly, and the command that repairs it."""
-    said = "\n".join(f"{stdout.strip()}\n{stderr.strip()}".strip().splitlines()[-6:])
+    said = message_of(stdout) or "\n".join(stderr.strip().splitlines()[-6:])
     if code >= 0:
         return f"The first decode failed with exit code {code}:\n{said}"
     if code == -signal.SIGILL:
@@ -48,11 +48,19 @@ def explain_exit(code: int, stdout: str, stderr: str) -> str:
     return f"{reason}\n{said}\nRepair: `{REPAIR}` builds without the newest instructions."
 
 
-def summary(stdout: str) -> str:
-    """The trial's JSON object in a few words."""
+def message_of(stdout: str) -> str:
+    """What went wrong in the trial's own words; empty when it left none."""
     try:
         report = json.loads(stdout.strip().splitlines()[-1])
-    except (ValueError, IndexError):
+        return f"{report['message']} {report.get('detail', '')}".strip()
+    except (ValueError, IndexError, KeyError, TypeError):
+        return ""
+
+
+def summary(stdout: str) -> str:
+    """The trial's report in a few words. Raises: DecodeFailed when there is none."""
+    try:
+        report = json.loads(stdout.strip().splitlines()[-1])
+        return f"on {report['device']}, model open in {report['load_s']:.2f} s, one token in {report['decode_s']:.2f} s"
+    except (ValueError, IndexError, KeyError, TypeError):
         raise DecodeFailed(f"The first decode printed no report but {stdout[-200:]!r}.") from None
-    facts = [f"{name} {value}" for name, value in report.items() if isinstance(value, str | int | float)]
-    return ", ".join(facts)

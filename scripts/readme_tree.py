@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.marked import read_part, replace_part
+from scripts.project import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 WHOLE = ("edgellm", "tui/edgellm_tui", "models/edgellm_models", "benchmarks", "scripts")
 """Folders shown file by file."""
 TOP = {

@@ -14,7 +14,6 @@ import argparse
 import os
 import platform
 import subprocess
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,10 +21,10 @@ from scripts.first_decode import DecodeFailed, try_first_decode
 from scripts.flags import choose_flags
 from scripts.locks import exclusive
 from scripts.machine import Machine, cpu_features, read_machine
+from scripts.project import ROOT, extras, llama_version
 from scripts.stamp import Wanted, is_current, read_extras, write_stamp
-from scripts.wheel import PACKAGE, BuildFailed, WheelPlan, cache_folder, obtain
+from scripts.wheel import BuildFailed, WheelPlan, cache_folder, obtain
 
-ROOT = Path(__file__).resolve().parent.parent
 NO_COMPILER = """No working C/C++ compiler was found; llama.cpp is built from source for this processor.
   Debian, Ubuntu   sudo apt install build-essential python3-venv
   Fedora           sudo dnf install gcc gcc-c++ make
@@ -79,7 +78,7 @@ def set_up(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
     machine = read_machine(environment)
     _check_toolchain(machine)
     flags = choose_flags(machine, portable=options.portable, override=environment.get("EDGELLM_CMAKE_ARGS"))
-    plan = WheelPlan(_llama_version(), flags, machine, cache_folder(environment, machine.system))
+    plan = WheelPlan(llama_version(), flags, machine, cache_folder(environment, machine.system))
     wheel = obtain(plan, python, say, rebuild=options.rebuild)
     _install(python, wheel, wanted.extras)
     say(f"First decode: {try_first_decode(python)}")
@@ -89,7 +88,7 @@ def set_up(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
 
 def _wanted(options: argparse.Namespace, environment: Mapping[str, str], venv: Path) -> Wanted:
     asked = {name.strip() for name in options.extras.split(",") if name.strip()}
-    known = set(_project()["project"]["optional-dependencies"])
+    known = set(extras())
     if unknown := asked - known:
         raise SetUpFailed(f"Unknown extra {sorted(unknown)}; there are: {', '.join(sorted(known))}.")
     return Wanted(
@@ -122,15 +121,6 @@ def _check_toolchain(machine: Machine) -> None:
         raise SetUpFailed(f"EdgeLLM runs on Linux and macOS; this is {platform.system()!r}. On Windows, use WSL 2.")
     if machine.compiler is None:
         raise SetUpFailed(NO_COMPILER)
-
-
-def _project() -> dict[str, dict[str, dict[str, list[str]]]]:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-
-
-def _llama_version() -> str:
-    requirements: list[str] = list(_project()["project"]["dependencies"])
-    return next(text.partition("==")[2] for text in requirements if text.startswith(f"{PACKAGE}=="))
 
 
 def _install(python: Path, wheel: Path, extras: frozenset[str]) -> None:

@@ -52,7 +52,7 @@ class WheelPlan:
             "libc": self.machine.libc,
             "features": sorted(self.machine.features),
             "compiler": self.machine.compiler,
-            "cuda": self.machine.cuda_toolkit,
+            "cuda": self.machine.cuda_toolkit if "-DGGML_CUDA=ON" in self.flags.cmake else None,
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -43,8 +43,9 @@ class ServerArm(ABC):
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
+                words = self._last_words()
                 self.stop()
-                raise ArmFailed(f"{self.name} did not start:\n{self._last_words()}")
+                raise ArmFailed(f"{self.name} did not start:\n{words}")
             time.sleep(0.1)
 
     def serve(self, ask: Ask, on_piece: OnPiece | None = None) -> Served:
@@ -65,6 +66,7 @@ class ServerArm(ABC):
             self._process.terminate()
             self._process.wait(timeout=20)
             self._process = None
+        self._log.close()
 
     @abstractmethod
     def _command(self, config: ArmConfig, port: int) -> Sequence[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edgellm.cli.interrupt import stopping
+from edgellm.cli.output import Output
 from edgellm.cli.units import count, rate, span
+from edgellm.cli.wordwrap import WordWrap
 from edgellm.cli.world import World
 from edgellm.safetext import StreamCleaner
 from edgellm.types import Delta, FinishReason, Loading, Notice, Prefill, Reply, StreamEvent
@@ -38,8 +40,10 @@ class _View:
         self._quiet = quiet
         self._text = StreamCleaner()
         self._thought = StreamCleaner()
+        self._wrap = _wrapping(self._out)
         self._role = ""
-        self._last = "\n"
+        self._has_written = False
+        self._is_line_open = False
 
     def show(self, event: StreamEvent) -> None:
         """One event, at once."""
@@ -62,18 +66,41 @@ class _View:
         if not text:
             return
         self._err.clear_status()
-        if role != self._role and self._role and self._last != "\n":
-            self._out.write("\n\n")
+        if role != self._role:
+            self._change_role(role)
+        self._put(self._wrap.feed(text) if self._wrap else text)
+
+    def _change_role(self, role: str) -> None:
+        """Set reasoning and answer apart."""
+        self._finish_line()
+        if self._has_written:
+            self._out.write("\n")
         self._role = role
-        self._last = text[-1]
-        self._out.write(self._out.paint(text, role))
+
+    def _put(self, text: str) -> None:
+        if text:
+            self._has_written = True
+            self._is_line_open = not text.endswith("\n")
+            self._out.write(self._out.paint(text, self._role))
+
+    def _finish_line(self) -> None:
+        if self._wrap:
+            self._put(self._wrap.flush())
+            self._wrap = _wrapping(self._out)
+        if self._is_line_open:
+            self._out.write("\n")
+            self._is_line_open = False
 
     def end(self) -> None:
         """What was held back, and the end of the line."""
         self._err.clear_status()
-        self._write(self._text.flush(), "")
-        if not self._quiet and self._last != "\n":
-            self._out.write("\n")
+        self._write(self._text.flush(), self._role)
+        self._finish_line()
+
+
+def _wrapping(out: Output) -> WordWrap | None:
+    """A wrapper for this terminal; None for a pipe, where lines are as the model wrote them."""
+    return WordWrap(out.width) if out.width else None
 
 
 def as_json(reply: Reply) -> dict[str, Any]:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TextIO
 
-from edgellm.cli.style import CODES, RESET, Part, plain, role_of
+from edgellm.cli.style import CODES, RESET, Part, display_width, plain, retext, role_of, wrap
+
+USUAL_COLUMNS = 80
+NARROWEST = 20
+"""Columns a paragraph keeps however narrow the terminal is."""
+
+
+def harmless(text: str) -> str:
+    """`text` on one line, without anything that could steer a terminal."""
+    from edgellm.safetext import clean_line  # deferred: its patterns take time to compile, and help needs none
+
+    return clean_line(text)
 
 
 class Channel:
@@ -20,6 +30,7 @@ class Channel:
     def __init__(self, stream: TextIO, environment: Mapping[str, str]) -> None:
         self._stream = stream
         self._environment = environment
+        self.encoding = (stream.encoding or "").lower()
         self.is_terminal = stream.isatty()
         dumb = environment.get("TERM") == "dumb"
         self.has_cursor = self.is_terminal and not dumb
@@ -29,23 +40,31 @@ class Channel:
     @property
     def width(self) -> int | None:
         """Columns of the terminal; None when nobody's screen limits the line."""
-        return self._columns() if self.is_terminal else None
+        return self.columns() if self.is_terminal else None
 
-    def _columns(self) -> int:
+    def columns(self) -> int:
+        """Columns of the terminal, or as many as are usual."""
         wanted = self._environment.get("COLUMNS", "")
         if wanted.isdigit() and int(wanted) > 0:
             return int(wanted)
         try:
-            return os.get_terminal_size(self._stream.fileno()).columns or 80
-        except OSError:  # no such thing behind the stream
-            return shutil.get_terminal_size().columns
+            return os.get_terminal_size(self._stream.fileno()).columns or USUAL_COLUMNS
+        except OSError:  # nothing behind the stream that has a size
+            return USUAL_COLUMNS
 
     def line(self, *parts: Part) -> None:
         """One line; control characters in any part are made harmless."""
-        from edgellm.safetext import clean_line  # deferred: its patterns take time to compile, and help prints none
-
-        drawn = (self.paint(clean_line(plain(part)), role_of(part)) for part in parts)
+        drawn = (self.paint(harmless(plain(part)), role_of(part)) for part in parts)
         self.write("".join(drawn).rstrip(" ") + "\n")
+
+    def hanging(self, lead: Sequence[Part], text: Part) -> None:
+        """A paragraph beside `lead`: on a terminal its further lines are indented as far as `lead` is wide."""
+        indent = sum(display_width(plain(part)) for part in lead)
+        width = self.width
+        lines = [plain(text)] if width is None else wrap(harmless(plain(text)), max(width - indent, NARROWEST))
+        self.line(*lead, retext(text, lines[0]))
+        for line in lines[1:]:
+            self.line(" " * indent, retext(text, line))
 
     def paint(self, text: str, role: str) -> str:
         """`text`, already clean, in the role's colour when colours are wanted; no role, no colour."""

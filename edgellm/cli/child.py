@@ -36,10 +36,13 @@ class Ended:
 
 
 def run_python(arguments: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Ended:
-    """Run this Python with `arguments` to its end; nothing is raised for what the child does."""
+    """Run this Python with `arguments` to its end; nothing is raised for what the child does.
+
+    It imports nothing from the current folder (`-P`), where a stranger's module may lie.
+    """
     try:
         done = subprocess.run(
-            [sys.executable, *arguments],
+            [sys.executable, "-P", *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             env=dict(environment),

@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from edgellm import errors
-from edgellm.cli.channel import Channel
+from edgellm.cli.channel import Channel, harmless
 from edgellm.cli.style import bad, bold, dim, shorten, warn
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Code(IntEnum):
 MEANINGS: dict[Code, str] = {
     Code.DONE: "It worked.",
     Code.ANSWER_IS_NO: "The question was answered, and the answer is no: `doctor` found a failure, a model does not "
-    "fit, a file is damaged.",
+    "fit, a search found nothing.",
     Code.USAGE: "The command line itself is wrong: an unknown command or option, a missing argument.",
     Code.INVALID_INPUT: "A value is malformed or out of range: sampling, schema, settings, a prompt longer than the "
     "context.",
@@ -48,7 +48,7 @@ MEANINGS: dict[Code, str] = {
     Code.MISSING_EXTRA: "The feature needs an optional install; the message names it.",
     Code.MODEL: "A model file was refused, does not fit or cannot be opened.",
     Code.ENGINE: "The engine could not serve the request: queue full, time over, worker died.",
-    Code.DOWNLOAD: "A download failed, was refused offline, or brought the wrong bytes.",
+    Code.DOWNLOAD: "A download failed or was refused offline, or a model's bytes are not the promised ones.",
     Code.STORE: "The store is damaged, busy, from a newer EdgeLLM, or the disk is full.",
     Code.JOB: "A long work ended badly.",
     Code.OTHER: "Another error that EdgeLLM reports on purpose.",
@@ -99,16 +99,14 @@ class Diagnostics(Channel):
 
     def ask(self, question: str) -> None:
         """A question whose answer is typed on the same line."""
-        from edgellm.safetext import clean_line
-
         self.clear_status()
-        self.write(f"{clean_line(question)} [y/N] ")
+        self.write(f"{harmless(question)} [y/N] ")
 
     def status(self, text: str) -> None:
         """What is going on at this moment; drawn over by the next one, and only on a terminal."""
         if self.has_cursor:
             self._drawing = True
-            self.write("\r" + self.paint(shorten(text, self._columns() - 1), "dim") + "\x1b[K")
+            self.write("\r" + self.paint(shorten(harmless(text), self.columns() - 1), "dim") + "\x1b[K")
 
     def clear_status(self) -> None:
         """Take the status line away."""

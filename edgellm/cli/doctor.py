@@ -41,9 +41,9 @@ def doctor(world: World, as_data: bool) -> int:
 
 
 def _show(world: World, finding: Finding) -> None:
-    world.out.line(MARKS[finding.state], "  ", finding.name.ljust(NAME_WIDTH), "  ", finding.found)
-    if finding.repair:
-        world.out.line(" " * (NAME_WIDTH + 8), dim("→ "), finding.repair)
+    world.out.hanging((MARKS[finding.state], "  ", finding.name.ljust(NAME_WIDTH), "  "), finding.found)
+    for repair in finding.repair:
+        world.out.hanging((" " * (NAME_WIDTH + 8), dim("→ ")), repair)
 
 
 def _conclude(world: World, findings: list[Finding]) -> None:

@@ -10,18 +10,17 @@ import click
 from edgellm.cli.diagnostics import Code
 from edgellm.cli.ids import by_beginning, short
 from edgellm.cli.lazy import OrderedGroup
-from edgellm.cli.progress import ProgressLine
 from edgellm.cli.style import Part, bad, bold, dim, good, warn
 from edgellm.cli.table import Column
 from edgellm.cli.units import moment
 from edgellm.cli.world import World, pass_world
 from edgellm.errors import NotFound
-from edgellm.events import Cancelled, Failed, Finished
 
 if TYPE_CHECKING:
     from edgellm.sdk.facade import EdgeLLM
     from edgellm.store.records import StoredJob
 
+JSON = click.option("--json", "as_data", is_flag=True, help="Print JSON.")
 SCANNED = 1000
 """Jobs, newest first, among which the beginning of an id is looked for."""
 ROLES = {"running": bold, "finished": good, "failed": bad, "cancelled": warn}
@@ -33,7 +32,7 @@ def jobs() -> None:
 
 
 @jobs.command("list")
-@click.option("--json", "as_data", is_flag=True, help="Print JSON.")
+@JSON
 @pass_world
 def list_jobs(world: World, as_data: bool) -> None:
     """List jobs, newest first."""
@@ -53,7 +52,7 @@ def list_jobs(world: World, as_data: bool) -> None:
 
 @jobs.command("show")
 @click.argument("job_id", metavar="ID")
-@click.option("--json", "as_data", is_flag=True, help="Print JSON.")
+@JSON
 @pass_world
 def show(world: World, job_id: str, as_data: bool) -> None:
     """Show what a job is doing or how it ended."""
@@ -82,7 +81,8 @@ def show(world: World, job_id: str, as_data: bool) -> None:
 @pass_world
 def follow(world: World, job_id: str, as_data: bool) -> int:
     """Watch a job until it ends; Ctrl+C stops watching, not the job."""
-    from edgellm.events import encode
+    from edgellm.cli.progress import ProgressLine
+    from edgellm.events import Cancelled, Failed, Finished, encode
 
     draw = ProgressLine(world.err)
     with world.open() as edge:
@@ -104,22 +104,31 @@ def follow(world: World, job_id: str, as_data: bool) -> int:
 
 @jobs.command("cancel")
 @click.argument("job_id", metavar="ID")
+@JSON
 @pass_world
-def cancel(world: World, job_id: str) -> None:
+def cancel(world: World, job_id: str, as_data: bool) -> None:
     """Stop a job; it can be resumed."""
     with world.open() as edge:
         job = edge.jobs.cancel(find_job(edge, job_id).id)
-    world.err.note(f"{short(job)} is {job.state}")
+    _tell(world, job, as_data)
 
 
 @jobs.command("resume")
 @click.argument("job_id", metavar="ID")
+@JSON
 @pass_world
-def resume(world: World, job_id: str) -> None:
+def resume(world: World, job_id: str, as_data: bool) -> None:
     """Start a failed or cancelled job again, from where it was."""
     with world.open() as edge:
         job = edge.jobs.resume(find_job(edge, job_id).id)
-    world.err.note(f"{short(job)} is {job.state}; watch it: edgellm jobs follow {short(job)}")
+    _tell(world, job, as_data)
+
+
+def _tell(world: World, job: StoredJob, as_data: bool) -> None:
+    if as_data:
+        world.out.json(job)
+    else:
+        world.err.note(f"{short(job)} is {job.state}")
 
 
 def find_job(edge: EdgeLLM, wanted: str) -> StoredJob:

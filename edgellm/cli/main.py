@@ -13,6 +13,7 @@ from edgellm.cli.world import World, world_of_process
 
 PROGRAM = "edgellm"
 COMPLETION_VARIABLE = "_EDGELLM_COMPLETE"
+WIDEST_HELP = 80
 GLOBAL_OPTIONS = ("--home", "--offline")
 
 
@@ -30,7 +31,7 @@ def run(argv: Sequence[str], world: World) -> int:
     from edgellm.cli.root import root
 
     try:
-        with root.make_context(PROGRAM, list(argv), obj=world) as context:
+        with root.make_context(PROGRAM, list(argv), obj=world, terminal_width=help_width(world)) as context:
             result = root.invoke(context)
         return int(result) if isinstance(result, int) else Code.DONE
     except click.exceptions.Exit as end:
@@ -45,6 +46,11 @@ def run(argv: Sequence[str], world: World) -> int:
         return Code.READER_GONE
     except Exception as error:  # a face's last line of defence; it reports
         return world.err.report(error, world.error_log)
+
+
+def help_width(world: World) -> int:
+    """Columns of a help page: click would load a module for it that takes longer than the page."""
+    return min(world.out.columns(), WIDEST_HELP)
 
 
 def _refuse(error: click.ClickException, world: World) -> Code:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,6 @@ import click
 
 from edgellm.cli.diagnostics import Code
 from edgellm.cli.lazy import OrderedGroup
-from edgellm.cli.progress import ProgressLine
 from edgellm.cli.style import Part, bad, bold, dim, good, warn
 from edgellm.cli.table import Column
 from edgellm.cli.units import rate, size
@@ -17,6 +17,7 @@ from edgellm.cli.world import World, pass_world
 from edgellm.errors import ModelNotFound
 
 if TYPE_CHECKING:
+    from edgellm.events import JobEvent
     from edgellm.hub.cards import ModelCard
     from edgellm.hub.fit import Fit
     from edgellm.hub.installed import InstalledModel
@@ -208,7 +209,7 @@ def add(world: World, file: Path, name: str | None, as_data: bool) -> None:
 def pull(world: World, reference: str, as_data: bool) -> None:
     """Fetch a model; goes on where an earlier pull was cut off."""
     with world.open() as edge:
-        model = edge.models.pull(reference, ProgressLine(world.err))
+        model = edge.models.pull(reference, progress(world))
     _tell(world, model, "fetched", as_data)
 
 
@@ -219,21 +220,33 @@ def pull(world: World, reference: str, as_data: bool) -> None:
 def verify(world: World, name: str, as_data: bool) -> None:
     """Read a model's file again and compare its SHA-256."""
     with world.open() as edge:
-        model = edge.models.verify(name, ProgressLine(world.err))
+        model = edge.models.verify(name, progress(world))
     _tell(world, model, "unchanged", as_data)
 
 
 @models.command("remove")
 @click.argument("name")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@JSON
 @pass_world
-def remove(world: World, name: str, yes: bool) -> None:
+def remove(world: World, name: str, yes: bool, as_data: bool) -> None:
     """Delete a model's file."""
     with world.open() as edge:
         model = edge.models.get(name)
-        if world.confirms(f"Delete {model.name} ({size(model.size_bytes)})?", is_agreed=yes):
-            edge.models.remove(name)
-            world.err.note(f"deleted {model.name}")
+        if not world.confirms(f"Delete {model.name} ({size(model.size_bytes)})?", is_agreed=yes):
+            return
+        edge.models.remove(name)
+    if as_data:
+        world.out.json(model)
+    else:
+        world.err.note(f"deleted {model.name}")
+
+
+def progress(world: World) -> Callable[[JobEvent], None]:
+    """Draws the events of long work on standard error."""
+    from edgellm.cli.progress import ProgressLine  # deferred: events need a library that help does not
+
+    return ProgressLine(world.err)
 
 
 def _tell(world: World, model: InstalledModel, what: str, as_data: bool) -> None:

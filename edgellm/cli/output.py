@@ -27,7 +27,7 @@ class Output(Channel):
         shown = [(name, value) for name, value in pairs if plain(value)]
         wide = max((len(name) for name, _ in shown), default=0)
         for name, value in shown:
-            self.line(dim(name.ljust(wide)), "  ", value)
+            self.hanging((dim(name.ljust(wide)), "  "), value)
 
     def text(self, text: str) -> None:
         """A whole document, made harmless, ending with a line break."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from edgellm.sdk.facade import EdgeLLM
     from edgellm.store.sessions import Session
 
+LIMIT = click.option(
+    "-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="Show at most N."
+)
 JSON = click.option("--json", "as_data", is_flag=True, help="Print JSON.")
 SCANNED = 1000
 """Sessions, newest first, among which the beginning of an id is looked for."""
@@ -35,7 +39,7 @@ def sessions() -> None:
 
 
 @sessions.command("list")
-@click.option("-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Most sessions to show.")
+@LIMIT
 @JSON
 @pass_world
 def list_sessions(world: World, limit: int, as_data: bool) -> None:
@@ -79,7 +83,7 @@ def show(world: World, session_id: str, as_data: bool) -> None:
 
 @sessions.command("search")
 @click.argument("words", nargs=-1, required=True)
-@click.option("-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Most hits to show.")
+@LIMIT
 @JSON
 @pass_world
 def search(world: World, words: tuple[str, ...], limit: int, as_data: bool) -> int:
@@ -112,21 +116,34 @@ def export(world: World, session_id: str, output: Path | None, as_data: bool) ->
             export_to(edge, session.id, output, as_data=as_data)
             world.err.note(f"written to {output}")
         else:
-            world.out.text(edge.sessions.export(session.id, "json" if as_data else "markdown"))
+            _print_export(world, edge, session.id, as_data)
+
+
+def _print_export(world: World, edge: EdgeLLM, session_id: str, as_data: bool) -> None:
+    if as_data:  # escaped, not cleaned: it promises to lose nothing
+        world.out.json(json.loads(edge.sessions.export(session_id, "json")))
+    else:
+        world.out.text(edge.sessions.export(session_id, "markdown"))
 
 
 @sessions.command("delete")
 @click.argument("session_ids", metavar="ID...", nargs=-1, required=True)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@JSON
 @pass_world
-def delete(world: World, session_ids: tuple[str, ...], yes: bool) -> None:
+def delete(world: World, session_ids: tuple[str, ...], yes: bool, as_data: bool) -> None:
     """Delete conversations for good."""
+    deleted = []
     with world.open() as edge:
         found = [find_session(edge, session_id) for session_id in session_ids]
         for session in found:
-            if world.confirms(f"Delete {session.title or session.id!r}?", is_agreed=yes):
+            if world.confirms(f"Delete {session.title or short(session)!r}?", is_agreed=yes):
                 edge.sessions.delete(session.id)
-                world.err.note(f"deleted {short(session)}")
+                deleted.append(session)
+    if as_data:
+        world.out.json(deleted)
+    else:
+        world.err.note(f"deleted {count(len(deleted), 'session')}")
 
 
 def highlighted(text: str, spans: Sequence[tuple[int, int]]) -> list[Part]:

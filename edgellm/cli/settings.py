@@ -13,6 +13,8 @@ from edgellm.cli.table import Column
 from edgellm.cli.world import World, pass_world
 from edgellm.errors import InvalidSettings
 
+JSON = click.option("--json", "as_data", is_flag=True, help="Print JSON.")
+
 
 @click.group("settings", cls=OrderedGroup)
 def settings() -> None:
@@ -21,7 +23,7 @@ def settings() -> None:
 
 @settings.command("show")
 @click.argument("key", required=False)
-@click.option("--json", "as_data", is_flag=True, help="Print JSON.")
+@JSON
 @pass_world
 def show(world: World, key: str | None, as_data: bool) -> None:
     """Show all settings in force, or what one of them means."""
@@ -69,8 +71,9 @@ def _explain(world: World, described: dict[str, Any], values: dict[str, Any], ke
 @settings.command("set")
 @click.argument("key")
 @click.argument("value")
+@JSON
 @pass_world
-def set_value(world: World, key: str, value: str) -> None:
+def set_value(world: World, key: str, value: str, as_data: bool) -> None:
     """Write one setting into the file; VALUE `default` takes it out again."""
     from edgellm.settings import describe, load_settings, save_setting
 
@@ -82,14 +85,21 @@ def set_value(world: World, key: str, value: str) -> None:
     save_setting(world.home, key, read_as_variable[key])
     if world.environment.get(variable):
         world.err.warn(f"{variable} is set and wins over the file.")
-    world.err.note(f"written to {world.home.settings}")
+    if as_data:
+        world.out.json({"key": key, "value": read_as_variable[key], "path": world.home.settings})
+    else:
+        world.err.note(f"written to {world.home.settings}")
 
 
 @settings.command("path")
+@JSON
 @pass_world
-def path(world: World) -> None:
+def path(world: World, as_data: bool) -> None:
     """Print where the settings file is."""
-    world.out.line(str(world.home.settings))
+    if as_data:
+        world.out.json({"path": world.home.settings})
+    else:
+        world.out.line(str(world.home.settings))
 
 
 def unknown_key(key: str, known: list[str]) -> InvalidSettings:

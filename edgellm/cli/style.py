@@ -66,14 +66,14 @@ def char_columns(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
-def columns(text: str) -> int:
+def display_width(text: str) -> int:
     """Terminal columns that `text` takes."""
     return len(text) if text.isascii() else sum(map(char_columns, text))
 
 
 def shorten(text: str, width: int) -> str:
     """`text` in at most `width` columns; what is missing is shown by an ellipsis."""
-    if columns(text) <= width:
+    if display_width(text) <= width:
         return text
     kept, used = [], 1
     for char in text:
@@ -82,3 +82,15 @@ def shorten(text: str, width: int) -> str:
             break
         kept.append(char)
     return "".join(kept).rstrip() + "…" if width > 0 else ""
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width` columns, broken between words where they allow it; never empty."""
+    lines, line = [], ""
+    for word in text.split():
+        longer = f"{line} {word}" if line else word
+        if line and display_width(longer) > width:
+            lines.append(line)
+            longer = word
+        line = longer
+    return [*lines, line]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgellm.cli.style import Part, bold, columns, plain, retext, shorten
+from edgellm.cli.style import Part, bold, display_width, plain, retext, shorten
 
 GAP = "  "
 NARROWEST = 6
@@ -23,7 +23,9 @@ class Column:
 def lay_out(header: Sequence[Column], rows: Sequence[Sequence[Part]], width: int | None) -> list[list[Part]]:
     """The table as lines of parts, header first; `width` None never shortens anything."""
     widths = [
-        max(columns(column.title), *(columns(plain(row[i])) for row in rows)) if rows else columns(column.title)
+        max(display_width(column.title), *(display_width(plain(row[i])) for row in rows))
+        if rows
+        else display_width(column.title)
         for i, column in enumerate(header)
     ]
     if width is not None:
@@ -46,8 +48,8 @@ def _give_way(header: Sequence[Column], widths: list[int], width: int) -> None:
 def _line(header: Sequence[Column], widths: Sequence[int], row: Sequence[Part]) -> list[Part]:
     line: list[Part] = []
     for i, (column, wide, cell) in enumerate(zip(header, widths, row, strict=True)):
-        text = shorten(plain(cell), wide) if columns(plain(cell)) > wide else plain(cell)
-        space = " " * (wide - columns(text))
+        text = shorten(plain(cell), wide) if display_width(plain(cell)) > wide else plain(cell)
+        space = " " * (wide - display_width(text))
         last = i == len(header) - 1
         line += [space, retext(cell, text)] if column.right else [retext(cell, text), "" if last else space]
         line.append("" if last else GAP)

@@ -61,19 +61,18 @@ class Tour:
             self._show_resuming(edge, session_id)
         self._show_ways_on(session_id)
 
-    def _step(self, number: int, title: str, *lines: str) -> None:
+    def _step(self, number: int, title: str, text: str) -> None:
         self._out.line()
         self._out.line(bold(f"{number}. {title}"))
-        for line in lines:
-            self._out.line(dim(line))
+        self._out.hanging((), dim(text))
         self._out.line()
 
     def _show_fit(self, edge: EdgeLLM) -> None:
         self._step(
             1,
             "Does it fit?",
-            "A model needs memory for its weights and for the conversation (the KV cache).",
-            "EdgeLLM does the arithmetic before it opens or downloads anything.",
+            "A model needs memory for its weights and for the conversation (the KV cache). EdgeLLM does the arithmetic "
+            "before it opens or downloads anything.",
         )
         hardware = edge.models.hardware()
         fit = edge.models.fit(self._model)
@@ -108,7 +107,7 @@ class Tour:
         self._step(
             3,
             "How it writes",
-            "A language model does one thing: it gives every possible next token a probability.",
+            "A language model does one thing: it gives every possible next token a probability. "
             "One is chosen, appended, and the question is asked again. Entropy says how open the choice was.",
         )
         sampling = replace(SAMPLING, max_tokens=TRACED_TOKENS, logprobs=ALTERNATIVES)
@@ -128,8 +127,8 @@ class Tour:
         self._step(
             4,
             "It remembers",
-            "The conversation was kept and the model was closed. Opened again, it takes what it had computed",
-            "from disk instead of reading the conversation from the beginning.",
+            "The conversation was kept and the model was closed. Opened again, it takes what it had "
+            "computed from disk instead of reading the conversation from the beginning.",
         )
         reply = self._ask(edge, session_id, FOLLOW_UP)
         usage = reply.usage
@@ -138,7 +137,7 @@ class Tour:
         )
 
     def _show_ways_on(self, session_id: str) -> None:
-        self._step(5, "Your turn")
+        self._step(5, "Your turn", "The conversation was kept, too.")
         ways = [
             ("edgellm", "open the app"),
             ('edgellm chat "Name three rivers."', "ask from the shell"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cache
+from typing import Any
 
 from edgellm.engine.backend import Backend
 from edgellm.engine.conversation import Kept, fit
@@ -12,6 +13,7 @@ from edgellm.engine.prompt import Placeholders, Prompt, Rendering, tokenize_prom
 from edgellm.engine.reasoning import detect_tags, ends_inside
 from edgellm.engine.render_wire import OUTPUT_LIMIT_BYTES
 from edgellm.engine.template import CHATML, PLAIN, Renderer
+from edgellm.engine.wire import Keep
 from edgellm.errors import InvalidInput
 from edgellm.types import Message
 
@@ -19,6 +21,8 @@ ANSWER_SHARE = 4
 """A conversation leaves this share (1/n) of the context to the answer, unless `max_tokens` asks for less."""
 TEXT_LIMIT_BYTES = OUTPUT_LIMIT_BYTES * 7 // 8
 """More text than this is not rendered at all: turns are left out first."""
+
+Render = Callable[[tuple[Message, ...]], tuple[Rendering, Prompt]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,17 +48,18 @@ class ChatFormat:
         """Texts that end an answer in this format, besides the model's own end tokens."""
         self._news = "" if info.chat_template else _FALLBACK_NEWS[self._template]
 
-    def prompt(
-        self, messages: Sequence[Message], *, max_tokens: int | None, keep: Literal["newest", "all"]
-    ) -> ChatPrompt:
+    def prompt(self, messages: Sequence[Message], *, max_tokens: int | None, keep: Keep) -> ChatPrompt:
         """The prompt for the next answer.
 
         Raises: InvalidInput, ContextOverflow, TemplateRejected.
         """
         if not messages:
             raise InvalidInput("The conversation has no messages.", field="messages")
-        kept = self._fit(messages, max_tokens) if keep == "newest" else Kept(messages=tuple(messages))
-        rendering, prompt = self._render(kept.messages)
+        render = cache(self._render)  # fitting renders what is then sent
+        kept = Kept(messages=tuple(messages))
+        if keep == "newest":
+            kept = self._fit(messages, render, max_tokens)
+        rendering, prompt = render(kept.messages)
         notices = [notice for notice in (self._news, _left_out(kept), prompt.notice) if notice]
         self._news = ""
         return ChatPrompt(
@@ -63,18 +68,18 @@ class ChatFormat:
             notices=tuple(notices),
         )
 
-    def _fit(self, messages: Sequence[Message], max_tokens: int | None) -> Kept:
+    def _fit(self, messages: Sequence[Message], render: Render, max_tokens: int | None) -> Kept:
+        def count(some: Sequence[Message]) -> int:
+            size = sum(len(message.content.encode()) for message in some)
+            if size > TEXT_LIMIT_BYTES:
+                return max(self._context_tokens, size // 4)  # too much to render; tokens have about four bytes
+            return len(render(tuple(some))[1].tokens)
+
         share = max(1, self._context_tokens // ANSWER_SHARE)
         answer_tokens = min(share, max_tokens) if max_tokens else share
-        return fit(messages, self._count, context_tokens=self._context_tokens, answer_tokens=answer_tokens)
+        return fit(messages, count, context_tokens=self._context_tokens, answer_tokens=answer_tokens)
 
-    def _count(self, messages: Sequence[Message]) -> int:
-        size = sum(len(message.content.encode()) for message in messages)
-        if size > TEXT_LIMIT_BYTES:
-            return max(self._context_tokens, size // 4)  # too much to render; tokens have about four bytes
-        return len(self._render(messages)[1].tokens)
-
-    def _render(self, messages: Sequence[Message]) -> tuple[Rendering, Prompt]:
+    def _render(self, messages: tuple[Message, ...]) -> tuple[Rendering, Prompt]:
         texts = [message.content for message in messages]
         placeholders = Placeholders(texts)
         variables = [self._variables(messages, contents) for contents in (texts, placeholders.names)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -22,13 +22,18 @@ MAX_DEPTH = 32
 MAX_COUNT = 1_000
 """Largest maxLength, minLength, maxItems, minItems, minProperties, maxProperties."""
 MAX_ENUM = 500
-MAX_PROPERTIES = 500
-"""Properties of one object."""
+MAX_PROPERTIES = 200
+"""Properties of one object; llguidance gives up at some 250 optional ones."""
 MAX_BRANCHES = 64
 """Schemas in one anyOf, oneOf, allOf or prefixItems."""
 MAX_PATTERN_CHARACTERS = 512
 MAX_SUBSCHEMAS = 2_000
+MAX_REACH = 256
+"""Levels of the schema and of every definition it refers to, added up. llguidance follows references by recursion: a chain
+of 1,000 definitions overflows an 8 MiB stack and ends the process."""
 MAX_GRAMMAR_BYTES = 64 * 1024
+MAX_GRAMMAR_RULES = 500
+"""Rules of a raw grammar; a chain of 3,000 overflows the stack in the same way."""
 
 ANY_OBJECT = '{"type": "object"}'
 """What the kind `json_object` asks for."""
@@ -76,8 +81,15 @@ def check_constraint(constraint: Constraint, *, trusted: bool = False) -> None:
         raise InvalidSchema(
             "Raw grammars are for trusted callers only.", hint="Send a JSON schema.", field="constraint"
         )
-    elif len(constraint.text.encode("utf-8", "replace")) > MAX_GRAMMAR_BYTES:
+    else:
+        _check_grammar(constraint.text)
+
+
+def _check_grammar(text: str) -> None:
+    if len(text.encode("utf-8", "replace")) > MAX_GRAMMAR_BYTES:
         raise InvalidSchema(f"The grammar is larger than {MAX_GRAMMAR_BYTES} bytes.", field="constraint")
+    if text.count(":") > MAX_GRAMMAR_RULES:  # every rule has one
+        raise InvalidSchema(f"The grammar has more than {MAX_GRAMMAR_RULES} rules (colons).", field="constraint")
 
 
 def check_schema(text: str) -> None:
@@ -90,13 +102,31 @@ def check_schema(text: str) -> None:
     if not isinstance(root, dict):
         raise InvalidSchema(f"A schema is a JSON object; this is {_kind(root)}.", field="constraint", pointer="")
     pending: list[tuple[Place, Any]] = [(Place("", 0), root)]
-    seen = 0
+    depths: dict[str, int] = {}
+    targets: set[str] = set()
     while pending:
         place, schema = pending.pop()
-        seen += 1
-        if seen > MAX_SUBSCHEMAS:
-            _refuse(place, "", f"has more than {MAX_SUBSCHEMAS} schemas inside")
+        if len(depths) == MAX_SUBSCHEMAS:
+            _refuse(place, "", f"is one of more than {MAX_SUBSCHEMAS} schemas")
         pending.extend(_subschemas(place, schema))
+        depths[place.pointer] = place.depth
+        if isinstance(schema, dict) and "$ref" in schema:
+            targets.add(schema["$ref"].removeprefix("#"))
+    if reach(depths, targets) > MAX_REACH:
+        _refuse(Place("", 0), "$ref", f"reaches more than {MAX_REACH} levels, all referenced definitions together")
+
+
+def reach(depths: Mapping[str, int], targets: Iterable[str]) -> int:
+    """How deep the schema can get when every reference is followed once.
+
+    depths: JSON pointer of every schema to its depth. targets: pointers referred to; unknown ones count nothing here, the
+    compiler refuses them.
+    """
+    total = max(depths.values())
+    for target in targets:
+        inside = [depth for pointer, depth in depths.items() if pointer == target or pointer.startswith(target + "/")]
+        total += max(inside, default=0) - depths.get(target, 0) + 1
+    return total
 
 
 def _parse(text: str) -> Any:

@@ -75,9 +75,9 @@ class Placeholders:
     """Stand-ins for message texts that nobody can guess; blank texts stand for themselves."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        nonce = secrets.token_hex(8)
+        nonce = secrets.randbelow(10**20)  # digits alone: a template may change the case of texts
         self._texts = texts
-        self.names = [f"{_OPEN}{nonce}x{at}{_CLOSE}" if text.strip() else text for at, text in enumerate(texts)]
+        self.names = [f"{_OPEN}{nonce:020}{at:06}{_CLOSE}" if text.strip() else text for at, text in enumerate(texts)]
 
     def split(self, skeleton: str) -> list[Part] | None:
         """The skeleton's parts, beginning and ending with what the template wrote; None when one is damaged."""

@@ -129,11 +129,10 @@ class Worker:
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One unit-length vector a text; the model must be open in mode `embed`. Raises: InvalidInput, WorkerDied."""
         batches = [tuple(texts[at : at + EMBED_BATCH]) for at in range(0, len(texts), EMBED_BATCH)]
-        return [
-            vector
-            for batch in batches
-            for vector in self._ask(lambda ask_id, b=batch: wire.Embed(id=ask_id, texts=b), wire.Vectors).vectors
-        ]
+        return [vector for batch in batches for vector in self._embed_batch(batch)]
+
+    def _embed_batch(self, texts: tuple[str, ...]) -> list[list[float]]:
+        return self._ask(lambda ask_id: wire.Embed(id=ask_id, texts=texts), wire.Vectors).vectors
 
     def tokenize(self, text: str, *, parse_special: bool = False) -> list[Token]:
         """The tokens of a text, as the model reads it."""

@@ -3,8 +3,8 @@
     python -m edgellm.engine.trial open|decode PATH [--gpu-layers N]
 
 Prints one JSON object: `ok`, `llama_cpp_version`, `system_info`, `device`, then `load_s` (and `decode_s`), or `message`
-(what went wrong, in llama.cpp's own words) and `detail` (what to do). Exit code 0 or 1; death by a signal is a verdict too, the
-caller's to explain: SIGILL means that llama.cpp was built for another processor, SIGABRT that it met bad data.
+(what went wrong, in llama.cpp's own words) and `detail` (what to do). Exit code 0 or 1. Death by a signal is a verdict
+too, the caller's to explain: SIGILL means that llama.cpp was built for another processor, SIGABRT that it met bad data.
 """
 
 from __future__ import annotations

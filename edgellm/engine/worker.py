@@ -44,9 +44,9 @@ def main(arguments: list[str]) -> int:
     descriptor = parser.parse_args(arguments).fd
     os.set_inheritable(descriptor, False)
     channel = socket.socket(fileno=descriptor)
-    tray, outbox = Tray(), Outbox(channel)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # before any thread: each one inherits it
+    tray, outbox = Tray(), Outbox(channel)
     threading.excepthook = _end_process
     _thread(lambda: _await_sigterm(tray))
     _thread(lambda: _await_face(channel, tray))
@@ -102,14 +102,13 @@ def _loop(service: Service, first: list[wire.AnyAsk], tray: Tray) -> None:
     while True:
         waiting.extend(tray.take(0 if is_busy or waiting else service.idle_s()))
         until = time.monotonic() + ASKS_TARGET_S
-        while waiting:
+        while waiting and time.monotonic() < until:
             ask = waiting.popleft()
             if isinstance(ask, wire.Shutdown):
                 service.close(save=ask.save)
                 return
             service.handle(ask)
-            if time.monotonic() > until:
-                break
+            waiting.extend(tray.take(0))  # a cancel that came meanwhile must not wait for a whole step
         is_busy = service.step()
 
 

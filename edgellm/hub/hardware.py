@@ -78,7 +78,7 @@ def probe(*, disk: Path | None = None, measure_bandwidth: bool = False, ask_llam
     child. ask_llama: ask the compiled llama.cpp for its devices, in a child; otherwise CPU is assumed, or Metal on
     Apple silicon.
     """
-    import psutil  # type: ignore[import-untyped]  # deferred: a compiled library that only this needs
+    import psutil  # deferred: a compiled library that only this needs
 
     memory = psutil.virtual_memory()
     limit, used = _container_memory()

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MAX_FRUITLESS_ATTEMPTS = 5
 """Attempts in a row that bring no new byte before the transfer gives up; it can be continued later."""
+BACKOFF_S = 0.5
+"""First pause after a fruitless attempt; each further one is twice as long."""
 MAX_REDIRECTS = 5
 MAX_PAUSE_S = 60.0
 """A longer Retry-After is an error instead of a wait."""
@@ -112,14 +114,14 @@ def _pause(
             done_bytes=part.size,
         ) from error
     meter.restart(part.size, f"interrupted ({reason}), trying again")
-    sleep(0.5 * 2 ** (fruitless - 1) if wanted is None and fruitless else wanted or 0.0)
+    sleep(BACKOFF_S * 2 ** (fruitless - 1) if wanted is None and fruitless else wanted or 0.0)
 
 
 def _attempt(client: httpx2.Client, remote: RemoteFile, part: _Part, access: Access, meter: Meter) -> None:
     """One request, from where the part ends."""
     with _response(client, remote.url, part.size, access) as response:
         _check_status(response, part, remote)
-        for piece in response.iter_raw(CHUNK_BYTES):
+        for piece in response.iter_raw():  # as it arrives: a re-chunker would lose its rest when the line is cut
             wanted = piece[: remote.size_bytes - part.size]
             part.write(wanted)
             meter.advance(len(wanted))

@@ -15,8 +15,8 @@ from edgellm.sdk.background import Awaitables, awaitable
 from edgellm.sdk.facade import EdgeLLM, Prompt
 from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.models import Models
-from edgellm.sdk.sessions import Sessions
 from edgellm.sdk.options import ChatOptions, CompleteOptions
+from edgellm.sdk.sessions import Sessions
 from edgellm.sdk.stream import ReplyStream, whole_async
 from edgellm.settings import Settings
 from edgellm.types import Reply
@@ -107,7 +107,7 @@ class AsyncEdgeLLM:
         self, prompt: Prompt | None, *, stream: bool = False, **options: Unpack[ChatOptions]
     ) -> Reply | ReplyStream:
         """Answer a prompt or a conversation; cancelling the task cancels the request."""
-        running = await asyncio.to_thread(self._edge.chat, prompt, stream=True, **options)
+        running = await asyncio.to_thread(lambda: self._edge.chat(prompt, stream=True, **options))
         return running if stream else await whole_async(running)
 
     @overload
@@ -124,7 +124,7 @@ class AsyncEdgeLLM:
         self, prompt: str, *, stream: bool = False, **options: Unpack[CompleteOptions]
     ) -> Reply | ReplyStream:
         """Continue a text as it stands, without a chat template."""
-        running = await asyncio.to_thread(self._edge.complete, prompt, stream=True, **options)
+        running = await asyncio.to_thread(lambda: self._edge.complete(prompt, stream=True, **options))
         return running if stream else await whole_async(running)
 
     async def embed(self, texts: Sequence[str], *, model: str | None = None) -> list[list[float]]:
@@ -138,6 +138,10 @@ class AsyncEdgeLLM:
     async def stats(self, model: str | None = None) -> EngineMetrics | None:
         """Counters of a loaded model; None when it is not loaded."""
         return await asyncio.to_thread(self._edge.stats, model)
+
+    async def memory_bytes(self, model: str | None = None) -> int:
+        """Resident memory of a loaded model's process; 0 when it is not loaded."""
+        return await asyncio.to_thread(self._edge.memory_bytes, model)
 
     async def close(self) -> None:
         """Save conversations, stop the workers, close the store."""

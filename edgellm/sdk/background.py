@@ -25,7 +25,7 @@ def awaitable(
     """The asynchronous twin of a blocking method: same name, arguments, result and errors."""
 
     @wraps(method)
-    async def call(self: Awaitables[Blocking], *args: P.args, **kwargs: P.kwargs) -> R:
+    async def call(self: Awaitables[Blocking], /, *args: P.args, **kwargs: P.kwargs) -> R:
         return await asyncio.to_thread(method, self._blocking, *args, **kwargs)
 
     return call

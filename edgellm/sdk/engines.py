@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from edgellm.engine.config import EngineConfig
@@ -48,9 +49,11 @@ class Engines:
         self._chosen: dict[str, Chosen] = {}
 
     def worker(self, name: str, on_progress: Callable[[float], None] | None = None) -> tuple[str, Worker]:
-        """The model's canonical name and its worker, started if need be.
+        """The model's canonical name and its worker.
 
-        Raises: ModelNotFound, ModelRejected, ModelDoesNotFit, ModelLoadFailed, WorkerDied.
+        Without `on_progress` a worker that has to be started is returned at once, and its streams report `Loading`;
+        with it, the call returns when the model is open.
+        Raises: ModelNotFound, ModelRejected, ModelDoesNotFit; with `on_progress` ModelLoadFailed and WorkerDied too.
         """
         chosen = self._chosen.get(name) or self._chosen.setdefault(name, self.choose(name))
         worker = self._pool().worker(chosen.config, needed_bytes=chosen.needed_bytes, on_progress=on_progress)
@@ -72,7 +75,8 @@ class Engines:
         try:
             model = self._library.find(name)
         except ModelNotFound:
-            return fit_card(catalogue.get(name), hardware, context_tokens or DEFAULT_CONTEXT_TOKENS)
+            card = catalogue.get(name)
+            return fit_card(card, hardware, context_tokens or DEFAULT_CONTEXT_TOKENS, self._settings.kv_type)
         shape = self.inspection(model).shape
         wanted = context_tokens or self._wanted_context(shape)
         return fit(shape, hardware, wanted, self._settings.kv_type)
@@ -91,15 +95,23 @@ class Engines:
     def unload(self, name: str) -> None:
         """Close a model if it is open."""
         chosen = self._chosen.pop(name, None)
-        if chosen is not None and self._opened_pool is not None:
-            self._opened_pool.unload(chosen.config)
+        pool = self._opened_pool
+        if chosen is not None and pool is not None:
+            pool.unload(chosen.config)
 
     def stats(self, name: str) -> EngineMetrics | None:
         """Counters of a loaded model; None when it is not loaded."""
-        chosen = self._chosen.get(name)
-        if chosen is None or self._opened_pool is None or not self._opened_pool.is_loaded(chosen.config):
+        chosen, pool = self._chosen.get(name), self._opened_pool
+        if chosen is None or pool is None or not pool.is_loaded(chosen.config):
             return None
-        return self._opened_pool.worker(chosen.config, needed_bytes=chosen.needed_bytes).stats()
+        return pool.worker(chosen.config, needed_bytes=chosen.needed_bytes).stats()
+
+    def memory_bytes(self, name: str) -> int:
+        """Resident memory of a model's worker; 0 when it is not loaded."""
+        chosen, pool = self._chosen.get(name), self._opened_pool
+        if chosen is None or pool is None or not pool.is_loaded(chosen.config):
+            return 0
+        return pool.worker(chosen.config, needed_bytes=chosen.needed_bytes).memory_bytes()
 
     def close(self) -> None:
         """Stop every worker, conversations saved first."""
@@ -111,8 +123,8 @@ class Engines:
     def _pool(self) -> Pool:
         with self._lock:
             if self._opened_pool is None:
-                budget = int(probe().total_memory_bytes * self._settings.memory_share)
-                self._opened_pool = Pool(budget_bytes=budget, log_dir=self._home.logs)
+                budget_bytes = int(probe().available_bytes * self._settings.memory_share)
+                self._opened_pool = Pool(budget_bytes, log_dir=self._home.logs, start=_start)
             return self._opened_pool
 
     def _wanted_context(self, shape: ModelShape) -> int:
@@ -143,3 +155,9 @@ class Engines:
             gpu_layers=self._settings.gpu_layers,
             disk_cache_dir=str(self._home.conversations),
         )
+
+
+def _start(config: EngineConfig, *, log_dir: Path | None, on_progress: Callable[[float], None] | None) -> Worker:
+    if on_progress is None:
+        return Worker(config, log_dir=log_dir)
+    return Worker.start(config, log_dir=log_dir, on_progress=on_progress)

@@ -13,7 +13,7 @@ from edgellm.engine.metrics import EngineMetrics
 from edgellm.engine.stream import Stream
 from edgellm.engine.supervisor import Worker
 from edgellm.engine.wire import Token
-from edgellm.errors import EdgeLLMError, InvalidInput
+from edgellm.errors import EdgeLLMError, InvalidInput, ModelLoadFailed
 from edgellm.hub.installed import Library
 from edgellm.paths import Home, home_from
 from edgellm.sdk.answer import Answer
@@ -104,9 +104,7 @@ class EdgeLLM:
     @overload
     def complete(self, prompt: str, *, stream: Literal[True], **options: Unpack[CompleteOptions]) -> ReplyStream: ...
 
-    def complete(
-        self, prompt: str, *, stream: bool = False, **options: Unpack[CompleteOptions]
-    ) -> Reply | ReplyStream:
+    def complete(self, prompt: str, *, stream: bool = False, **options: Unpack[CompleteOptions]) -> Reply | ReplyStream:
         """Continue a text as it stands, without a chat template. Arguments and errors as in `chat`."""
         check_names(options, CompleteOptions)
         ask = Ask((), options.get("sampling") or self.settings.sampling)
@@ -138,6 +136,10 @@ class EdgeLLM:
         """Counters of a loaded model; None when it is not loaded."""
         return self._engines.stats(model or self.model)
 
+    def memory_bytes(self, model: str | None = None) -> int:
+        """Resident memory of a loaded model's process, model file included; 0 when it is not loaded."""
+        return self._engines.memory_bytes(model or self.model)
+
     def close(self) -> None:
         """Save conversations, stop the workers, close the store. Safe to call twice."""
         self._engines.close()
@@ -156,6 +158,8 @@ class EdgeLLM:
         name, worker = self._engines.worker(model or self.model)
 
         def end(answer: Answer, error: EdgeLLMError | None) -> Reply:
+            if isinstance(error, ModelLoadFailed):
+                self._engines.unload(name)
             return conclude(self._store(), ask, answer, error)
 
         return ReplyStream(send(worker), name, end)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgellm.errors import DiskFull
+from edgellm.errors import DiskFull, JobError
 from edgellm.events import JobEvent, decode, encode
 from edgellm.paths import PRIVATE_FILE, Home, private_dir
 
@@ -29,6 +29,7 @@ class JobLog:
     def write(self, event: JobEvent) -> None:
         """Append one event, stamped with the time. Raises: DiskFull; no half line stays behind."""
         line = encode(msgspec.structs.replace(event, at=time.time()))
+        private_dir(self.folder)
         descriptor = os.open(self.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT, PRIVATE_FILE)
         try:
             size = os.fstat(descriptor).st_size
@@ -39,7 +40,7 @@ class JobLog:
             os.close(descriptor)
 
     def read(self, offset: int = 0) -> tuple[list[JobEvent], int]:
-        """Complete events from byte `offset` on, and where the next one will begin."""
+        """Complete events from byte `offset` on, and where the next one will begin. Raises: JobError."""
         try:
             with self.events.open("rb") as file:
                 file.seek(offset)
@@ -47,7 +48,10 @@ class JobLog:
         except FileNotFoundError:
             return [], offset
         complete = data[: data.rfind(b"\n") + 1]
-        return [decode(line) for line in complete.splitlines()], offset + len(complete)
+        try:
+            return [decode(line) for line in complete.splitlines()], offset + len(complete)
+        except msgspec.DecodeError as error:
+            raise JobError(f"{self.events} holds a line that is no event: {error}.", path=str(self.events)) from error
 
     def latest(self) -> JobEvent | None:
         """The newest event."""

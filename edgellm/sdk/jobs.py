@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -104,19 +104,13 @@ class Jobs:
 
     def _launch(self, job_id: str) -> None:
         log = JobLog(self._home, job_id)
-        log.begin_attempt()
-        errors = os.open(log.errors, os.O_WRONLY | os.O_APPEND | os.O_CREAT, PRIVATE_FILE)
         try:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "edgellm.sdk.job_runner", *runner_arguments(self._home, job_id)],
-                cwd=log.folder,  # never a folder from which a stranger's module could be imported
-                stdin=subprocess.DEVNULL,
-                stdout=errors,
-                stderr=errors,
-                start_new_session=True,
-            )
-        finally:
-            os.close(errors)
+            log.begin_attempt()
+            process = _spawn(log, runner_arguments(self._home, job_id))
+        except OSError as error:
+            message = f"The process of job {job_id!r} could not be started: {error.strerror}."
+            self._store().jobs.end(job_id, JobState.FAILED, error=JobError.__name__, message=message)
+            raise JobError(message, id=job_id) from error
         with suppress(psutil.NoSuchProcess):  # ended already: the runner itself has noted how
             self._store().jobs.set_process(job_id, process.pid, psutil.Process(process.pid).create_time())
         threading.Thread(target=process.wait, name=f"job {job_id}", daemon=True).start()  # leaves no zombie
@@ -139,6 +133,21 @@ class Jobs:
         error, message = (event.error, event.message) if isinstance(event, Failed) else (None, None)
         if self._store().jobs.end(job_id, state, error=error, message=message):
             JobLog(self._home, job_id).write(event)
+
+
+def _spawn(log: JobLog, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    errors = os.open(log.errors, os.O_WRONLY | os.O_APPEND | os.O_CREAT, PRIVATE_FILE)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "edgellm.sdk.job_runner", *arguments],
+            cwd=log.folder,  # never a folder from which a stranger's module could be imported
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+            start_new_session=True,
+        )
+    finally:
+        os.close(errors)
 
 
 def _process_of(job: StoredJob) -> psutil.Process | None:

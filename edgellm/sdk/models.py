@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class Models:
         self._endpoint = endpoint
         self._catalogue: Catalogue | None = None
 
-    def list(self) -> list[InstalledModel]:
+    def list(self) -> builtins.list[InstalledModel]:
         """Models on this machine, by name."""
         return self._library.list()
 
@@ -35,7 +36,7 @@ class Models:
         """An installed model by name, `starter`, or the path of a GGUF file."""
         return self._library.find(name)
 
-    def cards(self) -> list[ModelCard]:
+    def cards(self) -> builtins.list[ModelCard]:
         """The catalogue, by id."""
         catalogue = self.catalogue()
         return [catalogue.get(card_id) for card_id in catalogue.ids]
@@ -85,13 +86,13 @@ class Models:
         self.unload(name)
         self._library.remove(name)
 
-    def loaded(self) -> list[str]:
+    def loaded(self) -> builtins.list[str]:
         """Names of models that are in memory now."""
         return self._engines.loaded()
 
     def load(self, name: str, on_progress: Callable[[float], None] | None = None) -> str:
         """Open a model ahead of its first use; returns its canonical name."""
-        return self._engines.worker(name, on_progress)[0]
+        return self._engines.worker(name, on_progress or (lambda _: None))[0]
 
     def unload(self, name: str) -> None:
         """Close a model; its saved conversations stay."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
 from typing import Literal
 
@@ -29,7 +30,7 @@ class Sessions:
         """One session by id."""
         return self._store().sessions.get(session_id)
 
-    def list(self, limit: int = 50, offset: int = 0) -> list[Session]:
+    def list(self, limit: int = 50, offset: int = 0) -> builtins.list[Session]:
         """Sessions, most recently used first."""
         return self._store().sessions.list(limit=limit, offset=offset)
 
@@ -38,15 +39,15 @@ class Sessions:
         newest = self.list(limit=1)
         return newest[0] if newest else None
 
-    def messages(self, session_id: str, leaf: str | None = None) -> list[StoredMessage]:
+    def messages(self, session_id: str, leaf: str | None = None) -> builtins.list[StoredMessage]:
         """One branch from its first message to `leaf`; the current branch by default."""
         return self._store().sessions.path(session_id, leaf)
 
-    def siblings(self, message_id: str) -> list[StoredMessage]:
+    def siblings(self, message_id: str) -> builtins.list[StoredMessage]:
         """The message and its alternatives, oldest first."""
         return self._store().sessions.siblings(message_id)
 
-    def switch(self, session_id: str, message_id: str) -> list[StoredMessage]:
+    def switch(self, session_id: str, message_id: str) -> builtins.list[StoredMessage]:
         """Make the branch through `message_id` the current one; returns its messages."""
         self._store().sessions.set_head(session_id, message_id)
         return self.messages(session_id)
@@ -59,7 +60,7 @@ class Sessions:
         """Remove a session with all its branches and ratings."""
         self._store().sessions.delete(session_id)
 
-    def search(self, query: str, limit: int = 50) -> list[SearchHit]:
+    def search(self, query: str, limit: int = 50) -> builtins.list[SearchHit]:
         """Full-text search over titles and messages; any text is a valid query."""
         return self._store().sessions.search(query, limit)
 

@@ -141,17 +141,19 @@ def _refuse_unusable(path: Path, known_version: int, busy_timeout_s: float) -> N
     with path.open("rb") as file:
         magic = file.read(16)
     if not magic:
-        return None
+        return
     if magic != b"SQLite format 3\x00":
         raise _damaged(path, "it is no SQLite file")
     wal = path.with_name(path.name + "-wal")
     address = "file:" + quote(str(path))
     if not wal.exists():
         try:
-            return _check(address + "?immutable=1", path, known_version, 0)
+            _check(address + "?immutable=1", path, known_version, 0)
         except (StoreError, apsw.Error):
             if not wal.exists():
                 raise  # otherwise another process began to use the file while it was read without locks
+        else:
+            return
     _check(address + "?mode=ro", path, known_version, busy_timeout_s)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from edgellm.store.db import Database, Row
@@ -47,13 +48,15 @@ def search(database: Database, query: str, limit: int) -> list[SearchHit]:
 
 
 def words_query(text: str) -> str:
-    """The FTS5 expression for all words of `text`, the last as a prefix; empty when it has none.
+    """The FTS5 expression for all words of `text`, the last as a prefix if it may go on; empty when it has none.
 
     Every word is a quoted string, so nothing in it is an operator.
     """
     words = [word for word in text.split() if any(map(str.isalnum, word))][:MAX_WORDS]
     quoted = ['"' + word.replace('"', '""') + '"' for word in words]
-    return " ".join(quoted) + "*" if quoted else ""
+    if quoted and unicodedata.category(words[-1][-1])[0] in "LMN":  # not after punctuation: `C++` is no beginning
+        quoted[-1] += "*"
+    return " ".join(quoted)
 
 
 def _hit(row: Row, snippet: str, highlights: Sequence[tuple[int, int]]) -> SearchHit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -43,6 +44,8 @@ class Script:
     error: EdgeLLMError | None = None
     """Raised after the events."""
     finish: FinishReason = FinishReason.STOP
+    gate: asyncio.Event | None = None
+    """The stream stops after its first event until this is set."""
 
 
 def saying(text: str, *, pieces: int = 8, pause_s: float = 0.0, reasoning: str = "") -> Script:
@@ -51,6 +54,11 @@ def saying(text: str, *, pieces: int = 8, pause_s: float = 0.0, reasoning: str =
     events: list[StreamEvent] = [Delta(reasoning=reasoning)] if reasoning else []
     events += [Delta(text=text[i : i + size]) for i in range(0, len(text), size)]
     return Script(events, pause_s)
+
+
+def held(text: str, *, pieces: int = 8) -> Script:
+    """An answer that stops after its first piece until its gate is opened."""
+    return replace(saying(text, pieces=pieces), gate=asyncio.Event())
 
 
 class FakeStream:
@@ -68,12 +76,8 @@ class FakeStream:
     async def _play(self) -> AsyncIterator[StreamEvent]:
         text = reasoning = ""
         reason = self._script.finish
-        for event in self._script.events:
-            if self._script.pause_s:
-                try:
-                    await asyncio.wait_for(self._cancelled.wait(), self._script.pause_s)
-                except TimeoutError:
-                    pass
+        for number, event in enumerate(self._script.events):
+            await self._wait(number)
             if self._cancelled.is_set():
                 reason = FinishReason.CANCELLED
                 break
@@ -85,6 +89,16 @@ class FakeStream:
         if self._script.error is not None and not self._cancelled.is_set():
             raise self._script.error
         self._reply = reply
+
+    async def _wait(self, number: int) -> None:
+        if self._script.gate is not None and number == 1:
+            waits = [asyncio.create_task(e.wait()) for e in (self._cancelled, self._script.gate)]
+            _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for task in pending:
+                task.cancel()
+        elif self._script.pause_s:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._cancelled.wait(), self._script.pause_s)
 
     def cancel(self) -> None:
         self._cancelled.set()
@@ -210,13 +224,21 @@ def card(card_id: str, name: str, **more: Any) -> ModelCard:
     return ModelCard(id=card_id, name=name, **{**facts, **more})
 
 
+def installed(name: str, size_bytes: int, source: str, *, removable: bool) -> InstalledModel:
+    """A model file."""
+    path = Path("/models") / f"{name}.gguf"
+    return InstalledModel(
+        name=name, path=path, size_bytes=size_bytes, sha256="a" * 64, source=source, removable=removable
+    )
+
+
 class FakeModels:
     """One installed model and three cards."""
 
     def __init__(self) -> None:
         self.installed = [
-            InstalledModel("SmolLM2-135M-Instruct", Path("/m/smol.gguf"), 98_000_000, "a" * 64, "starter package", False),
-            InstalledModel("qwen3-4b", Path("/m/qwen.gguf"), 2_500_000_000, "b" * 64, "Qwen/Qwen3-4B-GGUF", True),
+            installed("SmolLM2-135M-Instruct", 98_000_000, "the starter package", removable=False),
+            installed("qwen3-4b", 2_500_000_000, "Qwen/Qwen3-4B-GGUF", removable=True),
         ]
         self.catalogue = [
             card("gemma-3-4b", "Gemma 3 4B Instruct", licence="LicenseRef-Gemma", commercial_use="with conditions"),
@@ -266,27 +288,35 @@ class FakeJobs:
 
     def __init__(self) -> None:
         self.events: dict[str, JobEvent | None] = {}
-        self.started: list[tuple[str, Mapping[str, Any]]] = []
+        self.rows: dict[str, StoredJob] = {}
 
-    async def start(self, kind: str, **arguments: Any) -> StoredJob:
-        job_id = f"j{len(self.started) + 1}"
-        self.started.append((kind, arguments))
-        self.events[job_id] = Progressed(done=1.2e9, total=2.6e9, rate=21e6, left_s=67)
-        return StoredJob(
-            id=job_id,
+    async def start(self, kind: str, title: str, arguments: Mapping[str, Any]) -> StoredJob:
+        job = StoredJob(
+            id=f"j{len(self.rows) + 1}",
             kind=kind,
-            title="",
+            title=title,
             arguments=arguments,
             state=JobState.RUNNING,
             created_at=NOW,
             updated_at=NOW,
         )
+        self.rows[job.id] = job
+        self.events[job.id] = Progressed(done=1.2e9, total=2.6e9, rate=21e6, left_s=67)
+        return job
+
+    async def get(self, job_id: str) -> StoredJob:
+        return self.rows[job_id]
+
+    async def list(self, limit: int = 50, offset: int = 0) -> Sequence[StoredJob]:
+        return list(self.rows.values())
 
     async def latest(self, job_id: str) -> JobEvent | None:
         return self.events[job_id]
 
-    async def cancel(self, job_id: str) -> None:
+    async def cancel(self, job_id: str) -> StoredJob:
         self.events[job_id] = Cancelled()
+        self.rows[job_id] = replace(self.rows[job_id], state=JobState.CANCELLED)
+        return self.rows[job_id]
 
 
 @dataclass(frozen=True)
@@ -334,6 +364,8 @@ class FakePreferences:
     prompts: Mapping[str, str] = field(default_factory=lambda: {"Translator": "Translate into Hindi."})
     system_prompt: str = ""
     sampling: Sampling = field(default_factory=Sampling)
+    offline: bool = False
+    hub_endpoint: str = "https://hub.invalid"
     saved: list[tuple[str, str | None]] = field(default_factory=list)
 
     def save(self, key: str, value: str | None) -> None:

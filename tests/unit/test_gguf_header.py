@@ -24,7 +24,7 @@ def refused(path: Path) -> ModelRejected:
     with pytest.raises(ModelRejected) as caught:
         read_header(path)
     assert caught.value.facts["path"] == str(path)
-    assert str(path) in str(caught.value)
+    assert repr(str(path)) in str(caught.value)
     return caught.value
 
 
@@ -141,10 +141,8 @@ def test_hostile_headers_are_refused_quickly(name: str, tmp_path: Path) -> None:
 
 
 def test_many_long_arrays_cannot_take_long(tmp_path: Path) -> None:
-    keys = {f"k{i}": array(U32, 4_000_000) for i in range(3)}
     path = GGUF(keys={f"k{i}": array(7, 3_000_000, bytes(3_000_000)) for i in range(3)}).write(tmp_path / "m.gguf")
     assert "array items in the header" in str(refused(path).facts["reason"])
-    assert len(keys) == 3
 
 
 def test_many_texts_cannot_fill_the_memory(tmp_path: Path) -> None:
@@ -219,7 +217,5 @@ def test_mutations_raise_nothing_but_model_rejected(tmp_path: Path) -> None:
 def test_arbitrary_bytes_are_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "m.gguf"
     path.write_bytes(b"GGUF\3\0\0\0" + content)
-    try:
+    with pytest.raises(ModelRejected):
         read_header(path)
-    except ModelRejected as error:
-        assert error.facts["reason"]

@@ -7,10 +7,11 @@ import os
 from collections.abc import Iterable
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import App, SystemCommand
+from textual.binding import BindingType
 from textual.screen import Screen
 
 from edgellm.errors import EdgeLLMError
@@ -19,6 +20,7 @@ from edgellm_tui import themes
 from edgellm_tui.commands import COMMANDS, Command, bindings
 from edgellm_tui.errors import explain, title
 from edgellm_tui.jobs import JobWatch
+from edgellm_tui.keys import shown
 from edgellm_tui.messages import ConversationChanged, FetchModel, JobsChanged, OpenSession, Refused, UseModel, UseTheme
 from edgellm_tui.ports import Edge, Preferences
 from edgellm_tui.screens.frame import Frame
@@ -41,13 +43,13 @@ class EdgeApp(App[None]):
     TITLE = "EdgeLLM"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
-    BINDINGS = bindings("app")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("app")
 
     def __init__(self, edge: Edge, preferences: Preferences) -> None:
         super().__init__()
         self.edge = edge
         self.preferences = preferences
-        self.jobs = JobWatch(edge, self)
+        self.jobs = JobWatch(edge, preferences, self)
         self._interrupted_at = -TWICE_WITHIN_S
         for theme in (themes.DARK, themes.LIGHT):
             self.register_theme(theme)
@@ -93,8 +95,9 @@ class EdgeApp(App[None]):
         header = self.frame.query_one(Header)
         header.title = self.chat.conversation.title
         header.model = self.chat.conversation.model
-        self.run_worker(self._renew_vitals(), exclusive=True, group="vitals")
+        self._renew_vitals()
 
+    @work(exclusive=True, group="vitals")
     async def _renew_vitals(self) -> None:
         conversation = self.chat.conversation
         self.frame.query_one(VitalsLine).vitals = await read_vitals(self.edge, conversation)
@@ -116,8 +119,8 @@ class EdgeApp(App[None]):
         await self.use_theme(event.name)
 
     @on(FetchModel)
-    def _fetch_model(self, event: FetchModel) -> None:
-        self.jobs.fetch(event.reference, event.title)
+    async def _fetch_model(self, event: FetchModel) -> None:
+        await self.jobs.fetch(event.reference, event.title)
 
     @on(JobsChanged)
     def _jobs_changed(self, event: JobsChanged) -> None:
@@ -152,11 +155,9 @@ class EdgeApp(App[None]):
             self._interrupted_at = now
             self.notify("Ctrl+C again quits", timeout=TWICE_WITHIN_S, markup=False)
 
-    def action_choose_theme(self) -> None:
+    @work(exclusive=True, group="dialog")
+    async def action_choose_theme(self) -> None:
         """Choose a theme; the list previews it."""
-        self.run_worker(self._choose_theme(), exclusive=True, group="dialog")
-
-    async def _choose_theme(self) -> None:
         from edgellm_tui.screens.theme import ThemePick
 
         before = self.theme
@@ -177,11 +178,12 @@ class EdgeApp(App[None]):
         except EdgeLLMError as error:
             self.post_message(Refused(error))
 
-    def action_cancel_job(self, job_id: str | None = None) -> None:
+    @work
+    async def action_cancel_job(self, job_id: str | None = None) -> None:
         """Cancel a job, the newest one by default."""
-        self.jobs.cancel(job_id)
+        await self.jobs.cancel(job_id)
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
         """The palette: every command of the registry that makes sense without a chosen message."""
         for command in COMMANDS:
             if command.in_palette:
@@ -189,7 +191,8 @@ class EdgeApp(App[None]):
 
     def _palette_help(self, command: Command) -> str:
         slash = f"/{command.slash.split()[0]}" if command.slash else ""
-        return "  ".join(filter(None, (command.keys.replace(",", " or "), slash)))
+        keys = self.preferences.keys.get(command.id, command.keys)
+        return "   ".join([*(shown(key) for key in keys.split(",") if key), slash]).strip()
 
     async def _run(self, command: Command) -> None:
         if command.scope == "chat":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -16,8 +16,12 @@ from edgellm_tui.render import meter
 if TYPE_CHECKING:
     from edgellm.hub.cards import ModelCard
 
-_SIGNS = {"fits": ("● fits", "$text-success"), "tight": ("● tight", "$text-warning"), "no": ("○ too big", "$text-error")}
-NAME_CELLS = 34
+_SIGNS = {
+    "fits": ("● fits", "$text-success"),
+    "tight": ("● tight", "$text-warning"),
+    "no": ("○ too big", "$text-error"),
+}
+NAME_CELLS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class ModelRow:
     reason: str = ""
     tokens_per_s: float | None = None
     licence: str = ""
+    commercial_use: str = ""
     licence_note: str = ""
     languages: str = ""
     good_at: str = ""
@@ -56,7 +61,9 @@ class ModelRow:
         shown = name.truncate(NAME_CELLS, ellipsis=True)
         gap = " " * (NAME_CELLS - shown.cell_length)
         state = "in memory" if self.is_loaded else "" if self.is_installed else "not here"
-        tail = Content.assemble((f"{size:>9}  ", "$foreground 70%"), (f"{sign:<10}", colour), (state, "$foreground 50%"))
+        tail = Content.assemble(
+            (f"{size:>9}  ", "$foreground 70%"), (f"{sign:<10}", colour), (state, "$foreground 50%")
+        )
         return Content.assemble(mark) + shown + Content(gap) + tail
 
 
@@ -74,9 +81,8 @@ async def installed_rows(edge: Edge) -> list[ModelRow]:
             is_removable=model.removable,
             size_bytes=model.size_bytes,
             note=clean_line(f"from {model.source}"),
-            **_facts(cards.get(model.name)),
         )
-        rows.append(await _judged(edge, row))
+        rows.append(await _judged(edge, _with_card(row, cards.get(model.name))))
     return rows
 
 
@@ -85,28 +91,25 @@ async def all_rows(edge: Edge) -> list[ModelRow]:
     here = await installed_rows(edge)
     names = {row.name for row in here}
     cards = [card for card in await edge.models.cards() if card.id not in names]
-    rest = [
-        ModelRow(name=card.id, title=clean_line(card.name), is_installed=False, is_chat=card.kind == "chat", **_facts(card))
-        for card in cards
-    ]
+    rest = [_with_card(ModelRow(name=card.id, title=clean_line(card.name), is_installed=False), card) for card in cards]
     return here + list(await asyncio.gather(*(_judged(edge, row) for row in rest)))
 
 
-def _facts(card: ModelCard | None) -> dict[str, str]:
+def _with_card(row: ModelRow, card: ModelCard | None) -> ModelRow:
     if card is None:
-        return {}
-    languages = ", ".join(card.languages) or card.languages_note
-    return {
-        "licence": clean_line(f"{card.licence} · commercial use: {card.commercial_use}"),
-        "licence_note": clean_line(card.licence_note),
-        "languages": clean_line(languages),
-        "good_at": clean_line(card.good_at),
-    }
+        return row
+    return replace(
+        row,
+        is_chat=card.kind == "chat",
+        licence=clean_line(card.licence.removeprefix("LicenseRef-")),
+        commercial_use=clean_line(card.commercial_use),
+        licence_note=clean_line(card.licence_note),
+        languages=clean_line(", ".join(card.languages) or card.languages_note),
+        good_at=clean_line(card.good_at),
+    )
 
 
 async def _judged(edge: Edge, row: ModelRow) -> ModelRow:
-    from dataclasses import replace
-
     try:
         fit = await edge.models.fit(row.name)
     except EdgeLLMError as error:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 Scope = Literal["app", "chat", "prompt", "transcript", "sessions", "models", "explain"]
 
@@ -45,13 +45,35 @@ class Command:
 
 COMMANDS: tuple[Command, ...] = (
     Command("app.help", "Keys and commands", "app", "app.help", "f1", "Help", "help", priority=True),
-    Command("app.palette", "Command palette", "app", "app.command_palette", "ctrl+p", "Commands", priority=True, in_palette=False),
+    Command(
+        "app.palette",
+        "Command palette",
+        "app",
+        "app.command_palette",
+        "ctrl+p",
+        "Commands",
+        priority=True,
+        in_palette=False,
+    ),
     Command("page.chat", "Chat", "app", "app.page('chat')", "f2", priority=True),
-    Command("page.sessions", "Sessions: search and resume", "app", "app.page('sessions')", "f3,ctrl+r", "Sessions", "sessions", priority=True),
-    Command("page.models", "Models: choose and fetch", "app", "app.page('models')", "f4", "Models", "models", priority=True),
+    Command(
+        "page.sessions",
+        "Sessions: search and resume",
+        "app",
+        "app.page('sessions')",
+        "f3,ctrl+r",
+        "Sessions",
+        "sessions",
+        priority=True,
+    ),
+    Command(
+        "page.models", "Models: choose and fetch", "app", "app.page('models')", "f4", "Models", "models", priority=True
+    ),
     Command("app.theme", "Choose a theme", "app", "app.choose_theme", "", slash="theme", argument="[NAME]"),
     Command("app.cancel_job", "Cancel the newest job", "app", "app.cancel_job", "", slash="cancel"),
-    Command("app.interrupt", "Copy, stop, or twice: quit", "app", "app.interrupt", "ctrl+c", priority=True, in_palette=False),
+    Command(
+        "app.interrupt", "Copy, stop, or twice: quit", "app", "app.interrupt", "ctrl+c", priority=True, in_palette=False
+    ),
     Command("app.quit", "Quit", "app", "app.quit", "ctrl+q", slash="quit exit", priority=True),
     Command("chat.new", "New conversation", "chat", "new", "ctrl+n", "New", "new"),
     Command("chat.clear", "Clear the screen and begin again", "chat", "new", "", slash="clear"),
@@ -64,37 +86,105 @@ COMMANDS: tuple[Command, ...] = (
     Command("chat.rate_up", "The last answer is good", "chat", "rate(1)", "f9", slash="good"),
     Command("chat.rate_down", "The last answer is poor", "chat", "rate(-1)", "f10", slash="poor"),
     Command("chat.correct", "Correct the last answer", "chat", "correct", "f11", slash="correct"),
-    Command("chat.explain", "How the model writes: token by token", "chat", "explain", "f6", slash="explain", argument="[TEXT]"),
+    Command(
+        "chat.explain",
+        "How the model writes: token by token",
+        "chat",
+        "explain",
+        "f6",
+        slash="explain",
+        argument="[TEXT]",
+    ),
     Command("chat.copy", "Copy the last answer", "chat", "copy", "ctrl+y", slash="copy", argument="[BLOCK]"),
     Command("chat.rename", "Rename this conversation", "chat", "rename", "", slash="rename", argument="[TITLE]"),
-    Command("chat.export", "Export to a file: Markdown or JSON", "chat", "export", "", slash="export", argument="[FILE.md|FILE.json]"),
+    Command(
+        "chat.export",
+        "Export to a file: Markdown or JSON",
+        "chat",
+        "export",
+        "",
+        slash="export",
+        argument="[FILE.md|FILE.json]",
+    ),
     Command("chat.stats", "Speed, memory and cache", "chat", "stats", "", slash="stats"),
     Command("prompt.send", "Send", "prompt", "send", "enter", "Send", in_palette=False),
     Command("prompt.newline", "New line", "prompt", "newline", "shift+enter,ctrl+j,alt+enter", in_palette=False),
     Command("prompt.edit_last", "Edit the last message (in an empty box)", "prompt", "up", "up", in_palette=False),
-    Command("prompt.leave", "Go to the messages; complete a command", "prompt", "tab", "tab", "Messages", in_palette=False),
+    Command(
+        "prompt.leave", "Go to the messages; complete a command", "prompt", "tab", "tab", "Messages", in_palette=False
+    ),
     Command("prompt.end", "Quit (in an empty box)", "prompt", "delete_or_quit", "ctrl+d", in_palette=False),
     Command("message.previous", "Message above", "transcript", "previous", "up,k", in_palette=False),
     Command("message.next", "Message below", "transcript", "next", "down,j", in_palette=False),
     Command("message.copy", "Copy the message", "transcript", "page('copy')", "c,y", "Copy", in_palette=False),
-    Command("message.code", "Copy a code block, then the next", "transcript", "page('copy_code')", "b", "Code", in_palette=False),
-    Command("message.edit", "Edit a question: a new branch", "transcript", "page('edit')", "e", "Edit", in_palette=False),
-    Command("message.regenerate", "Answer again, as a branch", "transcript", "page('regenerate')", "r", "Again", in_palette=False),
-    Command("message.branch_left", "Branch before", "transcript", "page('branch(-1)')", "left,h", in_palette=False),
-    Command("message.branch_right", "Branch after", "transcript", "page('branch(1)')", "right,l", "Branch", in_palette=False),
-    Command("message.rate_up", "Good answer", "transcript", "page('rate(1)')", "plus,equals_sign", "Good", in_palette=False),
+    Command(
+        "message.code",
+        "Copy a code block, then the next",
+        "transcript",
+        "page('copy_code')",
+        "b",
+        "Code",
+        in_palette=False,
+    ),
+    Command(
+        "message.edit", "Edit a question: a new branch", "transcript", "page('edit')", "e", "Edit", in_palette=False
+    ),
+    Command(
+        "message.regenerate",
+        "Answer again, as a branch",
+        "transcript",
+        "page('regenerate')",
+        "r",
+        "Again",
+        in_palette=False,
+    ),
+    Command(
+        "message.rate_up", "Good answer", "transcript", "page('rate(1)')", "plus,equals_sign", "Good", in_palette=False
+    ),
     Command("message.rate_down", "Poor answer", "transcript", "page('rate(-1)')", "minus", "Poor", in_palette=False),
     Command("message.correct", "Correct the answer", "transcript", "page('correct')", "f", "Correct", in_palette=False),
-    Command("message.reasoning", "Show or hide the reasoning", "transcript", "page('reasoning')", "o", in_palette=False),
-    Command("message.explain", "How this answer was written", "transcript", "page('explain')", "x", "Explain", in_palette=False),
-    Command("message.back", "Back to the message box", "transcript", "page('prompt')", "tab,escape,i,enter", "Back", in_palette=False),
+    Command("message.branch_left", "Branch before", "transcript", "page('branch(-1)')", "left,h", in_palette=False),
+    Command(
+        "message.branch_right", "Branch after", "transcript", "page('branch(1)')", "right,l", "Branch", in_palette=False
+    ),
+    Command(
+        "message.reasoning", "Show or hide the reasoning", "transcript", "page('reasoning')", "o", in_palette=False
+    ),
+    Command(
+        "message.explain",
+        "How this answer was written",
+        "transcript",
+        "page('explain')",
+        "x",
+        "Explain",
+        in_palette=False,
+    ),
+    Command(
+        "message.back",
+        "Back to the message box",
+        "transcript",
+        "page('prompt')",
+        "tab,escape,i,enter",
+        "Back",
+        in_palette=False,
+    ),
     Command("sessions.open", "Resume", "sessions", "open", "enter", "Resume", in_palette=False),
     Command("sessions.rename", "Rename", "sessions", "rename", "f5", "Rename", in_palette=False),
-    Command("sessions.export_markdown", "Export as Markdown", "sessions", "export('markdown')", "f6", "Export", in_palette=False),
+    Command(
+        "sessions.export_markdown",
+        "Export as Markdown",
+        "sessions",
+        "export('markdown')",
+        "f6",
+        "Export",
+        in_palette=False,
+    ),
     Command("sessions.export_json", "Export as JSON", "sessions", "export('json')", "f7", "JSON", in_palette=False),
     Command("sessions.delete", "Delete", "sessions", "delete", "f9,ctrl+delete", "Delete", in_palette=False),
     Command("sessions.leave", "Clear the search; back to chat", "sessions", "leave", "escape", in_palette=False),
-    Command("models.use", "Chat with it; fetch it if it is not here", "models", "use", "enter", "Use", in_palette=False),
+    Command(
+        "models.use", "Chat with it; fetch it if it is not here", "models", "use", "enter", "Use", in_palette=False
+    ),
     Command("models.fetch", "Fetch from the hub", "models", "fetch", "f5", "Fetch", in_palette=False),
     Command("models.unload", "Free its memory", "models", "unload", "f6", "Unload", in_palette=False),
     Command("models.remove", "Delete its file", "models", "remove", "f9", "Remove", in_palette=False),
@@ -103,15 +193,25 @@ COMMANDS: tuple[Command, ...] = (
     Command("explain.next", "Token after", "explain", "step(1)", "right,l,space", "Step", in_palette=False),
     Command("explain.first", "First token", "explain", "jump(0)", "home", in_palette=False),
     Command("explain.last", "Last token", "explain", "jump(-1)", "end", in_palette=False),
-    Command("explain.least_sure", "Where the model was least sure", "explain", "least_sure", "u", "Least sure", in_palette=False),
+    Command(
+        "explain.least_sure",
+        "Where the model was least sure",
+        "explain",
+        "least_sure",
+        "u",
+        "Least sure",
+        in_palette=False,
+    ),
     Command("explain.leave", "Back", "explain", "app.pop_screen", "escape,q", "Close", in_palette=False),
 )
 
 
-def bindings(scope: Scope) -> list[Binding]:
+def bindings(scope: Scope) -> list[BindingType]:
     """Textual bindings of a scope; their ids make them rebindable."""
     return [
-        Binding(c.keys, c.action, c.label or c.title, show=bool(c.label), priority=c.priority, id=c.id)
+        Binding(
+            c.keys, c.action, c.label or c.title, show=bool(c.label), priority=c.priority, id=c.id
+        )
         for c in COMMANDS
         if c.scope == scope and c.keys
     ]

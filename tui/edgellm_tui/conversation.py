@@ -23,6 +23,7 @@ PREFILL_WORTH_SHOWING = 256
 if TYPE_CHECKING:
     from edgellm.store.records import Rating, Session, StoredMessage
 
+
 @dataclass(slots=True)
 class Ask:
     """Something to answer: a new prompt, or the same prompt again."""
@@ -38,7 +39,10 @@ class Ask:
 
 
 class Conversation:
-    """Talks to EdgeLLM for one chat screen. `changed(True)` means turns came or went, `changed(False)` that one grew."""
+    """Talks to EdgeLLM for one chat screen.
+
+    `changed(True)` means that turns came or went, `changed(False)` that one grew.
+    """
 
     def __init__(
         self, edge: Edge, model: str, changed: Callable[[bool], None], failed: Callable[[EdgeLLMError], None]
@@ -200,7 +204,8 @@ class Conversation:
         if isinstance(event, Delta):
             answer.grow(event.text, event.reasoning)
         elif isinstance(event, Loading):
-            answer.advance(Phase.LOADING, event.fraction, f"Loading {event.model}")
+            phase = Phase.LOADING if event.fraction < 1 else Phase.WAITING
+            answer.advance(phase, event.fraction, f"Loading {event.model}")
         elif isinstance(event, Prefill):
             if event.total_tokens >= PREFILL_WORTH_SHOWING:
                 note = f"Reading {event.total_tokens:,} tokens"

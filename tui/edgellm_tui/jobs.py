@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
-
-from textual.message_pump import MessagePump
 
 from edgellm.errors import EdgeLLMError
 from edgellm.events import Cancelled, Failed, Finished, JobEvent, Progressed, Started
 from edgellm_tui.messages import JobsChanged, ModelsChanged, Refused
-from edgellm_tui.ports import Edge
+from edgellm_tui.ports import Edge, Preferences
 from edgellm_tui.widgets.dock import JobLine
 
 if TYPE_CHECKING:
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
 LOOK_EVERY_S = 0.5
 ENDED_STAYS_S = 6.0
 """How long a job that ended stays in the dock."""
+_UNITS = {"pull": "B"}
+"""What the numbers of a job count."""
 _OUTCOMES = {Finished: "done", Failed: "failed", Cancelled: "cancelled"}
 
 
 def with_event(line: JobLine, event: JobEvent | None) -> JobLine:
     """The line after an event."""
-    from dataclasses import replace
-
     if isinstance(event, Started):
-        return replace(line, total=event.total, unit=event.unit)
+        return replace(line, title=event.title or line.title, total=event.total, unit=event.unit)
     if isinstance(event, Progressed):
         return replace(
             line,
@@ -47,57 +48,63 @@ def with_event(line: JobLine, event: JobEvent | None) -> JobLine:
 class JobWatch:
     """Starts, follows and cancels jobs; tells the app when a line of the dock changes."""
 
-    def __init__(self, edge: Edge, app: App[None]) -> None:
+    def __init__(self, edge: Edge, preferences: Preferences, app: App[None]) -> None:
         self._edge = edge
-        self._app: MessagePump = app
+        self._preferences = preferences
+        self._app = app
         self._lines: dict[str, JobLine] = {}
         self._timer: Timer | None = None
 
-    def fetch(self, reference: str, title: str) -> None:
-        """Download a model."""
-        self._run(self._fetch(reference, title))
+    async def find_running(self) -> None:
+        """Take up the jobs that were running before the app was opened."""
+        with self._told():
+            for job in await self._edge.jobs.list():
+                if job.is_active:
+                    self._watch(JobLine(job.id, job.title, unit=_UNITS.get(job.kind, "")))
 
-    def cancel(self, job_id: str | None = None) -> None:
+    async def fetch(self, reference: str, title: str) -> None:
+        """Download a model."""
+        where = {"offline": self._preferences.offline, "endpoint": self._preferences.hub_endpoint}
+        with self._told():
+            job = await self._edge.jobs.start("pull", f"Fetch {title}", {"reference": reference, **where})
+            self._watch(JobLine(job.id, job.title, unit=_UNITS.get(job.kind, "")))
+
+    async def cancel(self, job_id: str | None = None) -> None:
         """Cancel a job, the newest one by default."""
         running = [line.id for line in self._lines.values() if not line.outcome]
-        target = job_id if job_id in running else (running[-1] if running and job_id is None else None)
-        if target is not None:
-            self._run(self._cancel(target))
+        if running and (job_id is None or job_id in running):
+            with self._told():
+                await self._edge.jobs.cancel(job_id or running[-1])
 
-    def _run(self, work: object) -> None:
-        self._app.run_worker(work, exclusive=False)  # type: ignore[attr-defined]
-
-    async def _fetch(self, reference: str, title: str) -> None:
+    @contextmanager
+    def _told(self) -> Iterator[None]:
         try:
-            job = await self._edge.jobs.start("pull", reference=reference)
+            yield
         except EdgeLLMError as error:
             self._app.post_message(Refused(error))
-            return
-        self._lines[job.id] = JobLine(job.id, title, unit="B")
+
+    def _watch(self, line: JobLine) -> None:
+        self._lines[line.id] = line
         self._tell()
         if self._timer is None:
             self._timer = self._app.set_interval(LOOK_EVERY_S, self._look)
 
-    async def _cancel(self, job_id: str) -> None:
-        try:
-            await self._edge.jobs.cancel(job_id)
-        except EdgeLLMError as error:
-            self._app.post_message(Refused(error))
-
     async def _look(self) -> None:
-        for job_id, line in list(self._lines.items()):
-            if line.outcome:
-                continue
-            try:
-                event = await self._edge.jobs.latest(job_id)
-            except EdgeLLMError as error:
-                self._app.post_message(Refused(error))
-                continue
-            self._lines[job_id] = changed = with_event(line, event)
-            if changed.outcome:
-                self._app.set_timer(ENDED_STAYS_S, lambda ended=job_id: self._forget(ended))
-                self._app.post_message(ModelsChanged())
+        for line in list(self._lines.values()):
+            if not line.outcome:
+                with self._told():
+                    await self._look_at(line)
         self._tell()
+
+    async def _look_at(self, line: JobLine) -> None:
+        job, event = await self._edge.jobs.get(line.id), await self._edge.jobs.latest(line.id)
+        changed = with_event(line, event)
+        if not job.is_active and not changed.outcome:
+            changed = replace(changed, outcome=str(job.state), note=job.message or "")
+        self._lines[line.id] = changed
+        if changed.outcome:
+            self._app.set_timer(ENDED_STAYS_S, lambda: self._forget(line.id))
+            self._app.post_message(ModelsChanged())
 
     def _forget(self, job_id: str) -> None:
         self._lines.pop(job_id, None)

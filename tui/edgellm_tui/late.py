@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from edgellm_tui.ports import Edge, Jobs, Models, ReplyStream, Sessions, Token
 
-
 if TYPE_CHECKING:
     from edgellm.engine.metrics import EngineMetrics
 

@@ -48,6 +48,16 @@ class StoredPreferences:
         """Sampling of new conversations."""
         return self._settings.sampling
 
+    @property
+    def offline(self) -> bool:
+        """Whether the network is off."""
+        return self._settings.offline
+
+    @property
+    def hub_endpoint(self) -> str:
+        """Where models are fetched from."""
+        return self._settings.hub_endpoint
+
     def save(self, key: str, value: str | None) -> None:
         """Write one setting into the user's file. Raises: InvalidSettings."""
         save_setting(self._home, key, value)

@@ -40,7 +40,7 @@ class LlamaBackend:
     """
 
     def __init__(self, config: EngineConfig, on_progress: opening.Progress | None = None) -> None:
-        """Opens the file. `on_progress` receives 0 to 1 while weights are read. Raises: ModelLoadFailed, InvalidInput."""
+        """Open the file; `on_progress` gets 0 to 1 while weights are read. Raises: ModelLoadFailed, InvalidInput."""
         self._config = opening.checked(config)
         self._model = opening.load_model(config, on_progress)
         self._context: Any = None
@@ -165,7 +165,7 @@ class LlamaBackend:
             held = self._held_by(span.sequence)
             if span.start != held or not span.tokens:
                 raise InvalidInput(
-                    f"A span of {len(span.tokens)} tokens starts at {span.start}; sequence {span.sequence} holds {held}.",
+                    f"A span of {len(span.tokens)} tokens at {span.start} does not continue the {held} of {span.sequence}.",
                     field="spans",
                 )
             if held + len(span.tokens) > self._cells:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import time
 from typing import Any, cast
-from collections.abc import Sequence
 
 import numpy as np
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer

@@ -19,7 +19,7 @@ def fingerprint(config: EngineConfig, architecture: str) -> bytes:
     weights, KV type, architecture and llama.cpp version.
 
     Reading 2 MiB takes milliseconds where hashing the file takes seconds. A file edited in place has another
-    modification time; a fine-tune of the same size differs in almost every tensor. A collision would need both unchanged.
+    modification time; a fine-tune of the same size differs in almost every tensor.
     """
     digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
     with open(config.model_path, "rb", buffering=0) as file:

@@ -6,7 +6,6 @@ warnings and errors are kept, because a failed call returns no reason: the reaso
 
 from __future__ import annotations
 
-import ctypes
 import logging
 from collections import deque
 from typing import Any

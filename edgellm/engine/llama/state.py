@@ -32,8 +32,8 @@ def save(context: Any, sequence: int, positions: int, fingerprint: bytes) -> byt
 def restore(context: Any, sequence: int, state: bytes, fingerprint: bytes, window: int) -> int:
     """Fill the empty `sequence`. `window`: tokens of a sliding-window model's attention, 0 for others.
 
-    Returns: the positions it holds. Raises: InvalidInput for a damaged state or another model's; OutOfCells (nothing was
-    changed).
+    Returns: the positions it holds.
+    Raises: InvalidInput for a damaged state or another model's; OutOfCells, with nothing changed.
     """
     positions = _checked(state, fingerprint)
     if 0 < window < positions:  # llama.cpp leaves out what the window has passed, so it could not be cut back exactly

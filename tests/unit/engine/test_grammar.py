@@ -134,5 +134,6 @@ JSON = st.recursive(
 def test_any_json_passes_or_is_refused(value: Any) -> None:
     try:
         check_schema(json.dumps(value))
-    except InvalidSchema as error:
-        assert len(error.message) < 1000
+    except InvalidSchema:
+        return
+    assert isinstance(value, dict)

@@ -73,15 +73,20 @@ def test_an_illegal_instruction_names_the_repair() -> None:
 
 
 def test_an_ordinary_failure_shows_what_the_trial_said() -> None:
-    text = explain_exit(1, '{"error": "no such file"}', "")
-    assert "no such file" in text
+    text = explain_exit(1, '{"ok": false, "message": "No such file.", "detail": "Look again."}', "")
+    assert "No such file. Look again." in text
+    assert "Traceback" in explain_exit(1, "", "Traceback")
     assert "PORTABLE" not in text
 
 
 def test_a_trial_without_a_report_is_a_failure() -> None:
     with pytest.raises(DecodeFailed, match="no report"):
         summary("hello")
-    assert summary('noise\n{"ok": true, "tokens_per_s": 81.5}') == "ok True, tokens_per_s 81.5"
+
+
+def test_a_good_trial_in_words() -> None:
+    report = '{"ok": true, "device": "cpu", "load_s": 0.1234, "decode_s": 0.04}'
+    assert summary(f"noise\n{report}\n") == "on cpu, model open in 0.12 s, one token in 0.04 s"
 
 
 def test_the_lock_admits_one_process_and_is_freed_by_death(tmp_path: Path) -> None:

@@ -56,6 +56,15 @@ def test_the_key_changes_with_everything_that_matters(tmp_path: Path) -> None:
     assert base.key == replace(base, machine=replace(LINUX, compile_probe_s=9)).key
 
 
+def test_a_cuda_toolkit_that_is_not_used_changes_nothing(tmp_path: Path) -> None:
+    base, idle_toolkit = plan(tmp_path), replace(LINUX, cuda_toolkit="Build cuda_13.0")
+    assert replace(base, machine=idle_toolkit).key == base.key
+    with_gpu = replace(idle_toolkit, cuda_gpu="GPU 0")
+    newer = replace(with_gpu, cuda_toolkit="Build cuda_13.1")
+    keys = {WheelPlan("0.3.36", choose_flags(machine), machine, tmp_path).key for machine in (with_gpu, newer)}
+    assert len(keys | {base.key}) == 3
+
+
 def test_a_slower_or_narrower_machine_is_expected_to_take_longer(tmp_path: Path) -> None:
     base = plan(tmp_path)
     assert replace(base, machine=replace(LINUX, cores=8)).expected_s == base.expected_s / 4

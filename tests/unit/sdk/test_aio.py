@@ -36,9 +36,9 @@ async def test_eight_requests_run_together(tmp_path: Path) -> None:
 
 
 async def test_a_cancelled_task_cancels_its_request(tmp_path: Path) -> None:
-    async with AsyncEdgeLLM("fake:?token_delay_ms=20", home=tmp_path, settings=SETTINGS) as edge:
+    async with AsyncEdgeLLM("fake:decode_row_s=0.02", home=tmp_path, settings=SETTINGS) as edge:
         session = await edge.sessions.create()
-        task = asyncio.create_task(edge.chat("Long", session=session.id, sampling=Sampling(seed=2)))
+        task = asyncio.create_task(edge.chat("Long", session=session.id, sampling=Sampling(seed=14)))
         await asyncio.sleep(1.0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -32,9 +32,9 @@ def test_a_stream_adds_up_to_its_reply(edge: EdgeLLM) -> None:
 
 
 def test_a_cancelled_answer_is_kept_in_its_session(tmp_path: Path) -> None:
-    with EdgeLLM("fake:?token_delay_ms=5", home=tmp_path, settings=Settings(context_tokens=1024)) as edge:
+    with EdgeLLM("fake:decode_row_s=0.005", home=tmp_path, settings=Settings(context_tokens=1024)) as edge:
         session = edge.sessions.create()
-        with edge.chat("Go on for long", session=session.id, sampling=Sampling(seed=1), stream=True) as stream:
+        with edge.chat("Go on for long", session=session.id, sampling=Sampling(seed=0), stream=True) as stream:
             for event in stream:
                 if isinstance(event, Delta):
                     stream.cancel()
@@ -46,9 +46,9 @@ def test_a_cancelled_answer_is_kept_in_its_session(tmp_path: Path) -> None:
 
 
 def test_leaving_a_stream_early_records_what_was_written(tmp_path: Path) -> None:
-    with EdgeLLM("fake:?token_delay_ms=5", home=tmp_path, settings=Settings(context_tokens=1024)) as edge:
+    with EdgeLLM("fake:decode_row_s=0.005", home=tmp_path, settings=Settings(context_tokens=1024)) as edge:
         session = edge.sessions.create()
-        with edge.chat("Go on", session=session.id, sampling=Sampling(seed=3), stream=True) as stream:
+        with edge.chat("Go on for long", session=session.id, sampling=Sampling(seed=7), stream=True) as stream:
             next(event for event in stream if isinstance(event, Delta) and event.text)
         assert edge.sessions.messages(session.id)[-1].role == "assistant"
 

@@ -22,4 +22,5 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def store(database: Database) -> Store:
+    database.read("PRAGMA synchronous = OFF")  # thousands of transactions; what survives a crash is tested elsewhere
     return Store(database)

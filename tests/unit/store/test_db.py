@@ -27,6 +27,10 @@ def content(path: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in path.parent.iterdir()}
 
 
+def tomorrow(execute: Execute) -> None:
+    execute("CREATE TABLE tomorrow (x)")
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o077, 0o777])
 def test_files_are_private_whatever_the_umask(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
@@ -169,7 +173,7 @@ def test_a_newer_store_is_refused_untouched(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     with open_store(path) as store:
         store.sessions.create(title="from the future")
-    newer: list[Migration] = [*MIGRATIONS, lambda execute: execute("CREATE TABLE tomorrow (x)") and None]
+    newer: list[Migration] = [*MIGRATIONS, tomorrow]
     Database(path, migrations=newer).close()
     before = content(path)
     with pytest.raises(StoreTooNew) as caught:
@@ -180,7 +184,7 @@ def test_a_newer_store_is_refused_untouched(tmp_path: Path) -> None:
 
 def test_a_newer_store_in_use_is_refused_too(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
-    newer: list[Migration] = [*MIGRATIONS, lambda execute: execute("CREATE TABLE tomorrow (x)") and None]
+    newer: list[Migration] = [*MIGRATIONS, tomorrow]
     holder = Database(path, migrations=newer)  # the version is still in the WAL, not in the file
     with pytest.raises(StoreTooNew):
         open_store(path)

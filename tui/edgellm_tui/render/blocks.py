@@ -122,8 +122,6 @@ def highlighted(source: str, language: str) -> Content:
     """Coloured code; plain for unknown languages and long texts."""
     if not language or source.count("\n") > LONGEST_HIGHLIGHTED:
         return Content(source)
-    from textual.highlight import HighlightTheme  # deferred: pygments is only needed once code appears
+    from edgellm_tui.render.syntax import colour_code  # deferred: pygments is only needed once code appears
 
-    from edgellm_tui.render.syntax import colour_code
-
-    return colour_code(source, language, HighlightTheme.STYLES)
+    return colour_code(source, language)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets._text_area import TextArea
 
 from edgellm.errors import EdgeLLMError
 from edgellm.safetext import clean_line
 from edgellm_tui import completion, files
-from edgellm_tui.commands import bindings
+from edgellm_tui.commands import Command, bindings
 from edgellm_tui.conversation import Conversation
 from edgellm_tui.messages import ConversationChanged, UseTheme
 from edgellm_tui.ports import Edge, Preferences
@@ -25,7 +27,6 @@ from edgellm_tui.widgets.completions import Choice, Completions
 from edgellm_tui.widgets.prompt import Prompt
 from edgellm_tui.widgets.transcript import Transcript
 
-
 if TYPE_CHECKING:
     from edgellm.store.records import Rating
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 class ChatPage(ChatDialogs):
     """One conversation. Keys typed in the message box never wait for the model."""
 
-    BINDINGS = bindings("chat")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("chat")
 
     def __init__(self, edge: Edge, preferences: Preferences, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -48,8 +49,9 @@ class ChatPage(ChatDialogs):
     def compose(self) -> ComposeResult:
         """Messages above, menu and message box below."""
         yield Transcript(id="transcript")
-        yield Completions(id="completions")
-        yield Prompt(id="prompt")
+        with Vertical(id="writing"):
+            yield Completions(id="completions")
+            yield Prompt(id="prompt")
 
     def on_mount(self) -> None:
         """Greet, and be ready to type."""
@@ -87,8 +89,24 @@ class ChatPage(ChatDialogs):
             Content(""),
             Content.assemble("  ", ("Model  ", "dim"), (model, "name"), ("   Ctrl+T switches", "dim")),
             Content(""),
-            Content.assemble("  ", ("Enter", "strong"), (" sends   ", "dim"), ("Ctrl+J", "strong"), (" new line   ", "dim"), ("/", "strong"), (" commands   ", "dim"), ("@", "strong"), (" puts a file in", "dim")),
-            Content.assemble("  ", ("F3", "strong"), (" earlier conversations   ", "dim"), ("/explain", "strong"), (" shows how a model writes", "dim")),
+            Content.assemble(
+                "  ",
+                ("Enter", "strong"),
+                (" sends   ", "dim"),
+                ("Ctrl+J", "strong"),
+                (" new line   ", "dim"),
+                ("/", "strong"),
+                (" commands   ", "dim"),
+                ("@", "strong"),
+                (" puts a file in", "dim"),
+            ),
+            Content.assemble(
+                "  ",
+                ("F3", "strong"),
+                (" earlier conversations   ", "dim"),
+                ("/explain", "strong"),
+                (" shows how a model writes", "dim"),
+            ),
         ]
 
     @work(exclusive=False)
@@ -101,12 +119,10 @@ class ChatPage(ChatDialogs):
         else:
             await self.conversation.ask(text)
 
-    def open_session(self, session_id: str, message_id: str | None = None) -> None:
+    @work(exclusive=True, group="open")
+    async def open_session(self, session_id: str, message_id: str | None = None) -> None:
         """Resume a stored conversation."""
-        self.run_worker(self._guarded(self._open(session_id, message_id)), exclusive=False)
-
-    async def _open(self, session_id: str, message_id: str | None) -> None:
-        await self.conversation.open(session_id, message_id)
+        await self._guarded(self.conversation.open(session_id, message_id))
         self.transcript.follow()
         self.focus_default()
 
@@ -129,7 +145,7 @@ class ChatPage(ChatDialogs):
         else:
             self.ask(event.text)
 
-    async def _run_slash(self, command: completion.Command, argument: str) -> None:
+    async def _run_slash(self, command: Command, argument: str) -> None:
         takes = self.SLASH_WITH_ARGUMENT.get(command.id)
         if argument and takes:
             getattr(self, takes)(argument)
@@ -207,7 +223,7 @@ class ChatPage(ChatDialogs):
 
     # Actions
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Stop is a key only while there is something to stop."""
         if action == "stop":
             return self.conversation.is_answering or self.prompt.menu_open or self._editing is not None
@@ -265,7 +281,11 @@ class ChatPage(ChatDialogs):
             return
         self.transcript.follow()
         self.prompt.focus()
-        self.run_worker(self.conversation.regenerate(turn))
+        self._regenerate(turn)
+
+    @work
+    async def _regenerate(self, turn: Turn) -> None:
+        await self.conversation.regenerate(turn)
 
     async def action_branch(self, step: int) -> None:
         """Show the neighbouring branch of the chosen message."""
@@ -312,8 +332,6 @@ class ChatPage(ChatDialogs):
     def _copy(self, text: str, told: str) -> None:
         self.app.copy_to_clipboard(text)
         self.notify(told, timeout=2, markup=False)
-
-
 
     def copy_block(self, number: str) -> None:
         """Copy a code block of the last answer by its number."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from textual import work
 from textual.containers import Vertical
 from textual.content import Content
 
@@ -52,11 +53,9 @@ class ChatDialogs(Vertical):
 
     # Model
 
-    def action_switch_model(self) -> None:
+    @work(exclusive=True, group="dialog")
+    async def action_switch_model(self) -> None:
         """Choose the model; the conversation stays."""
-        self.run_worker(self._pick_model(), exclusive=True, group="dialog")
-
-    async def _pick_model(self) -> None:
         from edgellm_tui.catalogue import installed_rows
         from edgellm_tui.screens.dialog import Pick, Row
 
@@ -76,11 +75,9 @@ class ChatDialogs(Vertical):
 
     # System prompt
 
-    def action_system_prompt(self) -> None:
+    @work(exclusive=True, group="dialog")
+    async def action_system_prompt(self) -> None:
         """Choose or write the system prompt."""
-        self.run_worker(self._pick_system(), exclusive=True, group="dialog")
-
-    async def _pick_system(self) -> None:
         from edgellm_tui.screens.dialog import AskLine, AskText, Pick, Row
 
         rows = [Row(NEW_PROMPT, Content.styled("Write or edit…", "bold")), Row("", Content("None"))]
@@ -113,11 +110,9 @@ class ChatDialogs(Vertical):
 
     # Sampling
 
-    def action_sampling(self) -> None:
+    @work(exclusive=True, group="dialog")
+    async def action_sampling(self) -> None:
         """Change how tokens are chosen."""
-        self.run_worker(self._edit_sampling(), exclusive=True, group="dialog")
-
-    async def _edit_sampling(self) -> None:
         from edgellm_tui.screens.sampling import SamplingPanel
 
         current = self.conversation.sampling or self.preferences.sampling
@@ -128,11 +123,9 @@ class ChatDialogs(Vertical):
 
     # Correction
 
-    def action_correct(self) -> None:
+    @work(exclusive=True, group="dialog")
+    async def action_correct(self) -> None:
         """Write what the answer should have been."""
-        self.run_worker(self._correct(), exclusive=True, group="dialog")
-
-    async def _correct(self) -> None:
         from edgellm_tui.screens.dialog import AskText
 
         turn = self.target_answer
@@ -163,13 +156,27 @@ class ChatDialogs(Vertical):
         sampling = self.conversation.sampling or self.preferences.sampling
         self.app.push_screen(ExplainScreen(self.edge, self.conversation.model, text, sampling))
 
+    # Numbers
+
+    @work(exclusive=True, group="dialog")
+    async def action_stats(self) -> None:
+        """Show speed, memory and cache of the model."""
+        from edgellm_tui.screens.dialog import Reading
+        from edgellm_tui.screens.stats import stats_lines
+
+        try:
+            metrics = await self.edge.stats(self.conversation.model)
+            memory = await self.edge.memory_bytes(self.conversation.model)
+        except EdgeLLMError as error:
+            self._refuse(error)
+            return
+        self.app.push_screen(Reading(f"{self.conversation.model} in numbers", stats_lines(metrics, memory)))
+
     # Title and export
 
-    def action_rename(self) -> None:
+    @work(exclusive=True, group="dialog")
+    async def action_rename(self) -> None:
         """Give the conversation a title."""
-        self.run_worker(self._rename(), exclusive=True, group="dialog")
-
-    async def _rename(self) -> None:
         from edgellm_tui.screens.dialog import AskLine
 
         if self.conversation.session is None:
@@ -179,11 +186,9 @@ class ChatDialogs(Vertical):
         if title:
             self.rename(title)
 
-    def rename(self, title: str) -> None:
+    @work
+    async def rename(self, title: str) -> None:
         """Give the conversation this title."""
-        self.run_worker(self._rename_to(title))
-
-    async def _rename_to(self, title: str) -> None:
         if self.conversation.session is None:
             return
         try:
@@ -192,11 +197,9 @@ class ChatDialogs(Vertical):
         except EdgeLLMError as error:
             self._refuse(error)
 
-    def action_export(self) -> None:
+    @work(exclusive=True, group="dialog")
+    async def action_export(self) -> None:
         """Ask for a file name and export the conversation."""
-        self.run_worker(self._ask_export(), exclusive=True, group="dialog")
-
-    async def _ask_export(self) -> None:
         from edgellm.safetext import safe_file_name
         from edgellm_tui.screens.dialog import AskLine
 
@@ -208,11 +211,10 @@ class ChatDialogs(Vertical):
         if name:
             self.export(name)
 
-    def export(self, name: str) -> None:
+    @work
+    async def export(self, name: str) -> None:
         """Write the conversation to a file; `.json` keeps every branch."""
-        self.run_worker(self._export(Path(name).expanduser()))
-
-    async def _export(self, path: Path) -> None:
+        path = Path(name).expanduser()
         if self.conversation.session is None:
             return
         try:

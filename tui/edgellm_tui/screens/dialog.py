@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -23,7 +23,7 @@ Answer = TypeVar("Answer")
 class Dialog(ModalScreen[Answer]):
     """A box in the middle with a title and a line of keys; Esc leaves it without an answer."""
 
-    BINDINGS = [Binding("escape", "dismiss(None)", "Close", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Close", show=False)]
     KEYS = "Esc closes"
 
     def __init__(self, title: str) -> None:
@@ -45,7 +45,7 @@ class Dialog(ModalScreen[Answer]):
 class Confirm(Dialog[bool]):
     """A question with a clear way back."""
 
-    BINDINGS = [Binding("y,enter", "dismiss(True)"), Binding("n", "dismiss(False)")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("y,enter", "dismiss(True)"), Binding("n", "dismiss(False)")]
     KEYS = "Y or Enter: yes   N or Esc: no"
 
     def __init__(self, title: str, text: str) -> None:
@@ -78,7 +78,7 @@ class AskLine(Dialog[str]):
 class AskText(Dialog[str]):
     """Several lines of text."""
 
-    BINDINGS = [Binding("ctrl+s", "save", priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s", "save", priority=True)]
     KEYS = "Ctrl+S saves   Esc leaves it"
 
     def __init__(self, title: str, value: str = "") -> None:
@@ -97,7 +97,7 @@ class AskText(Dialog[str]):
 class Reading(Dialog[None]):
     """Lines to read."""
 
-    BINDINGS = [Binding("enter,q", "dismiss(None)")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,q", "dismiss(None)")]
 
     def __init__(self, title: str, lines: Sequence[Content]) -> None:
         super().__init__(title)
@@ -122,7 +122,10 @@ class Row:
 class Pick(Dialog[str]):
     """A list that is filtered while typing."""
 
-    BINDINGS = [Binding("up", "move(-1)", priority=True), Binding("down", "move(1)", priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1)", priority=True),
+        Binding("down", "move(1)", priority=True),
+    ]
     KEYS = "type to filter   ↑↓ choose   Enter takes it   Esc leaves"
 
     def __init__(self, title: str, rows: Sequence[Row], current: str = "") -> None:

@@ -28,7 +28,7 @@ PAGES: dict[str, tuple[str, str]] = {
 class Frame(Screen[None]):
     """Holds the pages; every page fills the same place."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012 - Textual declares it so
     app: EdgeApp
 
     def compose(self) -> ComposeResult:

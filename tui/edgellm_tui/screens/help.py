@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
+from textual.binding import BindingType
 from textual.content import Content
 
 from edgellm_tui.commands import SCOPES, Command, Scope, in_scopes
+from edgellm_tui.keys import shown
 from edgellm_tui.screens.dialog import Reading
 
 _KEY_CELLS = 24
@@ -15,7 +18,7 @@ _KEY_CELLS = 24
 class HelpScreen(Reading):
     """F1."""
 
-    BINDINGS = [("f1", "dismiss(None)", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = [("f1", "dismiss(None)", "Close")]
 
     def __init__(self, keys: Mapping[str, str]) -> None:
         self._keys = keys
@@ -26,7 +29,9 @@ class HelpScreen(Reading):
         lines: list[Content] = []
         for scope, heading in SCOPES.items():
             lines += [Content.styled(heading, "bold $primary"), *self._scope_lines(scope), Content("")]
-        lines.append(Content.styled("Keys can be changed: table [keys] of the settings file, by the names of", "$foreground 60%"))
+        lines.append(
+            Content.styled("Keys can be changed: table [keys] of the settings file, by the names of", "$foreground 60%")
+        )
         lines.append(Content.styled("the commands (page.chat, prompt.send, ...).", "$foreground 60%"))
         return lines
 
@@ -35,18 +40,8 @@ class HelpScreen(Reading):
 
     def _line(self, command: Command) -> Content:
         keys = self._keys.get(command.id, command.keys)
-        shown = " ".join(_pretty(key) for key in keys.split(",") if key)
+        pressed = " ".join(shown(key) for key in keys.split(",") if key)
         slash = " ".join(f"/{name}" for name in command.slash.split())
-        left = " ".join(filter(None, (shown, slash)))
+        left = " ".join(filter(None, (pressed, slash)))
         parts = [(left.ljust(_KEY_CELLS), "$text-accent"), (f" {command.title}", "$foreground")]
         return Content.assemble("  ", *parts)
-
-
-_NAMES = {"plus": "+", "minus": "-", "equals_sign": "=", "pageup": "PgUp", "pagedown": "PgDn"}
-_NAMES |= {"left": "←", "right": "→", "up": "↑", "down": "↓", "escape": "Esc", "delete": "Del"}
-
-
-def _pretty(key: str) -> str:
-    parts = key.strip().split("+")
-    named = [_NAMES.get(part, part.capitalize() if len(part) > 1 or len(parts) > 1 else part) for part in parts]
-    return "+".join(named)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import on, work
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
@@ -19,7 +22,7 @@ from edgellm_tui.ports import Edge, Preferences
 class ModelsPage(Vertical):
     """Filter above, list left, details right (below on narrow screens)."""
 
-    BINDINGS = bindings("models")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("models")
 
     def __init__(self, edge: Edge, preferences: Preferences, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -141,19 +144,16 @@ class ModelsPage(Vertical):
 
 
 def _details(row: ModelRow) -> list[Content]:
-    lines = [Content.styled(row.title, "bold $primary"), Content("")]
-    if row.good_at:
-        lines += [Content(row.good_at), Content("")]
-    if row.reason:
-        lines += [Content.styled(row.reason, "$foreground"), Content("")]
+    lines = [Content.styled(row.title, "bold $primary")]
+    lines += [Content(text) for text in (row.good_at, row.reason) if text]
     speed = f"about {row.tokens_per_s:.0f} tokens a second" if row.tokens_per_s else ""
     for name, value in (
         ("Speed", speed),
         ("Licence", row.licence),
-        ("", row.licence_note),
+        ("Business", f"{row.commercial_use}: {row.licence_note}" if row.licence_note else row.commercial_use),
         ("Languages", row.languages),
         ("Source", row.note),
     ):
         if value:
-            lines.append(Content.assemble((f"{name:<10}", "$foreground 55%"), value))
+            lines.append(Content.assemble((f"{name:<11}", "$foreground 55%"), value))
     return lines

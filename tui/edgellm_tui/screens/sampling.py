@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
@@ -59,7 +60,7 @@ def parse(field: str, text: str) -> float | int | None:
 class SamplingPanel(Dialog[Sampling]):
     """One line a knob; the hint below follows the focus."""
 
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "save", priority=True),
         Binding("down", "app.focus_next"),
         Binding("up", "app.focus_previous"),
@@ -73,7 +74,7 @@ class SamplingPanel(Dialog[Sampling]):
 
     def compose_body(self) -> ComposeResult:
         """The knobs."""
-        with VerticalScroll(id="dialog-scroll"):
+        with VerticalScroll(id="dialog-scroll", can_focus=False):
             for field in FIELDS:
                 value = getattr(self._sampling, field)
                 with Horizontal(classes="knob"):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import on, work
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
@@ -43,7 +44,7 @@ class Line:
 class SessionsPage(Vertical):
     """Search above, list below."""
 
-    BINDINGS = bindings("sessions")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("sessions")
 
     def __init__(self, edge: Edge, preferences: Preferences, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -91,7 +92,9 @@ class SessionsPage(Vertical):
         options.clear_options()
         options.add_options([Option(line.content) for line in lines])
         ids = [line.session_id for line in lines]
-        options.highlighted = ids.index(before.session_id) if before and before.session_id in ids else 0 if ids else None
+        options.highlighted = (
+            ids.index(before.session_id) if before and before.session_id in ids else 0 if ids else None
+        )
         self.query_one("#sessions-count", Static).update(Content.styled(count, "$foreground 55%"))
 
     @property

@@ -35,6 +35,10 @@ class Dock(Widget):
 
     jobs: reactive[Sequence[JobLine]] = reactive((), layout=True)
 
+    def on_mount(self) -> None:
+        """The word cancel keeps its own look."""
+        self.auto_links = False
+
     def watch_jobs(self, jobs: Sequence[JobLine]) -> None:
         """Show as many lines as there are jobs."""
         self.display = bool(jobs)

@@ -21,6 +21,7 @@ class Header(Widget):
 
     def __init__(self, pages: Mapping[str, str], *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.auto_links = False
         self._pages = pages
 
     def render(self) -> Content:

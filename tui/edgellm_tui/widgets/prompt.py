@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from textual.binding import Binding
-from textual.events import Paste
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.events import Key, Paste
 from textual.message import Message
-from textual.widgets.text_area import Edit
 from textual.widgets._text_area import TextArea
+from textual.widgets.text_area import Edit
 
 from edgellm.safetext import clean
 from edgellm_tui.commands import bindings
@@ -18,7 +20,7 @@ _EDITING = [b for b in TextArea.BINDINGS if isinstance(b, Binding) and b.key not
 class Prompt(TextArea, inherit_bindings=False):
     """Emits what the user wants; knows nothing of models."""
 
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("prompt"),
         *_EDITING,
         Binding("down", "down", show=False),
@@ -67,6 +69,20 @@ class Prompt(TextArea, inherit_bindings=False):
         """The text of the cursor's line up to the cursor."""
         row, column = self.cursor_location
         return self.document.get_line(row)[:column]
+
+    async def _on_key(self, event: Key) -> None:
+        """Keys act in the order they were typed.
+
+        Textual runs bindings in the app's queue and inserts characters in the widget's: a fast Enter could overtake
+        the letters before it.
+        """
+        active = None if event.is_printable else self.screen.active_bindings.get(event.key)
+        if active is not None and active.node is self:
+            event.stop()
+            event.prevent_default()
+            await self.run_action(active.binding.action)
+        else:
+            await super()._on_key(event)
 
     async def _on_paste(self, event: Paste) -> None:
         event.text = clean(event.text)

@@ -10,6 +10,7 @@ from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
+from edgellm_tui.keys import short
 from edgellm_tui.render import meter
 
 CONTEXT_BAR_CELLS = 6
@@ -31,7 +32,7 @@ class Vitals:
 class VitalsLine(Widget):
     """Tokens a second, time to first token, context, memory."""
 
-    vitals = reactive(Vitals())
+    vitals = reactive(Vitals(), layout=True)
 
     def render(self) -> Content:
         """Only what is known."""
@@ -55,6 +56,8 @@ def _pair(value: str, unit: str) -> Content:
 
 
 def _context(v: Vitals) -> Content:
+    if not v.context_used:
+        return _pair(meter.tokens(v.context_total), "ctx")
     share = v.context_used / v.context_total
     cells = round(min(share, 1.0) * CONTEXT_BAR_CELLS)
     colour = "$text-error" if share > 0.9 else "$text-warning" if share > 0.75 else "$primary"
@@ -73,23 +76,24 @@ class KeyLine(Widget):
         """Follow the focus."""
         self.screen.bindings_updated_signal.subscribe(self, self._renew)
 
-    def _renew(self, screen: Screen[object]) -> None:
+    def _renew(self, screen: Screen[object]) -> None:  # noqa: ARG002
         self.refresh(layout=True)
 
     def render(self) -> Content:
         """As many keys as fit, most local first."""
         shown: list[Content] = []
         room = self.size.width - 1
-        for binding in self._bindings():
-            key = self.app.get_key_display(binding)
-            part = Content.assemble((key, "bold $primary"), (f" {binding.description}", "$foreground 65%"))
+        for binding in self._shown_bindings():
+            part = Content.assemble(
+                (short(binding.key), "bold $primary"), (f" {binding.description}", "$foreground 65%")
+            )
             if part.cell_length + 2 > room:
                 break
             room -= part.cell_length + 2
             shown.append(part)
         return Content(" ") + Content("  ").join(shown)
 
-    def _bindings(self) -> list[Binding]:
+    def _shown_bindings(self) -> list[Binding]:
         found: dict[str, Binding] = {}
         for active in self.screen.active_bindings.values():
             if active.binding.show and active.enabled:

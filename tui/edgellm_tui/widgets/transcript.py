@@ -5,9 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
+from textual.binding import BindingType
 from textual.cache import LRUCache
 from textual.content import Content
+from textual.css.styles import RulesMap
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -38,7 +41,7 @@ class _Entry:
 class Transcript(ScrollView, can_focus=True):
     """Shows turns; remembers where the reader is; follows the end unless the reader has scrolled up."""
 
-    BINDINGS = bindings("transcript")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("transcript")
 
     class Wanted(Message):
         """A key asks for an action of the page on the chosen turn."""
@@ -167,9 +170,11 @@ class Transcript(ScrollView, can_focus=True):
         line = line.pad_left(margin)
         if selection is not None and (span := selection.get_span(y)) is not None:
             start, end = span
-            line = line.stylize(self.selection_style, start, len(line) if end == -1 else end)
+            line = line.stylize(
+                self.screen.get_visual_style("screen--selection"), start, len(line) if end == -1 else end
+            )
         style = self.visual_style
-        options = RenderOptions(self._resolve, self.styles, None, None)
+        options = RenderOptions(self._resolve, RulesMap())
         strips = line.render_strips(max(width, 1), 1, style, options)
         strip = strips[0] if strips else Strip.blank(width)
         return strip.adjust_cell_length(width, style.rich_style)
@@ -180,7 +185,7 @@ class Transcript(ScrollView, can_focus=True):
         lines = [self._line(y)[0].plain for y in range(self.virtual_size.height)]
         return selection.extract("\n".join(margin + line for line in lines)), "\n"
 
-    def selection_updated(self, selection: Selection | None) -> None:
+    def selection_updated(self, selection: Selection | None) -> None:  # noqa: ARG002
         """The mouse selection changed."""
         self.refresh()
 

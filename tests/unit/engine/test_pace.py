@@ -1,0 +1,49 @@
+"""Prompt chunks follow the measured speed."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgellm.engine.pace import FIRST_PREFILL_TOKENS, LEAST_PREFILL_TOKENS, Pace
+
+
+@pytest.fixture
+def pace() -> Pace:
+    return Pace(batch_tokens=512, step_target_s=0.1, solo_step_target_s=0.5)
+
+
+def test_before_any_measurement_chunks_are_small(pace: Pace) -> None:
+    assert pace.prefill_tokens(0, is_anyone_decoding=False) == FIRST_PREFILL_TOKENS
+
+
+def test_a_budget_is_the_time_left_over_the_cost_of_a_token(pace: Pace) -> None:
+    pace.note(0, 64, 0.064)
+    pace.note(4, 0, 0.04)
+    assert pace.prefill_tokens(4, is_anyone_decoding=True) == 60
+    assert pace.prefill_tokens(0, is_anyone_decoding=True) == 100
+    assert pace.prefill_tokens(0, is_anyone_decoding=False) == 500
+
+
+def test_a_slow_machine_still_reads_on(pace: Pace) -> None:
+    pace.note(8, 0, 0.9)
+    pace.note(0, 10, 1.0)
+    assert pace.prefill_tokens(8, is_anyone_decoding=True) == LEAST_PREFILL_TOKENS
+
+
+def test_a_step_never_exceeds_the_batch(pace: Pace) -> None:
+    pace.note(0, 64, 1e-9)
+    assert pace.prefill_tokens(12, is_anyone_decoding=True) == 500
+    assert pace.prefill_tokens(512, is_anyone_decoding=True) == 0
+
+
+def test_estimates_follow_a_change(pace: Pace) -> None:
+    pace.note(0, 100, 0.1)
+    for _ in range(40):
+        pace.note(0, 100, 0.2)
+    assert pace.prefill_token_s == pytest.approx(0.002, rel=0.01)
+
+
+def test_decode_rows_are_taken_out_of_mixed_steps(pace: Pace) -> None:
+    pace.note(2, 0, 0.02)
+    pace.note(2, 30, 0.05)
+    assert pace.prefill_token_s == pytest.approx(0.001)

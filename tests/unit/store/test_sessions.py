@@ -1,0 +1,182 @@
+"""Sessions: trees with branches, nothing overwritten, nothing lost on the way in and out."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edgellm.errors import InvalidInput, NotFound, SessionNotFound
+from edgellm.store import ROOT, Session, Store, StoredMessage
+from edgellm.types import FinishReason, Sampling, Timings, Usage
+
+
+@pytest.fixture
+def session(store: Store) -> Session:
+    return store.sessions.create(title="Rivers", model="starter", system="Be brief.")
+
+
+def texts(messages: list[StoredMessage]) -> list[str]:
+    return [message.content for message in messages]
+
+
+def say(store: Store, session: Session, *contents: str) -> list[StoredMessage]:
+    roles = ("user", "assistant")
+    return [store.sessions.append(session.id, roles[i % 2], text) for i, text in enumerate(contents)]  # type: ignore[arg-type]
+
+
+def test_a_new_session_is_empty(store: Store, session: Session) -> None:
+    assert store.sessions.get(session.id) == session
+    assert session.head is None
+    assert store.sessions.path(session.id) == []
+
+
+def test_messages_continue_the_branch_that_is_shown(store: Store, session: Session) -> None:
+    question, answer = say(store, session, "Longest river?", "The Nile.")
+    assert answer.parent_id == question.id
+    assert store.sessions.path(session.id) == [question, answer]
+    assert store.sessions.get(session.id).head == answer.id
+    assert store.sessions.get(session.id).updated_at == answer.created_at
+
+
+def test_everything_about_a_message_comes_back(store: Store, session: Session) -> None:
+    sampling = Sampling(temperature=0.1, stop=("a", "b"), logit_bias={5: -1.5}, seed=3)
+    usage = Usage(prompt_tokens=3, cached_tokens=2, completion_tokens=1)
+    timings = Timings(ttft_s=0.25, decode_tokens_per_s=99.5)
+    stored = store.sessions.append(
+        session.id,
+        "assistant",
+        "text",
+        reasoning="hm",
+        model="m",
+        sampling=sampling,
+        usage=usage,
+        timings=timings,
+        finish_reason=FinishReason.LENGTH,
+        evidence={"passages": [{"file": "a.txt", "score": 0.5}]},
+    )
+    found = store.sessions.message(stored.id)
+    assert found == stored
+    assert (found.sampling, found.usage, found.timings) == (sampling, usage, timings)
+    assert (found.reasoning, found.model, found.finish_reason) == ("hm", "m", "length")
+    assert found.evidence == {"passages": [{"file": "a.txt", "score": 0.5}]}
+
+
+def test_editing_makes_a_sibling_and_keeps_the_old_branch(store: Store, session: Session) -> None:
+    question, answer = say(store, session, "Longest river?", "The Nile.")
+    edited = store.sessions.edit(question.id, "Deepest lake?")
+    assert edited.parent_id is None
+    assert texts(store.sessions.path(session.id)) == ["Deepest lake?"]
+    assert store.sessions.siblings(edited.id) == [question, edited]
+    assert store.sessions.siblings(answer.id) == [answer]
+    assert store.sessions.path(session.id, answer.id) == [question, answer]
+
+
+def test_answering_again_makes_a_sibling(store: Store, session: Session) -> None:
+    question, first = say(store, session, "Longest river?", "The Nile.")
+    second = store.sessions.append(session.id, "assistant", "The Amazon.", parent_id=question.id)
+    assert texts(store.sessions.siblings(first.id)) == ["The Nile.", "The Amazon."]
+    assert store.sessions.get(session.id).head == second.id
+
+
+def test_root_begins_another_conversation(store: Store, session: Session) -> None:
+    say(store, session, "one")
+    other = store.sessions.append(session.id, "user", "two", parent_id=ROOT)
+    assert other.parent_id is None
+    assert texts(store.sessions.siblings(other.id)) == ["one", "two"]
+
+
+def test_switching_goes_to_the_newest_end_of_a_branch(store: Store, session: Session) -> None:
+    question, _, third, _ = say(store, session, "a", "b", "c", "d")
+    other = store.sessions.append(session.id, "assistant", "D", parent_id=third.id)
+    store.sessions.edit(question.id, "A")
+    assert texts(store.sessions.path(session.id)) == ["A"]
+    assert store.sessions.set_head(session.id, question.id).head == other.id
+    assert texts(store.sessions.path(session.id)) == ["a", "b", "c", "D"]
+    assert store.sessions.set_head(session.id, other.id).head == other.id
+
+
+def test_an_answer_grows_in_place(store: Store, session: Session) -> None:
+    _, answer = say(store, session, "Longest river?", "The")
+    updated = store.sessions.update_answer(answer.id, content="The Nile.", finish_reason="stop", usage=Usage())
+    assert (updated.content, updated.finish_reason, updated.usage) == ("The Nile.", "stop", Usage())
+    assert updated.created_at == answer.created_at
+    assert store.sessions.search("Nile")[0].message_id == answer.id
+    assert store.sessions.update_answer(answer.id) == updated
+
+
+def test_sessions_are_listed_by_use(store: Store) -> None:
+    first, second, third = (store.sessions.create(title=title) for title in "abc")
+    store.sessions.append(first.id, "user", "again")
+    assert [session.title for session in store.sessions.list()] == ["a", "c", "b"]
+    assert [session.id for session in store.sessions.list(limit=1, offset=1)] == [third.id]
+    assert store.sessions.rename(second.id, "B").title == "B"
+
+
+def test_deleting_takes_everything_of_one_session(store: Store, session: Session) -> None:
+    other = store.sessions.create(title="stays")
+    kept = store.sessions.append(other.id, "user", "river")
+    for number in range(1500):  # deeper than SQLite lets foreign keys cascade
+        last = store.sessions.append(session.id, "assistant", f"river {number}")
+    store.feedback.rate(last.id, 1)
+    store.sessions.delete(session.id)
+    assert [hit.message_id for hit in store.sessions.search("river")] == [kept.id]
+    assert store.feedback.list() == []
+    with pytest.raises(SessionNotFound):
+        store.sessions.get(session.id)
+    with pytest.raises(NotFound):
+        store.sessions.message(last.id)
+
+
+def test_what_does_not_exist_is_named(store: Store, session: Session) -> None:
+    with pytest.raises(SessionNotFound, match="'nope'"):
+        store.sessions.append("nope", "user", "x")
+    for act in (store.sessions.path, store.sessions.delete, store.sessions.export):
+        with pytest.raises(SessionNotFound, match="'nope'"):
+            act("nope")
+    with pytest.raises(SessionNotFound):
+        store.sessions.rename("nope", "x")
+    with pytest.raises(NotFound, match="'gone'"):
+        store.sessions.append(session.id, "user", "x", parent_id="gone")
+    with pytest.raises(NotFound):
+        store.sessions.update_answer("gone", content="x")
+
+
+def test_branches_never_cross_sessions(store: Store, session: Session) -> None:
+    other = store.sessions.create()
+    stranger = store.sessions.append(other.id, "user", "x")
+    with pytest.raises(InvalidInput, match="belongs to"):
+        store.sessions.append(session.id, "user", "y", parent_id=stranger.id)
+    with pytest.raises(InvalidInput, match="belongs to"):
+        store.sessions.set_head(session.id, stranger.id)
+    with pytest.raises(InvalidInput, match="belongs to"):
+        store.sessions.path(session.id, stranger.id)
+    assert store.sessions.path(session.id) == []
+
+
+def test_values_without_a_json_form_are_refused_and_nothing_is_stored(store: Store, session: Session) -> None:
+    with pytest.raises(InvalidInput, match="evidence"):
+        store.sessions.append(session.id, "assistant", "x", evidence={"what": object()})
+    assert store.sessions.tree(session.id) == []
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_any_text_comes_back_as_it_was(store: Store, text: str) -> None:
+    session = store.sessions.create(title=text, system=text)
+    stored = store.sessions.append(session.id, "user", text, reasoning=text, evidence={text: text})
+    assert stored.content == session.title == session.system == stored.reasoning == text
+    assert stored.evidence == {text: text}
+    assert store.sessions.message(stored.id) == stored
+    assert store.sessions.get(session.id).title == text
+
+
+def test_lone_surrogates_become_replacement_characters(store: Store, session: Session) -> None:
+    assert store.sessions.append(session.id, "user", "a\udc80b").content == "a\ufffdb"
+    with pytest.raises(SessionNotFound):
+        store.sessions.get("\ud800")
+
+
+def test_a_megabyte_in_one_message(store: Store, session: Session) -> None:
+    text = "река " * 200_000
+    assert store.sessions.append(session.id, "user", text).content == text
