@@ -10,10 +10,10 @@ ARGS     ?=
 BIN := $(VENV)/bin
 SETUP = $(PYTHON) -m scripts.set_up --venv "$(VENV)" --extras "$(EXTRAS)" $(if $(PORTABLE),--portable)
 
-.PHONY: help run setup test check bench format clean
+
 
 help:            ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 run: .setup      ## open EdgeLLM; without a terminal, the guided tour
 	@if [ -t 0 ] && [ -t 1 ]; then exec "$(BIN)/edgellm" $(ARGS); else exec "$(BIN)/edgellm" tour $(ARGS); fi
@@ -35,10 +35,14 @@ check: .setup    ## format, lint, types, import contracts, repository rules
 bench: .setup    ## every benchmark, results in benchmarks/results (ARGS='--llama-server PATH')
 	@"$(BIN)/python" -m benchmarks $(ARGS)
 
+llama-server: .setup  ## llama.cpp's own server for the benchmarks, same source and flags; prints its path
+	@"$(BIN)/python" -m scripts.build_llama_server
+
 format: .setup   ## format the sources and the generated parts of README
 	@"$(BIN)/ruff" format .
 	@"$(BIN)/ruff" check --fix .
 	@"$(BIN)/python" -m scripts.readme_tree --write
+	@"$(BIN)/python" -m scripts.readme_table --write
 
 clean:           ## remove what tools left behind (not the environment)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist snapshot_report.html
@@ -46,4 +50,4 @@ clean:           ## remove what tools left behind (not the environment)
 .setup:
 	@$(SETUP)
 
-.PHONY: .setup
+.PHONY: help run setup test check bench llama-server format clean .setup

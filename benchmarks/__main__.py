@@ -7,8 +7,8 @@ import sys
 
 from scripts import readme_table
 
-NAMES = ("single_stream", "eight_streams", "token_gap", "shared_prefix", "resume")
-"""Benchmarks of the engine; they share one command line."""
+NAMES = ("single_stream", "eight_streams", "token_gap", "shared_prefix", "resume", "startup")
+"""Benchmarks with targets; they share one command line."""
 
 
 def main() -> int:

@@ -54,11 +54,32 @@ class Ratio:
     @property
     def verdict(self) -> str:
         """How it stands, in words."""
-        if self.target.floor is not None and self.value < self.target.floor:
-            return "below the floor"
-        if self.target.aim is not None and self.value < self.target.aim:
-            return "aim not reached" if self.target.floor is None else "above the floor"
-        return "reached"
+        return verdict(self.value, floor=self.target.floor, aim=self.target.aim)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """An absolute bound on one of our own quantities; less is better."""
+
+    path: str
+    """The row in the table of targets."""
+    arm: str
+    metric: str
+    floor: float
+    aim: float
+
+    def verdict(self, value: float) -> str:
+        """How a measured value stands, in words."""
+        return verdict(1 / value if value else float("inf"), floor=1 / self.floor, aim=1 / self.aim)
+
+
+def verdict(value: float, *, floor: float | None, aim: float | None) -> str:
+    """How a value stands where more is better."""
+    if floor is not None and value < floor:
+        return "below the floor"
+    if aim is not None and value < aim:
+        return "aim not reached" if floor is None else "above the floor"
+    return "reached"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +93,7 @@ class Report:
     """Metric to unit, in the order of the table's columns."""
     arms: Mapping[str, Mapping[str, Spread]]
     targets: Sequence[Target] = ()
+    limits: Sequence[Limit] = ()
     skipped: Sequence[str] = ()
     """Arms that were left out, with the reason."""
     settings: Mapping[str, object] = field(default_factory=dict)
@@ -91,6 +113,14 @@ class Report:
         above, below = (theirs, ours) if target.is_lower_better else (ours, theirs)
         return Ratio(target=target, value=above.median / below.median) if below.median else None
 
+    def bounds(self) -> list[dict[str, Any]]:
+        """The limits with what was measured for them."""
+        values = [self.arms[limit.arm][limit.metric].median for limit in self.limits]
+        return [
+            {**asdict(limit), "unit": self.units[limit.metric], "value": value, "verdict": limit.verdict(value)}
+            for limit, value in zip(self.limits, values, strict=True)
+        ]
+
     def table(self) -> str:
         """Markdown: a row an arm, then a row a target."""
         head = ["", *(f"{metric}, {unit}" if unit else metric for metric, unit in self.units.items())]
@@ -100,6 +130,11 @@ class Report:
             parts.insert(1, "*A trial: it shows that the benchmark runs; its numbers mean nothing.*")
         if self.ratios:
             parts.append(ratio_table(self.ratios))
+        parts.extend(
+            f"{found['path']}: {number(found['value'])} {found['unit']} "
+            f"(limit {found['floor']:g}, aim {found['aim']:g}): {found['verdict']}"
+            for found in self.bounds()
+        )
         parts.extend(f"Left out: {reason}" for reason in self.skipped)
         return "\n\n".join(parts)
 
@@ -113,6 +148,7 @@ class Report:
             "is_trial": self.is_trial,
             "arms": {name: {m: s.values for m, s in found.items()} for name, found in self.arms.items()},
             "ratios": [{**asdict(r.target), "ratio": r.value, "verdict": r.verdict} for r in self.ratios],
+            "limits": self.bounds(),
             "skipped": list(self.skipped),
         }
 

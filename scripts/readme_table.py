@@ -17,17 +17,31 @@ EMPTY = "No results are kept yet: `make bench` measures and fills this table."
 
 def render(found: Mapping[str, Any]) -> str:
     """All ratios against their targets, and what they were measured on."""
-    rows = [_row(ratio) for saved in found["benchmarks"].values() for ratio in saved["ratios"]]
+    saved = list(found["benchmarks"].values())
+    rows = [_row(ratio) for one in saved for ratio in one["ratios"]]
+    rows += [_limit(limit) for one in saved for limit in one["limits"]]
     if not rows:
         return EMPTY
     head = ["| path | against | measured | floor | aim | |", "| --- | --- | --- | --- | --- | --- |"]
-    machines = sorted({_machine(saved["facts"]) for saved in found["benchmarks"].values() if saved["ratios"]})
-    return "\n".join([*head, *rows, "", f"Ratios, more is better; measured on: {'; '.join(machines)}."])
+    machines = sorted({_machine(one["facts"]) for one in saved if one["ratios"] or one["limits"]})
+    return "\n".join([*head, *rows, "", f"Ratios: more is better. Measured on: {'; '.join(machines)}."])
 
 
 def _row(ratio: Mapping[str, Any]) -> str:
     cells = [ratio["path"], ratio["against"], f"**{ratio['ratio']:.2f}x**", *map(_goal, (ratio["floor"], ratio["aim"]))]
     return f"| {' | '.join([*cells, ratio['verdict']])} |"
+
+
+def _limit(limit: Mapping[str, Any]) -> str:
+    unit = limit["unit"]
+    cells = [
+        limit["path"],
+        "",
+        f"**{limit['value']:.3g} {unit}**",
+        f"{limit['floor']:g} {unit}",
+        f"{limit['aim']:g} {unit}",
+    ]
+    return f"| {' | '.join([*cells, limit['verdict']])} |"
 
 
 def _goal(value: float | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgellm.cli.diagnostics import Diagnostics
-from edgellm.cli.units import size, span
+from edgellm.cli.units import clock, size
 from edgellm.events import Cancelled, Failed, Finished, JobEvent, Progressed, Started
 
 FILLED, PARTS = "█", " ▏▎▍▌▋▊▉"
@@ -37,7 +37,7 @@ def progress_line(title: str, event: Progressed, total: float | None, unit: str,
     if event.rate:
         facts.append(f"{_quantity(event.rate, unit)}/s")
     if event.left_s is not None:
-        facts.append(f"{span(event.left_s)} left")
+        facts.append(f"{clock(event.left_s)} left")
     if event.note:
         facts.append(event.note)
     text = "  ".join(facts)

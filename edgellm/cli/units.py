@@ -29,6 +29,13 @@ def span(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d} h"
 
 
+def clock(seconds: float) -> str:
+    """Time that is left, in whole seconds: `0:07`, `12:30`, `1:02:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
 def rate(tokens_per_s: float | None) -> str:
     """Tokens a second, with one digit below ten."""
     if tokens_per_s is None:

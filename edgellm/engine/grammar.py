@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -29,8 +29,8 @@ MAX_BRANCHES = 64
 MAX_PATTERN_CHARACTERS = 512
 MAX_SUBSCHEMAS = 2_000
 MAX_REACH = 256
-"""Levels of the schema and of every definition it refers to, added up. llguidance follows references by recursion: a chain
-of 1,000 definitions overflows an 8 MiB stack and ends the process."""
+"""Levels of the schema and of every definition it refers to, added up. llguidance follows references by recursion: a
+chain of 1,000 definitions overflows an 8 MiB stack and ends the process."""
 MAX_GRAMMAR_BYTES = 64 * 1024
 MAX_GRAMMAR_RULES = 500
 """Rules of a raw grammar; a chain of 3,000 overflows the stack in the same way."""
@@ -43,7 +43,7 @@ FORMATS = frozenset({
     "date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri",
 })  # fmt: skip
 ANNOTATIONS = frozenset({
-    "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$comment", "$schema", "$id",
+    "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$comment", "$schema",
 })  # fmt: skip
 COUNTS = frozenset({"minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"})
 BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
@@ -101,9 +101,9 @@ def check_schema(text: str) -> None:
     root = _parse(text)
     if not isinstance(root, dict):
         raise InvalidSchema(f"A schema is a JSON object; this is {_kind(root)}.", field="constraint", pointer="")
-    pending: list[tuple[Place, Any]] = [(Place("", 0), root)]
     depths: dict[str, int] = {}
-    targets: set[str] = set()
+    references: dict[str, Place] = {}
+    pending: list[tuple[Place, Any]] = [(Place("", 0), root)]
     while pending:
         place, schema = pending.pop()
         if len(depths) == MAX_SUBSCHEMAS:
@@ -111,22 +111,23 @@ def check_schema(text: str) -> None:
         pending.extend(_subschemas(place, schema))
         depths[place.pointer] = place.depth
         if isinstance(schema, dict) and "$ref" in schema:
-            targets.add(schema["$ref"].removeprefix("#"))
-    if reach(depths, targets) > MAX_REACH:
-        _refuse(Place("", 0), "$ref", f"reaches more than {MAX_REACH} levels, all referenced definitions together")
+            references[schema["$ref"].removeprefix("#")] = place
+    _check_references(depths, references)
 
 
-def reach(depths: Mapping[str, int], targets: Iterable[str]) -> int:
-    """How deep the schema can get when every reference is followed once.
+def _check_references(depths: Mapping[str, int], references: Mapping[str, Place]) -> None:
+    """References must lead to places that were checked as schemas, and not too deep.
 
-    depths: JSON pointer of every schema to its depth. targets: pointers referred to; unknown ones count nothing here, the
-    compiler refuses them.
+    depths: JSON pointer of every schema to its depth. references: pointer referred to, and one place that does.
     """
     total = max(depths.values())
-    for target in targets:
-        inside = [depth for pointer, depth in depths.items() if pointer == target or pointer.startswith(target + "/")]
-        total += max(inside, default=0) - depths.get(target, 0) + 1
-    return total
+    for target, place in references.items():
+        if target not in depths:
+            _refuse(place, "$ref", f"leads to {_quote('#' + target)}, where there is no schema")
+        inside = (depth for pointer, depth in depths.items() if pointer == target or pointer.startswith(target + "/"))
+        total += max(inside) - depths[target] + 1
+        if total > MAX_REACH:
+            _refuse(place, "$ref", f"leads to more than {MAX_REACH} levels, all referenced definitions together")
 
 
 def _parse(text: str) -> Any:
@@ -170,8 +171,8 @@ def _subschemas(place: Place, schema: Any) -> Iterator[tuple[Place, Any]]:
             problem = CHECKS[keyword](value)
             if problem:
                 _refuse(place, keyword, problem)
-        elif keyword not in ANNOTATIONS:
-            _refuse(place, keyword, "is not supported")
+        elif keyword not in ANNOTATIONS and not (keyword == "$id" and place.depth == 0):
+            _refuse(place, keyword, "is not supported")  # an inner $id would give references another meaning
 
 
 def _named(place: Place, keyword: str, value: Any) -> Iterator[tuple[Place, Any]]:

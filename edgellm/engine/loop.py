@@ -123,7 +123,7 @@ class Engine:
             self._counts.aborted_steps += 1
             return True
         except OutOfCells:
-            self._scheduler.learn_capacity()
+            self._scheduler.learn_capacity(plan)
             return True
         run_s = self._clock() - run_at
         self._scheduler.advance(plan)

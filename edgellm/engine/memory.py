@@ -17,7 +17,7 @@ from edgellm.engine.slots import Slots
 DECODE_HEADROOM_TOKENS = 16
 """Cells kept free for each running sequence when another one is admitted: fewer preemptions."""
 WORTH_WAITING_TOKENS = 16
-"""A prompt waits for a beginning that is being computed when it saves at least this much."""
+"""A prompt waits for a beginning that is being computed when that is at least this long."""
 WORTH_RESTORING_TOKENS = 16
 """A saved state is read back when it saves at least this much over what is in the KV cache."""
 
@@ -187,11 +187,11 @@ class Memory:
                 yield Source(length=length, state=state)
 
     def _is_coming(self, common: dict[int, int], known: int, running: Collection[Sequence]) -> bool:
-        """Whether a running sequence is about to hold clearly more of the prompt than is known now."""
+        """Whether a running sequence is about to hold more of the prompt than is known now."""
         if not self._can_share:
             return False
         reading = (s.slot for s in running if s.state is State.PREFILL and s.slot is not None)
-        return any(common.get(slot, 0) >= known + WORTH_WAITING_TOKENS for slot in reading)
+        return any(common.get(slot, 0) > max(known, WORTH_WAITING_TOKENS - 1) for slot in reading)
 
     def _fits(self, source: Source, length: int, running: Collection[Sequence]) -> bool:
         """Whether the sequence can be computed to its newest token without touching those that run."""

@@ -42,6 +42,11 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     state_bytes: int
     state_digest: bytes
 
+    @property
+    def owner(self) -> tuple[str, str, str | None, str]:
+        """Everything that has to agree before the state may be used."""
+        return self.fingerprint, self.tenant, self.adapter, self.conversation
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SavedConversation:
@@ -65,8 +70,8 @@ class SavedConversation:
         except OSError as problem:
             raise InvalidInput(f"The saved conversation {self.path.name} cannot be read: {problem}.") from problem
         if len(state) != self.header.state_bytes or _digest(state) != self.header.state_digest:
-            self.path.unlink(missing_ok=True)
-            raise InvalidInput(f"The saved conversation {self.path.name} is damaged; it was removed.")
+            _remove(self.path, "Its state is damaged.")
+            raise InvalidInput(f"The saved conversation {self.path.name} is damaged.")
         return state
 
 
@@ -96,18 +101,18 @@ class ConversationStore:
         try:
             with path.open("rb") as handle:
                 header = _read_header(handle)
+                os.utime(handle.fileno())  # used just now: removed last
         except FileNotFoundError:
             return None
-        except (OSError, InvalidInput) as problem:
-            return self._discard(path, str(problem))
-        if (header.fingerprint, header.tenant, header.adapter, header.conversation) != (
-            self._fingerprint,
-            key.tenant,
-            key.adapter,
-            conversation,
-        ):
-            return self._discard(path, "it belongs to something else")
-        os.utime(path)  # used just now: removed last
+        except OSError as problem:
+            logger.warning("The saved conversation %s cannot be read: %s.", path.name, problem)
+            return None
+        except InvalidInput as problem:
+            _remove(path, problem.message)
+            return None
+        if header.owner != (self._fingerprint, key.tenant, key.adapter, conversation):
+            _remove(path, "It belongs to something else.")
+            return None
         return SavedConversation(path, header, _unpacked(header.tokens))
 
     def write_later(self, key: CacheKey, conversation: str, tokens: tuple[int, ...], state: bytes) -> None:
@@ -174,9 +179,14 @@ class ConversationStore:
                     facts = entry.stat(follow_symlinks=False)
                     yield facts.st_mtime_ns, facts.st_size, Path(entry.path)
 
-    def _discard(self, path: Path, reason: str) -> None:
-        logger.warning("The saved conversation %s was removed: %s.", path.name, reason)
+
+def _remove(path: Path, reason: str) -> None:
+    """Take a file away that must not be found again."""
+    logger.warning("The saved conversation %s is not used and will be removed: %s", path.name, reason)
+    try:
         path.unlink(missing_ok=True)
+    except OSError as problem:
+        logger.warning("It could not be removed: %s.", problem)
 
 
 def _read_header(handle: BinaryIO) -> Header:

@@ -107,9 +107,11 @@ class Scheduler:
             self.memory.slots.extend(span.sequence, len(span.tokens))
             sequence.computed_tokens += len(span.tokens)
 
-    def learn_capacity(self) -> None:
-        """The backend refused a step that the books allow: it holds no more than it does now."""
-        self.memory.slots.capacity = self.memory.slots.used
+    def learn_capacity(self, plan: Plan) -> None:
+        """The backend refused a step that the books allow: from now on count an eighth less than it wanted."""
+        wanted = sum(len(span.tokens) for span in plan.spans)
+        slots = self.memory.slots
+        slots.capacity = min(slots.capacity, slots.used + wanted - max(1, wanted // 8))
 
     def missing(self, sequence: Sequence) -> int:
         """Tokens of a running sequence that are not in memory yet."""

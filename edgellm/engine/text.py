@@ -124,7 +124,7 @@ class ReasoningSplitter:
     def finish(self) -> tuple[str, str]:
         """The held text: the tag it began never came."""
         held, self._held = self._held, ""
-        return ("", held) if self._mode is _Mode.REASONING else (held, "")
+        return ("", held.rstrip(_SPACE)) if self._mode is _Mode.REASONING else (held, "")
 
     def _open(self) -> None:
         """Leave the start when it is clear whether a block opens here."""
@@ -149,7 +149,8 @@ class ReasoningSplitter:
             self._mode = _Mode.AFTER
             return reasoning.rstrip(_SPACE)
         certain = len(self._held) - held_length(self._held, self._closing)
-        reasoning, self._held = self._held[:certain], self._held[certain:]
+        reasoning = self._held[:certain].rstrip(_SPACE)  # white space before a closing tag is not part of it
+        self._held = self._held[len(reasoning) :]
         return reasoning
 
 

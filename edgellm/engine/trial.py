@@ -25,7 +25,12 @@ TRIAL_CONTEXT_TOKENS = 256
 def trial_config(path: str, gpu_layers: int | None) -> EngineConfig:
     """The smallest engine: one sequence, one small context."""
     return EngineConfig(
-        model_path=path, context_tokens=TRIAL_CONTEXT_TOKENS, max_running=1, max_parked=0, gpu_layers=gpu_layers
+        model_path=path,
+        context_tokens=TRIAL_CONTEXT_TOKENS,
+        max_running=1,
+        max_parked=0,
+        threads=1,
+        gpu_layers=gpu_layers,
     )
 
 

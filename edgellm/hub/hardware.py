@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 CPU_FEATURES = frozenset(
     {
         *("sse3", "ssse3", "avx", "avx2", "fma", "f16c", "bmi2", "avx_vnni"),
@@ -19,6 +21,13 @@ CPU_FEATURES = frozenset(
     }
 )
 """The instruction sets llama.cpp has code for, in the kernel's spelling."""
+
+
+class _Trial(msgspec.Struct):
+    """The part of a trial's answer that matters here."""
+
+    device: Literal["cpu", "metal", "cuda"]
+
 
 _TOOL_TIMEOUT_S = 5
 _ASK_TIMEOUT_S = 30
@@ -71,12 +80,12 @@ class Hardware:
         return self.available_memory_bytes
 
 
-def probe(*, disk: Path | None = None, measure_bandwidth: bool = False, ask_llama: bool = False) -> Hardware:
+def probe(*, disk: Path | None = None, measure_bandwidth: bool = False, trial_model: Path | None = None) -> Hardware:
     """Look at this machine; about 50 ms without the options.
 
     disk: folder where models are kept; need not exist. measure_bandwidth: take about half a second to measure it, in a
-    child. ask_llama: ask the compiled llama.cpp for its devices, in a child; otherwise CPU is assumed, or Metal on
-    Apple silicon.
+    child. trial_model: a model file with which llama.cpp is asked, in a child, what it computes with; without one, CPU
+    is assumed, or Metal on Apple silicon.
     """
     import psutil  # deferred: a compiled library that only this needs
 
@@ -99,7 +108,7 @@ def probe(*, disk: Path | None = None, measure_bandwidth: bool = False, ask_llam
         disk_free_bytes=disk_free_bytes(disk or Path.home()),
         cpu_features=_cpu_features(),
         gpus=_nvidia_gpus(),
-        compute=_compute(ask_llama),
+        compute=_compute(trial_model),
         bandwidth_bytes_per_s=measured_bandwidth(usable) if measure_bandwidth else None,
     )
 
@@ -182,13 +191,21 @@ def parse_nvidia_smi(text: str) -> tuple[Gpu, ...]:
     return tuple(gpus)
 
 
-def _compute(ask_llama: bool) -> Literal["cpu", "metal", "cuda"]:
-    devices = _output([sys.executable, "-m", "edgellm.engine.trial", "devices"], _ASK_TIMEOUT_S) if ask_llama else ""
-    if "cuda" in devices.lower():
-        return "cuda"
-    if sys.platform == "darwin" and platform.machine() == "arm64":
-        return "metal"
-    return "cpu"
+def _compute(trial_model: Path | None) -> Literal["cpu", "metal", "cuda"]:
+    if trial_model:
+        command = [sys.executable, "-P", "-m", "edgellm.engine.trial", "open", str(trial_model.absolute())]
+        device = _device(_output(command, _ASK_TIMEOUT_S))
+        if device:
+            return device
+    return "metal" if sys.platform == "darwin" and platform.machine() == "arm64" else "cpu"
+
+
+def _device(answer: str) -> Literal["cpu", "metal", "cuda"] | None:
+    """The device in the JSON object that a trial printed last; None when there is none."""
+    try:
+        return msgspec.json.decode(answer.rpartition("\n")[2], type=_Trial).device
+    except msgspec.DecodeError:
+        return None
 
 
 def _usable_cores(physical: int, logical: int) -> int:

@@ -20,6 +20,9 @@ from edgellm.hub.rules import check_rules, refuse
 
 CHILD_MEMORY_BYTES = 6 * 1024**3
 """Address space for the child beyond twice the file."""
+TIMEOUT_S = 20.0
+SLOW_BYTES_PER_S = 100e6
+"""How slowly a disk may read before a large file is refused for its opening time."""
 
 _FILE_TYPES = {
     0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K", 11: "Q3_K_S", 12: "Q3_K_M",
@@ -45,14 +48,15 @@ class Inspection:
     warnings: tuple[str, ...]
 
 
-def inspect(path: Path, *, timeout_s: float = 20) -> Inspection:
+def inspect(path: Path, *, timeout_s: float | None = None) -> Inspection:
     """Open a file that nobody has vouched for.
 
-    Raises: ModelRejected, naming what is wrong; also when llama.cpp crashes on it or takes longer than `timeout_s`.
+    timeout_s: by default 20 seconds, and one more for every 100 MB.
+    Raises: ModelRejected, naming what is wrong; also when llama.cpp crashes on it or takes too long.
     """
     header = read_header(path)
     check_rules(header)
-    _try_llama(header, timeout_s)
+    _try_llama(header, timeout_s or TIMEOUT_S + header.file_bytes / SLOW_BYTES_PER_S)
     return summary(header)
 
 
@@ -100,8 +104,7 @@ def _quantization(header: GGUFHeader) -> str:
 def _try_llama(header: GGUFHeader, timeout_s: float) -> None:
     """Let llama.cpp open the file in a limited child."""
     limits = Limits(memory_bytes=2 * header.file_bytes + CHILD_MEMORY_BYTES, wall_s=max(1, round(timeout_s)))
-    command = [sys.executable, "-P", "-m", "edgellm.engine.trial", "open", str(header.path.absolute())]
-    ended = run_limited(command, limits, os.environ)
+    ended = run_limited(trial_command(header.path), limits, os.environ)
     answer = _answer(ended)
     if ended.exit_code == 0 and answer:
         return
@@ -110,6 +113,11 @@ def _try_llama(header: GGUFHeader, timeout_s: float) -> None:
     if ended.signal_name:
         refuse(header, f"llama.cpp crashed while opening it ({ended.signal_name})")
     refuse(header, f"llama.cpp cannot open it: {_reason(ended, answer)}")
+
+
+def trial_command(path: Path) -> list[str]:
+    """What opens a file with llama.cpp. A module's name, not an import: the hub knows no engine."""
+    return [sys.executable, "-P", "-m", "edgellm.engine.trial", "open", str(path.absolute()), "--gpu-layers", "0"]
 
 
 def _answer(ended: Ended) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import IO
 
 _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-_OFFLINE = {"HF_HUB_OFFLINE": "1", "EDGELLM_OFFLINE": "1"}
+_SET = {"HF_HUB_OFFLINE": "1", "EDGELLM_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+"""No network, and no GPU driver, which would reserve more address space than any limit allows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ def run_limited(command: Sequence[str], limits: Limits, environment: Mapping[str
     Returns: also for a child that was killed; nothing is raised for what the child does.
     """
     numbers = (limits.memory_bytes, limits.wall_s, limits.wall_s, limits.output_bytes)
-    passed = {name: environment[name] for name in _PASSED_ON if name in environment} | _OFFLINE
+    passed = {name: environment[name] for name in _PASSED_ON if name in environment} | _SET
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         child = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__, *map(str, numbers), *command],

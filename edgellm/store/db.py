@@ -172,6 +172,7 @@ def _check(address: str, path: Path, known_version: int, busy_timeout_s: float) 
                 found_version=version,
                 known_version=known_version,
             )
+        connection.drop_modules(None)  # the structure of every table, but not the search index word by word: 6x faster
         finding = connection.execute("PRAGMA quick_check(1)").get
         if finding != "ok":
             raise _damaged(path, f"its structure is broken ({finding})")
@@ -195,6 +196,7 @@ def _connect(path: Path, busy_timeout_s: float) -> apsw.Connection:
             ("fullfsync", True),
             ("checkpoint_fullfsync", True),
             ("cell_size_check", True),
+            ("secure_delete", True),  # what the user deletes is overwritten
         ):
             connection.pragma(pragma, value)
     except BaseException:

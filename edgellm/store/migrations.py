@@ -97,6 +97,7 @@ def _search_index(execute: Execute, table: str, column: str) -> None:
         f"CREATE VIRTUAL TABLE {index} USING fts5("
         f"{column}, content='{table}', content_rowid='number', tokenize='{_TOKENIZER}')"
     )
+    execute(f"INSERT INTO {index} ({index}, rank) VALUES ('secure-delete', 1)")  # deleted words leave the index at once
     add = f"INSERT INTO {index} (rowid, {column}) VALUES (new.number, new.{column});"
     remove = f"INSERT INTO {index} ({index}, rowid, {column}) VALUES ('delete', old.number, old.{column});"
     execute(f"CREATE TRIGGER {index}_insert AFTER INSERT ON {table} BEGIN {add} END")

@@ -83,6 +83,7 @@ KILLERS = {
     "deep groups": "start: " + "(" * 60_000 + '"a"' + ")" * 60_000,
     "deep groups, shorter": "start: " + "(" * 10_000 + '"a"' + ")" * 10_000,
     "rule chain": "start: r0\n" + "\n".join(f"r{n}: r{n + 1}" for n in range(4_000)) + '\nr4000: "a"',
+    "longest rule chain": "start: r0\n" + "\n".join(f"r{n}: r{n + 1}" for n in range(498)) + '\nr498: "a"',
     "stars": 'start: ("a"*)*',
     "regex repeat": "start: /((a{1,1000}){1,1000}){1,1000}/",
     "empty": "",
@@ -95,11 +96,13 @@ SCHEMA_KILLERS: dict[str, Any] = {
     "regex repeat": {"type": "string", "pattern": "((a{1,500}){1,500}){1,500}"},
     "regex and": {"type": "string", "pattern": "(a|b)*a(a|b){400}", "maxLength": 1000},
     "many enums": {"enum": [f"value number {n} of many" for n in range(500)]},
-    "many properties": {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(500)}},
-    "many required": {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(500)},
-                      "required": [f"p{n}" for n in range(500)]},
+    "many properties": {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(200)}},
+    "many required": {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(200)},
+                      "required": [f"p{n}" for n in range(200)]},
     "broad": {"allOf": [{"anyOf": [{"type": "object", "properties": {f"{a}{b}": {"type": "string"}}} for b in range(8)]}
                         for a in range(8)]},
+    "reference chain": {"$defs": {**{f"a{n}": {"type": "object", "properties": {"x": {"$ref": f"#/$defs/a{n + 1}"}},
+                                  "required": ["x"]} for n in range(80)}, "a80": {}}, "$ref": "#/$defs/a0"},
     "cycle": {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"},
     "self": {"$ref": "#"},
     "deep const": {"const": json.loads("[" * 300 + "]" * 300)},
@@ -111,7 +114,7 @@ SCHEMA_KILLERS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def backend() -> Iterator[LlamaBackend]:
-    opened = LlamaBackend(EngineConfig(model_path=starter_path(), context_tokens=1024, threads=2, max_parked=1))
+    opened = LlamaBackend(EngineConfig(model_path=starter_path(), context_tokens=1024, threads=1, max_parked=1))
     opened.open_sampler(GREEDY, 1, Constraint(kind="json_object"), []).close()  # builds llguidance's vocabulary
     yield opened
     opened.close()
@@ -131,13 +134,10 @@ def test_output_is_valid(backend: LlamaBackend, name: str, seed: int | None) -> 
     assert VALID[name](json.loads(writer.text)), writer.text
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_any_object_is_an_object(backend: LlamaBackend, seed: int) -> None:
-    sampling = Sampling(
-        temperature=0.3, seed=seed, logit_bias={backend.tokenize("}", parse_special=False, add_bos=False)[0]: 3}
-    )
-    prompt = chat_prompt('Answer with {"answer": 4} for 2+2.')
-    writer = write(backend, prompt, sampling, count=150, constraint=Constraint(kind="json_object"))
+def test_any_object_is_an_object(backend: LlamaBackend) -> None:
+    closing = [backend.tokenize(text, parse_special=False, add_bos=False)[0] for text in ("}", '"}')]
+    sampling = Sampling(temperature=0.5, seed=1, logit_bias=dict.fromkeys(closing, 8.0))
+    writer = write(backend, chat_prompt("2+2?"), sampling, count=100, constraint=Constraint(kind="json_object"))
     assert backend.is_end(writer.tokens[-1])
     assert isinstance(json.loads(writer.text), dict)
 
@@ -173,14 +173,10 @@ def survives(backend: LlamaBackend, constraint: Constraint) -> None:
     started = time.process_time()
     try:
         writer = write(backend, "a", GREEDY, count=8, constraint=constraint)
-    except InvalidSchema as error:
-        assert error.message
-        writer = None
-    finally:
+        assert writer.tokens
+    except InvalidSchema:
         backend.trim(0, 0)
     assert time.process_time() - started < LONGEST_S
-    if writer is not None:
-        assert writer.tokens
 
 
 def test_refusals_carry_llguidances_words(backend: LlamaBackend) -> None:

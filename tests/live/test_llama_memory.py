@@ -23,7 +23,7 @@ COUNT = 12
 @pytest.fixture(scope="module", params=["f16", "q8_0"])
 def backend(request: pytest.FixtureRequest) -> Iterator[LlamaBackend]:
     opened = LlamaBackend(
-        EngineConfig(model_path=starter_path(), context_tokens=512, threads=2, max_parked=4, kv_type=request.param)
+        EngineConfig(model_path=starter_path(), context_tokens=512, threads=1, max_parked=4, kv_type=request.param)
     )
     yield opened
     opened.close()
@@ -107,7 +107,7 @@ def test_saved_state_survives_a_new_backend(backend: LlamaBackend) -> None:
     backend.run([Span(0, 0, prompt, False)], None)
     state = backend.save(0)
     config = EngineConfig(
-        model_path=starter_path(), context_tokens=256, max_parked=1, threads=2, kv_type=backend._config.kv_type
+        model_path=starter_path(), context_tokens=256, max_parked=1, threads=1, kv_type=backend._config.kv_type
     )
     other = LlamaBackend(config)
     other.restore(0, state)

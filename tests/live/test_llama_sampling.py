@@ -22,7 +22,7 @@ PROMPT = "Once upon a time there was a fox who"
 
 @pytest.fixture(scope="module")
 def backend() -> Iterator[LlamaBackend]:
-    opened = LlamaBackend(EngineConfig(model_path=starter_path(), context_tokens=1024, threads=2, max_parked=8))
+    opened = LlamaBackend(EngineConfig(model_path=starter_path(), context_tokens=1024, threads=1, max_parked=8))
     yield opened
     opened.close()
 

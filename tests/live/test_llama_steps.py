@@ -30,7 +30,7 @@ PROMPTS = [
 
 @pytest.fixture(scope="module")
 def backend() -> Iterator[LlamaBackend]:
-    opened = LlamaBackend(EngineConfig(model_path=starter_path(), context_tokens=1024, threads=2, max_parked=4))
+    opened = LlamaBackend(EngineConfig(model_path=starter_path(), context_tokens=1024, threads=1, max_parked=4))
     yield opened
     opened.close()
 
@@ -49,7 +49,7 @@ def positions(backend: LlamaBackend, sequence: int) -> int:
 
 def reference(prompts: list[list[int]], count: int) -> list[list[int]]:
     """Greedy tokens from llama-cpp-python's high-level class."""
-    model = llama_cpp.Llama(starter_path(), n_ctx=1024, n_threads=2, n_threads_batch=2, flash_attn=True, verbose=False)
+    model = llama_cpp.Llama(starter_path(), n_ctx=1024, n_threads=1, n_threads_batch=1, flash_attn=True, verbose=False)
     answers = []
     for prompt in prompts:
         model.n_tokens = 0

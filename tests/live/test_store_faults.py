@@ -47,7 +47,8 @@ store.close()
 
 
 def writer(path: Path, name: str, count: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", WRITER, str(path), name, str(count)], stdout=subprocess.PIPE)
+    command = [sys.executable, "-c", WRITER, str(path), name, str(count)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0)  # buffered, readline would take lines away
 
 
 def later(execute: Execute) -> None:
@@ -327,3 +328,45 @@ def test_a_disk_that_fails_at_birth_leaves_nothing_in_the_way(tmp_path: Path, di
         if not has_failed:
             return
     pytest.fail("the store never opened")
+
+
+FULL_DISK = """
+import sys
+from pathlib import Path
+from edgellm.errors import DiskFull
+from edgellm.store import open_store
+
+folder = Path(sys.argv[1])
+ballast = folder / "ballast"
+ballast.write_bytes(bytes(500_000))
+store = open_store(folder / "x.db")
+session = store.sessions.create()
+kept = []
+try:
+    while True:
+        kept.append(store.sessions.append(session.id, "user", "words and words " * 500).id)
+except DiskFull as error:
+    assert str(folder / "x.db") in error.message
+assert [message.id for message in store.sessions.path(session.id)] == kept
+ballast.unlink()
+kept.append(store.sessions.append(session.id, "user", "there is room again").id)
+store.close()
+with open_store(folder / "x.db") as store:
+    assert [message.id for message in store.sessions.path(session.id)] == kept
+print(len(kept))
+"""
+
+
+def test_a_really_full_disk(tmp_path: Path) -> None:
+    """A 3 MB file system, mounted in a namespace of the child's own."""
+    alone = ["unshare", "-m", "sh", "-c"]
+    mount = 'mount -t tmpfs -o size=3m none "$1"'
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*alone, mount, "sh", str(tmp_path)], capture_output=True).returncode
+    ):
+        pytest.skip("mounting a small file system needs root and Linux namespaces")
+    command = [*alone, f'{mount} && exec "$2" -c "$3" "$1"', "sh", str(tmp_path), sys.executable, FULL_DISK]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 20

@@ -24,7 +24,7 @@ async def opened(
 ) -> AsyncIterator[Pilot[None]]:
     """The app on a scripted EdgeLLM, ready for keys."""
     app = make_app(edge or FakeEdge(*scripts), preferences or FakePreferences())
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         await pilot.pause()
         yield pilot
 

@@ -67,6 +67,13 @@ class EdgeApp(App[None]):
         known = {command.id for command in COMMANDS}
         self.set_keymap({name: keys for name, keys in self.preferences.keys.items() if name in known})
 
+        self.call_after_refresh(self._find_jobs)
+
+    @work
+    async def _find_jobs(self) -> None:
+        """Opens EdgeLLM behind the first paint, and takes up what is running."""
+        await self.jobs.find_running()
+
     async def on_unmount(self) -> None:
         """Conversations are saved and workers end with the app."""
         await self.edge.close()

@@ -103,13 +103,21 @@ class Conversation:
         await self._load(await sessions.messages(session_id))
 
     async def _load(self, messages: Sequence[StoredMessage]) -> None:
+        """Show the messages at once; find out about their branches after that, newest first."""
         shown = [message for message in messages if message.role in ("user", "assistant")]
-        self.turns = [turn_of(message, await self._branch(message)) for message in shown]
+        self.turns = turns = [turn_of(message) for message in shown]
         self._changed(True)
+        for turn, message in reversed(list(zip(turns, shown, strict=True))):
+            if self.turns is not turns:
+                return
+            turn.branch = await self._branch(message)
+            if turn.branch[1] > 1:
+                turn.touch()
+                self._changed(False)
 
     async def _branch(self, message: StoredMessage) -> tuple[int, int]:
         siblings = [other.id for other in await self._edge.sessions.siblings(message.id)]
-        return (siblings.index(message.id) + 1, len(siblings)) if message.id in siblings else (1, 1)
+        return siblings.index(message.id) + 1, len(siblings)
 
     # Asking
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from edgellm_tui.ports import Edge, Jobs, Models, ReplyStream, Sessions, Token
@@ -14,59 +12,60 @@ if TYPE_CHECKING:
     from edgellm.engine.metrics import EngineMetrics
 
 
+def _open_sdk() -> Edge:
+    from edgellm.sdk.aio import AsyncEdgeLLM  # deferred: this is the import that takes long
+
+    return cast(Edge, AsyncEdgeLLM())
+
+
 class LateEdge:
-    """Imports and builds `AsyncEdgeLLM` when something is first asked of it, once."""
+    """Opens EdgeLLM in a thread when something is first asked of it, once."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._was_opened = False
+    def __init__(self, open_edge: Callable[[], Edge] = _open_sdk) -> None:
+        self._open_edge = open_edge
+        self._opening: asyncio.Task[Edge] | None = None
+        self.sessions = cast(Sessions, _LatePart(self.opened, "sessions"))
+        self.models = cast(Models, _LatePart(self.opened, "models"))
+        self.jobs = cast(Jobs, _LatePart(self.opened, "jobs"))
 
-    @cached_property
-    def _edge(self) -> Edge:
-        with self._lock:
-            from edgellm.sdk.aio import AsyncEdgeLLM
-
-            self._was_opened = True
-            return cast(Edge, AsyncEdgeLLM())
-
-    async def warm_up(self) -> None:
-        """Import the SDK in a thread."""
-        await asyncio.to_thread(lambda: self._edge)
-
-    @property
-    def sessions(self) -> Sessions:
-        """Stored conversations."""
-        return self._edge.sessions
-
-    @property
-    def models(self) -> Models:
-        """Models."""
-        return self._edge.models
-
-    @property
-    def jobs(self) -> Jobs:
-        """Long work."""
-        return self._edge.jobs
+    async def opened(self) -> Edge:
+        """EdgeLLM itself. Raises: what opening it raises."""
+        if self._opening is None:
+            self._opening = asyncio.create_task(asyncio.to_thread(self._open_edge))
+        return await asyncio.shield(self._opening)
 
     async def chat(self, prompt: str | None, *, stream: Literal[True], **options: Any) -> ReplyStream:
         """Answer a prompt."""
-        await self.warm_up()
-        return await self._edge.chat(prompt, stream=stream, **options)
+        return await (await self.opened()).chat(prompt, stream=stream, **options)
 
     async def tokenize(self, text: str, *, model: str | None = None) -> Sequence[Token]:
         """The tokens of a text."""
-        await self.warm_up()
-        return await self._edge.tokenize(text, model=model)
+        return await (await self.opened()).tokenize(text, model=model)
 
     async def stats(self, model: str | None = None) -> EngineMetrics | None:
-        """Counters of a loaded model; nothing is loaded before the SDK is."""
-        return await self._edge.stats(model) if self._was_opened else None
+        """Counters of a loaded model."""
+        return await (await self.opened()).stats(model)
 
     async def memory_bytes(self, model: str | None = None) -> int:
-        """Memory of a model's worker; 0 when it is not loaded."""
-        return await self._edge.memory_bytes(model) if self._was_opened else 0
+        """Memory of a loaded model's worker."""
+        return await (await self.opened()).memory_bytes(model)
 
     async def close(self) -> None:
         """Close what was opened."""
-        if self._was_opened:
-            await self._edge.close()
+        if self._opening is not None:
+            await (await self._opening).close()
+
+
+class _LatePart:
+    """One part of EdgeLLM; its methods wait for the door."""
+
+    def __init__(self, opened: Callable[[], Awaitable[Edge]], name: str) -> None:
+        self._opened = opened
+        self._name = name
+
+    def __getattr__(self, method: str) -> Callable[..., Awaitable[Any]]:
+        async def call(*arguments: Any, **options: Any) -> Any:
+            part = getattr(await self._opened(), self._name)
+            return await getattr(part, method)(*arguments, **options)
+
+        return call

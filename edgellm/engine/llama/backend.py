@@ -64,7 +64,7 @@ class LlamaBackend:
         self._architecture = _metadata(model, "general.architecture")
         self._fingerprint = fingerprint(config, self._architecture)
         self._embedder = Embedder(self._context, self._vocabulary.size) if is_embedder else None
-        self._cells: int = lib.llama_n_ctx(self._context)
+        self._cells: int = self._embedder.limit_tokens if self._embedder else lib.llama_n_ctx(self._context)
         self._batch = Batch(lib.llama_n_batch(self._context), self._cells)
         self._held = [0] * (0 if is_embedder else lib.llama_n_seq_max(self._context))
         self._rows: dict[int, int] = {}
@@ -165,7 +165,7 @@ class LlamaBackend:
             held = self._held_by(span.sequence)
             if span.start != held or not span.tokens:
                 raise InvalidInput(
-                    f"A span of {len(span.tokens)} tokens at {span.start} does not continue the {held} of {span.sequence}.",
+                    f"{len(span.tokens)} tokens at {span.start} do not continue the {held} of sequence {span.sequence}.",
                     field="spans",
                 )
             if held + len(span.tokens) > self._cells:

@@ -26,17 +26,18 @@ class Embedder:
         self._context = context
         self._memory = lib.llama_get_memory(context)  # None for encoders, which keep nothing
         self._vocabulary_size = vocabulary_size
-        self._limit = lib.llama_n_ctx(context)
+        self.limit_tokens: int = lib.llama_n_batch(context)  # n_ctx is rounded up, beyond what the model has learnt
         self._texts_limit = lib.llama_n_seq_max(context)
         self._size = lib.llama_model_n_embd_out(lib.llama_get_model(context))
-        self._batch = Batch(lib.llama_n_batch(context), self._limit)
+        self._batch = Batch(self.limit_tokens, self.limit_tokens)
 
     def embed(self, inputs: Texts) -> list[list[float]]:
         """One unit-length vector per token list, in order."""
         for index, tokens in enumerate(inputs):
             self._check(index, tokens)
         found: list[list[float]] = [[] for _ in inputs]
-        for group in groups([len(tokens) for tokens in inputs], BATCH_TOKENS, self._texts_limit):
+        budget = min(BATCH_TOKENS, self.limit_tokens)
+        for group in groups([len(tokens) for tokens in inputs], budget, self._texts_limit):
             vectors = self._compute([inputs[index] for index in group])
             for index, vector in zip(group, vectors, strict=True):
                 found[index] = vector
@@ -45,12 +46,12 @@ class Embedder:
     def _check(self, index: int, tokens: Sequence[int]) -> None:
         if not tokens:
             raise InvalidInput(f"Text {index} is empty; an empty text has no vector.", field="inputs", value=index)
-        if len(tokens) > self._limit:
+        if len(tokens) > self.limit_tokens:
             raise ContextOverflow(
-                f"Text {index} has {len(tokens)} tokens; the embedder reads {self._limit}.",
+                f"Text {index} has {len(tokens)} tokens; the embedder reads {self.limit_tokens}.",
                 hint="Split the text.",
                 prompt_tokens=len(tokens),
-                context_tokens=self._limit,
+                context_tokens=self.limit_tokens,
             )
         wrong = [token for token in tokens if not 0 <= token < self._vocabulary_size]
         if wrong:

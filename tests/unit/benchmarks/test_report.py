@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.facts import Facts, gather
-from benchmarks.report import Report, Spread, Target, number, save
+from benchmarks.report import Limit, Report, Spread, Target, number, save
+from scripts.readme_table import EMPTY, render
 
 FACTS: Facts = {"processor": "Test", "cores": 2, "instructions": ["avx2"], "system": "Linux", "commit": "abc"}
 
@@ -83,3 +85,23 @@ def test_facts_of_this_machine() -> None:
     assert facts["cores"]
     assert facts["processor"]
     assert facts["llama-cpp-python"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(70.0, "below the floor"), (50.0, "above the floor"), (40.0, "reached"), (0.0, "reached")]
+)
+def test_limits_are_bounds_from_above(value: float, words: str) -> None:
+    assert Limit(path="help", arm="edgellm", metric="wall", floor=60, aim=40).verdict(value) == words
+
+
+def test_the_readme_table_shows_ratios_and_limits(tmp_path: Path) -> None:
+    limit = Limit(path="help", arm="edgellm", metric="speed", floor=60, aim=40)
+    save(replace(report(2.0, 1.0, target()), limits=(limit,)), FACTS, tmp_path)
+    table = render(json.loads((tmp_path / "latest.json").read_text()))
+    assert "| p | rival | **2.00x** | 1x | 2x | reached |" in table
+    assert "| help |  | **2 x/s** | 60 x/s | 40 x/s | reached |" in table
+    assert table.endswith("Measured on: Test, 2 cores, Linux.")
+
+
+def test_without_results_the_readme_says_so() -> None:
+    assert render({"benchmarks": {}}) == EMPTY

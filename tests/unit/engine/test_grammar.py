@@ -63,11 +63,15 @@ def test_ordinary_schemas_pass(schema: dict[str, Any]) -> None:
         ({"$ref": "https://example.org/schema"}, "", "$ref"),
         ({"$ref": "other.json#/a"}, "", "$ref"),
         ({"$ref": 3}, "", "$ref"),
+        ({"$ref": "#/$defs/none"}, "", "$ref"),
+        ({"const": {"not": {}}, "items": {"$ref": "#/const"}}, "/items", "$ref"),
+        ({"$defs": {"a": {}}, "$ref": "#/%24defs/a"}, "", "$ref"),
+        ({"items": {"$id": "https://example.org/inner"}}, "/items", "$id"),
         ({"type": "string", "format": "regex"}, "", "format"),
         ({"type": "string", "pattern": "a" * 513}, "", "pattern"),
         ({"patternProperties": {"a" * 513: {}}}, "", "patternProperties"),
         ({"properties": [1]}, "", "properties"),
-        ({"properties": {str(n): {} for n in range(501)}}, "", "properties"),
+        ({"properties": {str(n): {} for n in range(201)}}, "", "properties"),
         ({"items": [{"nullable": True}]}, "/items/0", "nullable"),
         ({"x-guidance": {"lenient": True}}, "", "x-guidance"),
         ({"required": [1]}, "", "required"),
@@ -98,6 +102,23 @@ def test_deep_and_large_schemas_are_refused() -> None:
     assert "more than" in refusal({"properties": many}).message
 
 
+def chain(length: int, levels: int) -> dict[str, Any]:
+    """Definitions that refer to each other one after the other, each `levels` deep."""
+    links: dict[str, Any] = {f"a{length}": {"type": "string"}}
+    for n in range(length):
+        link: dict[str, Any] = {"$ref": f"#/$defs/a{n + 1}"}
+        for _ in range(levels):
+            link = {"type": "array", "items": link}
+        links[f"a{n}"] = link
+    return {"$defs": links, "$ref": "#/$defs/a0"}
+
+
+def test_chains_of_references_are_bounded() -> None:
+    check_schema(json.dumps(chain(80, 1)))
+    assert "levels" in refusal(chain(150, 1)).message
+    assert "levels" in refusal(chain(12, 30)).message
+
+
 def test_the_keyword_of_a_property_name_is_not_a_keyword() -> None:
     check_schema(json.dumps({"properties": {"not": {"type": "string"}, "maxLength": {"type": "integer"}}}))
 
@@ -107,6 +128,8 @@ def test_raw_grammars_are_for_trusted_callers() -> None:
     with pytest.raises(InvalidSchema, match="trusted"):
         check_constraint(grammar)
     check_constraint(grammar, trusted=True)
+    with pytest.raises(InvalidSchema, match="rules"):
+        check_constraint(Constraint(kind="grammar", text="start: a\n" * 501), trusted=True)
     with pytest.raises(InvalidSchema, match="larger"):
         check_constraint(Constraint(kind="grammar", text="a" * 70_000), trusted=True)
     check_constraint(Constraint(kind="json_object"))

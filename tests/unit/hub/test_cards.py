@@ -51,7 +51,10 @@ def test_every_card_can_be_fetched_and_judged(catalogue: Catalogue) -> None:
 
 
 def test_indian_languages_are_named(catalogue: Catalogue) -> None:
-    assert {card.id for card in catalogue.cards.values() if "hi" in card.languages} >= {"llama-3.2-1b", "falcon-h1-1.5b"}
+    assert {card.id for card in catalogue.cards.values() if "hi" in card.languages} >= {
+        "llama-3.2-1b",
+        "falcon-h1-1.5b",
+    }
 
 
 def test_the_starter_has_a_card(catalogue: Catalogue) -> None:

@@ -58,7 +58,7 @@ def test_verdicts_and_their_sentence() -> None:
     assert fit(SMALL, with_memory(needed + 1), 4096).verdict is Verdict.TIGHT
     refused = fit(SMALL, with_memory(needed - 1), 4096)
     assert refused.verdict is Verdict.NO
-    assert refused.reason.startswith("Does not fit: needs 1.4 GiB (1.0 GiB weights, 128 MiB KV cache for 4,096 tokens")
+    assert refused.reason.startswith("Does not fit: needs 1.3 GiB (1.0 GiB weights, 128 MiB KV cache for 4,096 tokens")
 
 
 def test_the_parts_add_up() -> None:
@@ -151,7 +151,7 @@ CARD = ModelCard(
 
 @pytest.mark.parametrize(
     ("memory_gib", "quantization", "verdict"),
-    [(64, "Q8_0", Verdict.FITS), (10, "Q6_K", Verdict.FITS), (7, "Q3_K_M", Verdict.FITS), (2, "Q3_K_M", Verdict.NO)],
+    [(64, "Q8_0", Verdict.FITS), (10, "Q6_K", Verdict.FITS), (7, "Q4_K_M", Verdict.FITS), (2, "Q3_K_M", Verdict.NO)],
 )
 def test_the_best_quantization_that_fits_is_chosen(memory_gib: int, quantization: str, verdict: Verdict) -> None:
     found = fit_card(CARD, with_memory(memory_gib * GIB), 4096)

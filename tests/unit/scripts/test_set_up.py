@@ -12,7 +12,8 @@ import pytest
 
 from scripts.first_decode import DecodeFailed, explain_exit, summary
 from scripts.locks import exclusive
-from scripts.set_up import ROOT, SetUpFailed, parse_arguments, set_up
+from scripts.project import ROOT
+from scripts.set_up import SetUpFailed, parse_arguments, set_up
 from scripts.stamp import Wanted, is_current, read_extras, write_stamp
 
 WANTED = Wanted(

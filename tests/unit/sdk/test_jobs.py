@@ -177,6 +177,10 @@ def test_work_that_raises_is_reported_by_type(jobs: Jobs, home: Home) -> None:
     assert isinstance(last, Failed)
     assert last.error in {"InvalidInput", "ModelNotFound"}
     assert jobs.get(job.id).error == last.error
+    refused = jobs.start("pull", "Fetch it", {"reference": "someone/some-model/some.gguf", "offline": True})
+    last = list(jobs.follow(refused.id))[-1]
+    assert isinstance(last, Failed)
+    assert last.error == "OfflineRefused"
     broken = jobs.start("selftest", "Count", {"steps": "many"})
     last = list(jobs.follow(broken.id))[-1]
     assert isinstance(last, Failed)

@@ -60,6 +60,7 @@ def test_settings_that_durability_and_safety_rest_on(database: Database) -> None
         "checkpoint_fullfsync": 1,
         "trusted_schema": 0,
         "cell_size_check": 1,
+        "secure_delete": 1,
         "application_id": APPLICATION_ID,
         "user_version": len(MIGRATIONS),
     }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgellm.errors import InvalidInput, NotFound, SessionNotFound
-from edgellm.store import ROOT, Session, Store, StoredMessage
+from edgellm.store import ROOT, Session, Store, StoredMessage, open_store
 from edgellm.types import FinishReason, Sampling, Timings, Usage
 
 
@@ -126,6 +128,21 @@ def test_deleting_takes_everything_of_one_session(store: Store, session: Session
         store.sessions.get(session.id)
     with pytest.raises(NotFound):
         store.sessions.message(last.id)
+
+
+def test_what_was_deleted_is_gone_from_the_disk(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with open_store(path) as store:
+        kept, session = store.sessions.create(title="kept"), store.sessions.create(title="titlesecret")
+        store.sessions.append(kept.id, "user", "something else")
+        for number in range(30):
+            message = store.sessions.append(session.id, "assistant", f"contentsecret {number} " + "filler " * 300)
+        store.feedback.correct(message.id, "correctionsecret")
+    assert all(word in path.read_bytes() for word in (b"titlesecret", b"contentsecret", b"correctionsecret"))
+    with open_store(path) as store:
+        store.sessions.delete(session.id)
+    assert b"secret" not in path.read_bytes()
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_what_does_not_exist_is_named(store: Store, session: Session) -> None:

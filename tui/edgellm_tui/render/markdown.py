@@ -86,10 +86,21 @@ class MarkdownText:
             number += len(block.code)
             self._tail.append(block)
         self._parsed_to = len(self.source)
-        if len(nodes) > 1 and nodes[-1].map is not None:
-            self._settled.extend(self._tail[:-1])
-            self._tail = self._tail[-1:]
-            self._tail_start += _offset_of_line(tail, nodes[-1].map[0])
+        self._settle(tail)
+
+    def _settle(self, tail: str) -> None:
+        """Keep what can no longer change: all blocks before the last one that begins on a complete line.
+
+        A block that begins on the line still being written may turn out to belong to the one before it.
+        """
+        complete = tail.count("\n")
+        for index in range(len(self._tail) - 1, 0, -1):
+            lines = self._tail[index].node.map
+            if lines is not None and lines[0] < complete:
+                self._settled.extend(self._tail[:index])
+                self._tail = self._tail[index:]
+                self._tail_start += _offset_of_line(tail, lines[0])
+                return
 
 
 def _offset_of_line(text: str, line: int) -> int:

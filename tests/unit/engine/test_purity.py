@@ -1,0 +1,32 @@
+"""The core of the engine knows no clock, thread, file or library."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import edgellm.engine
+
+PURE = (
+    "answer hostcache memory metrics outcome pace plan prefix request scheduler sequence slots text threads waiting"
+).split()
+ALLOWED = {"__future__", "bisect", "codecs", "collections", "dataclasses", "enum", "heapq", "typing"}
+IMPURE_OF_OURS = {"fake", "fake_model", "loop", "mover", "saved_conversations"}
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_pure_modules_import_only_pure_things(name: str) -> None:
+    path = Path(edgellm.engine.__file__).with_name(f"{name}.py")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        for imported in names:
+            top, _, rest = imported.partition(".")
+            assert top in ALLOWED or top == "edgellm", f"{name} imports {imported}"
+            if top == "edgellm":
+                part = rest.removeprefix("engine.")
+                pure = {*PURE, "backend", "config", "errors", "types"}
+                assert part in pure, f"{name} imports {imported}"
