@@ -1,6 +1,7 @@
 # EdgeLLM: each target creates what it needs.
 
-PYTHON   ?= python3
+PYTHON   ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && exit; done; echo python3)
 VENV     ?= .venv
 EXTRAS   ?=
 PORTABLE ?=

@@ -1,7 +1,8 @@
 """Predicted against measured memory and decode speed of a real worker: `python -m benchmarks.fit_accuracy`.
 
-For each context size a worker opens the model, reads a prompt that fills most of the context and writes some tokens;
-then its resident memory (mapped weights included) and its decode rate are compared with the arithmetic.
+For each context size a worker opens the model, reads a prompt of more than one full batch and writes some tokens; then
+its resident memory (mapped weights included) and its decode rate are compared with the arithmetic. The KV cache counts
+in full, since llama.cpp clears it when it opens the context.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from edgellm.hub.hardware import Hardware, probe
 from edgellm.hub.installed import starter
 from edgellm.types import Sampling
 
-FILL_SHARE = 0.9
+PROMPT_TOKENS = 600
 WRITTEN_TOKENS = 64
 
 
@@ -42,11 +43,11 @@ class Row:
 
 
 def measure(path: Path, context_tokens: int, hardware: Hardware) -> Row:
-    """Fill a context of a real worker and compare."""
+    """Let a real worker work and compare."""
     predicted = fit(shape_from_header(read_header(path)), hardware, context_tokens)
     worker = Worker.start(EngineConfig(model_path=str(path), context_tokens=context_tokens), log_dir=None)
     try:
-        text = " one" * int(FILL_SHARE * context_tokens - WRITTEN_TOKENS)
+        text = " one" * min(PROMPT_TOKENS, context_tokens - 2 * WRITTEN_TOKENS)
         stream = worker.complete(text, sampling=Sampling(temperature=0, max_tokens=WRITTEN_TOKENS))
         for _ in stream:
             pass

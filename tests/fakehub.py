@@ -58,6 +58,8 @@ class FakeHub:
     always: Fault = field(default_factory=Fault)
     api_status: int = 200
     api_body: bytes | None = None
+    api_redirect: str | None = None
+    """Address of another hub that answers instead."""
     wrong_hash: bool = False
     needs_token: str | None = None
     seen: list[Seen] = field(default_factory=list)
@@ -97,6 +99,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.seen.append(seen)
         if self.hub.needs_token and seen.headers.get("authorization") != f"Bearer {self.hub.needs_token}":
             self._short(401, b"")
+        elif self.hub.api_redirect and path.startswith("/api/"):
+            self.send_response(307)
+            self.send_header("Location", self.hub.api_redirect + self.path)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
         elif api := re.fullmatch(r"/api/models/([^/]+/[^/]+)(/revision/.+)?", path):
             self._metadata(api[1])
         elif content := re.fullmatch(rf"/([^/]+/[^/]+)/resolve/{COMMIT}/(.+)", path):

@@ -20,6 +20,7 @@ def follow(stream: ReplyStream, world: World, *, quiet: bool = False) -> tuple[R
     """Show the stream to its end; Ctrl+C stops it and keeps the partial answer.
 
     Returns: the reply, and whether it was interrupted. `quiet` shows everything but the answer itself.
+    Raises: KeyboardInterrupt when Ctrl+C came before the first word.
     """
     view = _View(world, quiet)
     with stream, stopping(stream.cancel) as interrupt:
@@ -28,6 +29,8 @@ def follow(stream: ReplyStream, world: World, *, quiet: bool = False) -> tuple[R
                 view.show(event)
         finally:
             view.end()
+    if not stream.reply.choices:
+        raise KeyboardInterrupt
     return stream.reply, interrupt.happened
 
 

@@ -28,9 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(argv: Sequence[str], world: World) -> int:
     """Run one command in the given surroundings. Returns the exit code."""
-    from edgellm.cli.root import root
-
     try:
+        from edgellm.cli.root import root
+
         with root.make_context(PROGRAM, list(argv), obj=world, terminal_width=help_width(world)) as context:
             result = root.invoke(context)
         return int(result) if isinstance(result, int) else Code.DONE

@@ -10,7 +10,7 @@ import click
 
 from edgellm.cli.diagnostics import Code
 from edgellm.cli.lazy import OrderedGroup
-from edgellm.cli.style import Part, bad, bold, dim, good, warn
+from edgellm.cli.style import Part, Styled, bad, bold, dim, good, warn
 from edgellm.cli.table import Column
 from edgellm.cli.units import rate, size
 from edgellm.cli.world import World, pass_world
@@ -51,7 +51,9 @@ def list_models(world: World, with_cards: bool, only_fitting: bool, as_data: boo
         fits = {card.id: edge.models.fit(card.id) for card in cards} if with_cards or only_fitting else {}
     if only_fitting:
         fits = {name: fit for name, fit in fits.items() if fit.verdict != "no"}
-    shown = [card for card in cards if card.id in fits]
+    shown = sorted(
+        (card for card in cards if card.id in fits), key=lambda card: (card.kind != "chat", fits[card.id].total_bytes)
+    )
     if as_data:
         world.out.json({"installed": installed, "catalogue": [{"card": card, "fit": fits[card.id]} for card in shown]})
         return
@@ -59,6 +61,7 @@ def list_models(world: World, with_cards: bool, only_fitting: bool, as_data: boo
     if shown:
         world.out.line()
         _show_cards(world, shown, fits)
+        world.err.note("`edgellm models show NAME` tells more, `edgellm models pull NAME` fetches one.")
     elif cards:
         world.err.note(f"The catalogue has {len(cards)} more: edgellm models list --all, or --fits.")
 
@@ -76,6 +79,7 @@ def _show_cards(world: World, cards: list[ModelCard], fits: dict[str, Fit]) -> N
         Column("CATALOGUE"),
         Column("NEEDS", right=True),
         Column("HERE"),
+        Column("SPEED", right=True),
         Column("COMMERCIAL"),
         Column("GOOD AT", flexible=True),
     ]
@@ -84,7 +88,8 @@ def _show_cards(world: World, cards: list[ModelCard], fits: dict[str, Fit]) -> N
             bold(card.id),
             size(fits[card.id].total_bytes),
             VERDICTS[fits[card.id].verdict],
-            card.commercial_use,
+            dim(rate(fits[card.id].decode_tokens_per_s) if card.kind == "chat" else ""),
+            card.commercial_use.removeprefix("with "),
             dim(card.good_at),
         )
         for card in cards
@@ -177,7 +182,7 @@ def fit(world: World, name: str, context_tokens: int | None, as_data: bool) -> i
 
 def _show_fit(world: World, verdict: Fit) -> None:
     speed = verdict.decode_tokens_per_s
-    world.out.line(VERDICTS[verdict.verdict], "  ", verdict.reason)
+    world.out.hanging((), Styled(verdict.reason, VERDICTS[verdict.verdict].role))
     world.out.facts(
         [
             ("weights", size(verdict.weights_bytes) + (f" ({verdict.quantization})" if verdict.quantization else "")),

@@ -57,7 +57,8 @@ def _explain(world: World, described: dict[str, Any], values: dict[str, Any], ke
             {"key": key, "value": values[key], "default": info.default, "type": info.type, "help": info.help}
         )
         return
-    world.out.line(bold(key), "  ", info.help.replace("\n", " "))
+    world.out.line(bold(key))
+    world.out.hanging((), info.help.replace("\n", " "))
     world.out.facts(
         [
             ("value", _shown(values[key])),

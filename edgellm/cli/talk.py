@@ -63,6 +63,7 @@ class Talk:
                 raise NotFound("There is no session to continue yet.", hint="Leave --continue out to begin one.")
             session = latest
         else:
+            self.system = self._options.system or self._edge.settings.system_prompt or None
             return
         self.session_id = session.id
         self.model = self._options.model or session.model or None

@@ -75,17 +75,23 @@ class Link:
         """Send something that has no answer; takes no lock, so finalisers may call it."""
         self._outbox.put(frame)
 
+    def kill(self) -> None:
+        """End the process at once."""
+        self._is_closing.set()
+        if self.process is not None:
+            self.process.kill()
+
     def close(self, farewell: bytes) -> None:
         """Send `farewell`, wait for the process to end, kill it when it does not. Any open ask is refused."""
         self._is_closing.set()
         self._outbox.put(farewell)
-        if not self._ended.wait(EXIT_WAIT_S) and self.process is not None:
-            self.process.kill()
-        self._ended.wait(EXIT_WAIT_S)
+        if not self._ended.wait(EXIT_WAIT_S):
+            self.kill()
+            self._ended.wait(EXIT_WAIT_S)
 
     def _run(self, delay_s: float) -> None:
         """The writing thread: start the process, then write until the reader says that it is over."""
-        if self._is_closing.wait(delay_s) if delay_s else False:
+        if self._is_closing.wait(delay_s):
             self._end(None, "it was stopped before it started")
             return
         ours, theirs = socket.socketpair()
@@ -116,8 +122,9 @@ class Link:
         except WireError as error:
             trouble = error.message
             self.process.kill()
-        except ConnectionResetError:
-            trouble = "it closed the connection"
+        except OSError as error:
+            trouble = f"the connection broke: {error}"
+            self.process.kill()
         self._outbox.put(None)
         exit_code = _wait(self.process)
         ours.close()
@@ -135,27 +142,28 @@ class Link:
 
     def _end(self, exit_code: int | None, cause: str) -> None:
         """Record the death and end every open ask with it."""
-        detail = self._log.last_lines()
-        died = WorkerDied(
-            f"The engine process ended while it worked: {cause}.",
-            hint=f"The next request starts it again. Its log: {self._log.path}"
-            if self._log.path
-            else "The next request starts it again.",
+        death = Death(
             exit_code=exit_code,
-            detail=detail,
+            failure=self._open_failure or failed(self._died(exit_code, cause)),
+            was_orderly=self._is_closing.is_set() or self._open_failure is not None,
         )
-        with self._lock:
-            self.death = Death(
-                exit_code=exit_code,
-                failure=self._open_failure or failed(died),
-                was_orderly=self._is_closing.is_set() or self._open_failure is not None,
-            )
-            orphans, self._receivers = self._receivers, {}
         self._log.close()
-        self._on_death(self.death)
+        self._on_death(death)
+        with self._lock:
+            self.death = death
+            orphans, self._receivers = self._receivers, {}
         for ask_id, receiver in orphans.items():
-            receiver(wire.Refused(id=ask_id, failed=self.death.failure))
+            receiver(wire.Refused(id=ask_id, failed=death.failure))
         self._ended.set()
+
+    def _died(self, exit_code: int | None, cause: str) -> WorkerDied:
+        log = f" Its log: {self._log.path}" if self._log.path else ""
+        return WorkerDied(
+            f"The engine process ended while it worked: {cause}.",
+            hint=f"The next request starts it again.{log}",
+            exit_code=exit_code,
+            detail=self._log.last_lines(),
+        )
 
 
 def _spawn(theirs: socket.socket, log: WorkerLog) -> subprocess.Popen[bytes]:

@@ -15,7 +15,7 @@ from edgellm.engine.metrics import Counts, EngineMetrics
 from edgellm.engine.mover import Mover
 from edgellm.engine.outcome import Ended, EngineEvent, Failed, Piece, Progress, failed
 from edgellm.engine.pace import Pace
-from edgellm.engine.plan import Plan, Tier
+from edgellm.engine.plan import Plan
 from edgellm.engine.request import Request
 from edgellm.engine.saved_conversations import ConversationStore
 from edgellm.engine.scheduler import Scheduler
@@ -124,6 +124,10 @@ class Engine:
             return True
         except OutOfCells:
             self._scheduler.learn_capacity(plan)
+            return True
+        except InvalidInput as problem:  # the adapter cannot be used
+            for sequence in plan.sequences:
+                self._fail(self._answers.get(sequence.request.id), failed(problem))
             return True
         run_s = self._clock() - run_at
         self._scheduler.advance(plan)
@@ -250,8 +254,8 @@ class Engine:
         for choice in answer.open_choices:
             self._end_choice(answer, choice, reason)
 
-    def _fail(self, answer: Answer, outcome: Failed) -> None:
-        if answer.request.id not in self._answers:
+    def _fail(self, answer: Answer | None, outcome: Failed) -> None:
+        if answer is None or answer.request.id not in self._answers:
             return
         for choice in answer.open_choices:
             self._drop_choice(choice, FinishReason.CANCELLED)
@@ -299,19 +303,18 @@ class Engine:
             cells_used=memory.slots.used,
             cells_total=memory.slots.capacity,
             host_cache_bytes=memory.host.used_bytes,
-            live_hits=scheduler.hits[Tier.LIVE],
-            host_hits=scheduler.hits[Tier.HOST],
-            disk_hits=scheduler.hits[Tier.DISK],
             preemptions=scheduler.preemptions,
             evictions=memory.evictions,
             threads=self._threads.threads if self._threads is not None else 0,
         )
 
     def _note_admitted(self, plan: Plan, now: float) -> None:
-        for sequence in plan.sequences:
+        for span, sequence in zip(plan.spans, plan.sequences, strict=True):
             answer = self._answers[sequence.request.id]
             if answer.admitted_at is None:
                 answer.admitted_at = answer.progress_at = now
+                if sequence.tier is not None and span.start > 0:
+                    self._counts.hits[sequence.tier] += 1
 
     def _report_progress(self, answer: Answer, done_tokens: int, now: float) -> None:
         if answer.awaits_first_token and now - answer.progress_at >= PROGRESS_EVERY_S:

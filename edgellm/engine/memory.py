@@ -179,10 +179,10 @@ class Memory:
 
     def _saved(self, sequence: Sequence, tokens: tuple[int, ...]) -> Iterator[Source]:
         wanted = tokens[:-1]
-        found: dict[SavedState, int] = dict(self.host.matches(sequence.key, wanted))
+        found: list[tuple[SavedState, int]] = list(self.host.matches(sequence.key, wanted).items())
         if sequence.saved is not None:
-            found[sequence.saved] = common_length(sequence.saved.tokens, wanted, 0)
-        for state, length in found.items():
+            found.append((sequence.saved, common_length(sequence.saved.tokens, wanted, 0)))
+        for state, length in found:
             if self._can_share or length == len(state.tokens):
                 yield Source(length=length, state=state)
 

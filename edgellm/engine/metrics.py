@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 from edgellm.engine.outcome import Finished
+from edgellm.engine.plan import Tier
 from edgellm.types import FinishReason
 
 SMOOTHING = 0.1
@@ -69,6 +71,7 @@ class Counts:
     cached_tokens: int = 0
     prefill_tokens: int = 0
     completion_tokens: int = 0
+    hits: Counter[Tier] = field(default_factory=Counter)
     steps: int = 0
     aborted_steps: int = 0
     backend_s: float = 0.0
@@ -110,6 +113,9 @@ class Counts:
             prompt_tokens=self.prompt_tokens,
             cached_tokens=self.cached_tokens,
             prefill_tokens=self.prefill_tokens,
+            live_hits=self.hits[Tier.LIVE],
+            host_hits=self.hits[Tier.HOST],
+            disk_hits=self.hits[Tier.DISK],
             completion_tokens=self.completion_tokens,
             steps=self.steps,
             aborted_steps=self.aborted_steps,

@@ -10,10 +10,14 @@ and texts that spell one are tokenized apart, with special tokens switched off. 
 in another way, the reference is tokenized as a whole if no text spells a control token; otherwise the skeleton is
 used with the texts apart, and a notice says so. The control tokens of the result must be those of the
 skeleton's own parts; a result that has others is never used.
+
+Some files declare turn markers as ordinary added tokens, which tokenizers recognise in any text. Markers that the
+template writes itself count as control tokens here, and a text apart is cut inside them.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +30,8 @@ TRANSFORMED = (
 )
 
 _OPEN, _CLOSE = "\ue000", "\ue001"
+_MARKER = re.compile(rb"<[!-;=?-~]+>|\[/?[A-Z_]+\]")
+"""Single tokens that look like `<start_of_turn>` or `[INST]`."""
 
 
 Run = tuple[str, bool]
@@ -97,11 +103,10 @@ def tokenize_prompt(tokenizer: Tokenizer, rendering: Rendering, *, add_bos: bool
 
     Raises: TemplateRejected when no safe way is left.
     """
-    risky = {at for at, text in enumerate(rendering.texts) if _spells_control(tokenizer, text)}
-    expected = _controls(tokenizer, _own_tokens(tokenizer, rendering.parts)) if rendering.parts is not None else None
-    for runs, notice in _attempts(rendering, risky):
-        tokens = _tokens(tokenizer, runs)
-        if expected is None or _controls(tokenizer, tokens) == expected:
+    markers = Markers(tokenizer, rendering.parts or ())
+    for runs, notice in _attempts(rendering, markers):
+        tokens = markers.tokens(runs)
+        if rendering.parts is None or markers.controls(tokens) == markers.expected:
             start = tokenizer.tokenize("", parse_special=False, add_bos=True) if add_bos else []
             return Prompt(tokens=(*start, *tokens), notice=notice)
     raise TemplateRejected(
@@ -110,21 +115,50 @@ def tokenize_prompt(tokenizer: Tokenizer, rendering: Rendering, *, add_bos: bool
     )
 
 
-def _attempts(rendering: Rendering, risky: Collection[int]) -> Iterator[tuple[list[Run], str | None]]:
+class Markers:
+    """Which tokens belong to the template alone."""
+
+    def __init__(self, tokenizer: Tokenizer, parts: Sequence[Part]) -> None:
+        self._tokenizer = tokenizer
+        self._cut = re.compile("(?!)")
+        own = self.tokens([(part.text, True) for part in parts if part.source is None and part.text])
+        self._pieces = {piece for piece in map(tokenizer.piece, own) if _MARKER.fullmatch(piece)}
+        names = [piece.decode() for piece in self._pieces]
+        if names:
+            self._cut = re.compile("|".join(f"(?<={re.escape(name[0])})(?={re.escape(name[1:])})" for name in names))
+        self.expected = self.controls(own)
+        """The control tokens of the template's own parts, each tokenized apart."""
+
+    def controls(self, tokens: Sequence[int]) -> list[int]:
+        """Those of the tokens that no text may add."""
+        pieces = map(self._tokenizer.piece, tokens)
+        return [token for token, piece in zip(tokens, pieces, strict=True) if not piece or piece in self._pieces]
+
+    def tokens(self, runs: Sequence[Run]) -> list[int]:
+        """The runs' tokens, one run after the other."""
+        tokens: list[int] = []
+        for text, parse_special in runs:
+            for stretch in [text] if parse_special else self._cut.split(text):
+                tokens += self._tokenizer.tokenize(stretch, parse_special=parse_special, add_bos=False)
+        return tokens
+
+
+def _attempts(rendering: Rendering, markers: Markers) -> Iterator[tuple[list[Run], str | None]]:
     """Ways to tokenize the rendering, most faithful first."""
-    if rendering.parts is None:
-        if not risky:
-            yield [(rendering.reference, True)], None
-        return
+    whole: list[Run] = [(rendering.reference, True)]
     every = range(len(rendering.texts))
-    aligned = _align(rendering.reference, rendering.parts)
+    aligned = None if rendering.parts is None else _align(rendering.reference, rendering.parts)
+    if aligned is not None:
+        yield whole, None
+    risky = {at for at in every if markers.controls(markers.tokens([(rendering.texts[at], True)]))}
     if aligned is not None:
         yield _runs(aligned, risky), None
         yield _runs(aligned, every), None
         return
     if not risky:
-        yield [(rendering.reference, True)], None
-    yield _runs([_trimmed(part) for part in rendering.parts], every), TRANSFORMED
+        yield whole, None
+    if rendering.parts is not None:
+        yield _runs([_trimmed(part) for part in rendering.parts], every), TRANSFORMED
 
 
 def _align(reference: str, parts: Sequence[Part]) -> list[Part] | None:
@@ -153,25 +187,3 @@ def _runs(parts: Sequence[Part], apart: Collection[int]) -> list[Run]:
         else:
             runs[-1] = (runs[-1][0] + part.text, True)
     return [run for run in runs if run[0]]
-
-
-def _tokens(tokenizer: Tokenizer, runs: Sequence[Run]) -> list[int]:
-    return [
-        token
-        for text, parse_special in runs
-        for token in tokenizer.tokenize(text, parse_special=parse_special, add_bos=False)
-    ]
-
-
-def _own_tokens(tokenizer: Tokenizer, parts: Sequence[Part]) -> list[int]:
-    """What the template's own parts become, each tokenized apart."""
-    return _tokens(tokenizer, [(part.text, True) for part in parts if part.source is None and part.text])
-
-
-def _controls(tokenizer: Tokenizer, tokens: Sequence[int]) -> list[int]:
-    return [token for token in tokens if not tokenizer.piece(token)]
-
-
-def _spells_control(tokenizer: Tokenizer, text: str) -> bool:
-    """Whether a control token would appear if special tokens were on."""
-    return bool(_controls(tokenizer, tokenizer.tokenize(text, parse_special=True, add_bos=False)))

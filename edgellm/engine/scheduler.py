@@ -16,7 +16,7 @@ from edgellm.engine.backend import BackendInfo, Span
 from edgellm.engine.config import EngineConfig
 from edgellm.engine.memory import Admission, Memory, Source
 from edgellm.engine.pace import Pace
-from edgellm.engine.plan import CacheKey, Plan, Tier
+from edgellm.engine.plan import CacheKey, Plan
 from edgellm.engine.request import Request
 from edgellm.engine.sequence import Sequence, State
 from edgellm.engine.waiting import WaitingLine
@@ -30,7 +30,6 @@ class Scheduler:
         self.waiting = WaitingLine()
         self.running: list[Sequence] = []  # oldest first
         self.preemptions = 0
-        self.hits: Counter[Tier] = Counter()
         self._max_running = min(config.max_running, config.batch_tokens, info.max_sequences)
         self.most_waiting = config.queue_limit
         self._shares_prefixes = config.use_prefix_cache
@@ -139,8 +138,7 @@ class Scheduler:
         self.waiting.admit(sequence)
         insort(self.running, sequence, key=lambda s: s.order)
         sequence.state = State.PREFILL
-        if source.tier is not None and not sequence.generated:
-            self.hits[source.tier] += 1
+        sequence.tier = source.tier
 
     def _adapter_in_turn(self) -> str | None:
         """The adapter that has waited longest among those of the running sequences."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from edgellm.engine.plan import CacheKey, SavedState
+from edgellm.engine.plan import CacheKey, SavedState, Tier
 from edgellm.engine.request import Request
 
 
@@ -42,6 +42,8 @@ class Sequence:
     state: State = State.WAITING
     saved: SavedState | None = None
     """A conversation on disk that begins like this one."""
+    tier: Tier | None = None
+    """Where its beginning was found at its last admission; None when it had to be computed."""
     computed_tokens: int = 0
     """Tokens that went through the model for this answer."""
     overtaken: int = 0

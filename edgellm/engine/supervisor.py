@@ -80,7 +80,7 @@ class Worker:
             raise ModelLoadFailed(
                 f"{config.model_path!r} was not open after {ready_timeout_s:g} s.", path=config.model_path
             ) from error
-        except EdgeLLMError:
+        except BaseException:  # Ctrl+C while the model loads included: nobody else could stop the process
             worker.stop(save=False)
             raise
         return worker
@@ -98,8 +98,8 @@ class Worker:
     @property
     def pid(self) -> int:
         """The process id; 0 while there is no process."""
-        process = self._link.process
-        return process.pid if process is not None else 0
+        process, death = self._link.process, self._link.death
+        return process.pid if process is not None and death is None else 0
 
     @property
     def open_requests(self) -> int:
@@ -157,6 +157,8 @@ class Worker:
         with self._lock:
             self._is_stopped = True
             link = self._link
+        if not self._opening.opened.done():
+            link.kill()  # nothing to save yet
         if link.death is None:
             link.close(pack(wire.Shutdown(id=next(self._ids), save=save)))
 

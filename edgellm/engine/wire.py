@@ -35,7 +35,7 @@ class Options:
     """Whose text this is; cached text is never shared between tenants."""
     adapter: str | None = None
     deadline_s: float | None = None
-    """Time from arrival at the worker to the end of the answer."""
+    """From when the open model takes the request to the end of the answer; a later end is cut there."""
     conversation: str | None = None
     """Name under which the KV state is kept on disk."""
     keep: Keep = "newest"

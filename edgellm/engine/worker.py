@@ -50,8 +50,10 @@ def main(arguments: list[str]) -> int:
     threading.excepthook = _end_process
     _thread(lambda: _await_sigterm(tray))
     _thread(lambda: _await_face(channel, tray))
-    serve(tray, outbox)
-    outbox.close()
+    try:
+        serve(tray, outbox)
+    finally:
+        outbox.close()  # also when the runtime broke: the requests were told why
     return 0
 
 

@@ -133,8 +133,9 @@ def _bring(remote: RemoteFile, name: str, library: Library, access: Access, on_e
         fetch(remote, part, access, Meter(on_event, remote.size_bytes))
         try:
             library.inspect(part)
-        except ModelRejected:
-            part.unlink()
+        except ModelRejected as error:
+            if not error.facts.get("timed_out"):
+                part.unlink()
             raise
         return library.admit(
             part,

@@ -109,7 +109,9 @@ def _try_llama(header: GGUFHeader, timeout_s: float) -> None:
     if ended.exit_code == 0 and answer:
         return
     if ended.signal_name == "SIGALRM":
-        refuse(header, f"opening it took more than {limits.wall_s} s")
+        refuse(
+            header, f"opening it took more than {limits.wall_s} s", "Try again on a quieter machine.", timed_out=True
+        )
     if ended.signal_name:
         refuse(header, f"llama.cpp crashed while opening it ({ended.signal_name})")
     refuse(header, f"llama.cpp cannot open it: {_reason(ended, answer)}")

@@ -22,6 +22,9 @@ _SET = {"HF_HUB_OFFLINE": "1", "EDGELLM_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "
 """No network, and no GPU driver, which would reserve more address space than any limit allows."""
 
 
+_GRACE_S = 3  # for a busy machine to start the child, whose own alarm counts from then
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What a child may use."""
@@ -52,7 +55,8 @@ def run_limited(command: Sequence[str], limits: Limits, environment: Mapping[str
 
     Returns: also for a child that was killed; nothing is raised for what the child does.
     """
-    numbers = (limits.memory_bytes, limits.wall_s, limits.wall_s, limits.output_bytes)
+    cpu_s = limits.wall_s * (os.cpu_count() or 1)
+    numbers = (limits.memory_bytes, cpu_s, limits.wall_s, limits.output_bytes)
     passed = {name: environment[name] for name in _PASSED_ON if name in environment} | _SET
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         child = subprocess.Popen(
@@ -63,14 +67,16 @@ def run_limited(command: Sequence[str], limits: Limits, environment: Mapping[str
             env=passed,
         )
         try:
-            exit_code = child.wait(limits.wall_s + 2)
+            exit_code = child.wait(limits.wall_s + _GRACE_S)
+        except subprocess.TimeoutExpired:
+            exit_code = -signal.SIGALRM
         finally:
             child.kill()  # nothing happens when it has ended
             child.wait()
-        return Ended(exit_code, *(_tail(stream, limits.output_bytes) for stream in (out, err)))
+        return Ended(exit_code, *(_content(stream, limits.output_bytes) for stream in (out, err)))
 
 
-def _tail(stream: IO[bytes], limit: int) -> str:
+def _content(stream: IO[bytes], limit: int) -> str:
     stream.seek(0)
     return stream.read(limit).decode(errors="replace")
 

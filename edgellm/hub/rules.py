@@ -27,10 +27,10 @@ def check_rules(header: GGUFHeader) -> None:
     _check_tokenizer(header)
 
 
-def refuse(header: GGUFHeader, reason: str, hint: str = "Choose another file.") -> NoReturn:
-    """Raise ModelRejected for this file."""
+def refuse(header: GGUFHeader, reason: str, hint: str = "Choose another file.", *, timed_out: bool = False) -> NoReturn:
+    """Raise ModelRejected for this file; `timed_out` becomes a fact: the same file may pass on a quieter machine."""
     path = str(header.path)
-    raise ModelRejected(f"{path!r} is refused: {reason}.", hint=hint, path=path, reason=reason)
+    raise ModelRejected(f"{path!r} is refused: {reason}.", hint=hint, path=path, reason=reason, timed_out=timed_out)
 
 
 def _check_kind(header: GGUFHeader) -> None:

@@ -95,26 +95,30 @@ def fetch(
                 _attempt(client, remote, part, access, meter)
             except (_Interrupted, httpx2.TransportError, httpx2.StreamError) as error:
                 fruitless = 0 if part.size > before else fruitless + 1
-                _pause(error, fruitless, remote, meter, part, sleep)
+                pause_s = _pause_s(error, fruitless, remote, part)
+                meter.restart(part.size, f"interrupted ({_reason(error)}), trying again")
+                sleep(pause_s)
         os.fsync(part.descriptor)
         _check_hash(part, remote, path)
 
 
-def _pause(
-    error: Exception, fruitless: int, remote: RemoteFile, meter: Meter, part: _Part, sleep: Callable[[float], None]
-) -> None:
-    """Wait before the next attempt. Raises: DownloadError when there have been enough."""
-    reason = str(error) or type(error).__name__
+def _pause_s(error: Exception, fruitless: int, remote: RemoteFile, part: _Part) -> float:
+    """Seconds to wait before the next attempt. Raises: DownloadError when there have been enough."""
     wanted = error.pause_s if isinstance(error, _Interrupted) else None
     if fruitless >= MAX_FRUITLESS_ATTEMPTS or (wanted or 0) > MAX_PAUSE_S:
         raise DownloadError(
-            f"{remote.path!r} could not be fetched: {reason}.",
+            f"{remote.path!r} could not be fetched: {_reason(error)}.",
             hint="Run the same command again to continue where it stopped.",
             url=remote.url,
             done_bytes=part.size,
         ) from error
-    meter.restart(part.size, f"interrupted ({reason}), trying again")
-    sleep(BACKOFF_S * 2 ** (fruitless - 1) if wanted is None and fruitless else wanted or 0.0)
+    if wanted is not None:
+        return wanted
+    return BACKOFF_S * 2 ** (fruitless - 1) if fruitless else 0.0
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _attempt(client: httpx2.Client, remote: RemoteFile, part: _Part, access: Access, meter: Meter) -> None:

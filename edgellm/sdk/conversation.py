@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from edgellm.errors import EdgeLLMError, InvalidInput
 from edgellm.sdk.answer import Answer
 from edgellm.sdk.options import ChatOptions
-from edgellm.store import Store
+from edgellm.store import Store, title_from
 from edgellm.store.sessions import StoredMessage
 from edgellm.types import Message, Reply, Sampling
 
@@ -52,6 +52,8 @@ def prepare(
         asked = parent_id
     else:
         asked = _store_turn(store, session_id, prompt, parent_id)
+        if not session.title:
+            _name(store, session_id, prompt)
     history = tuple(as_message(stored) for stored in store.sessions.path(session_id, asked))
     return Ask(_with_system(history, system or session.system), sampling, session_id, asked)
 
@@ -102,6 +104,14 @@ def _with_system(messages: tuple[Message, ...], system: str | None) -> tuple[Mes
     if not system or (messages and messages[0].role == "system"):
         return messages
     return (Message(role="system", content=system), *messages)
+
+
+def _name(store: Store, session_id: str, prompt: str | Sequence[Message]) -> None:
+    """Give a session that has no title one from its first question."""
+    asked = next((message.content for message in _as_messages(prompt) if message.role == "user"), "")
+    title = title_from(asked)
+    if title:
+        store.sessions.rename(session_id, title)
 
 
 def _store_turn(store: Store, session_id: str, prompt: str | Sequence[Message], parent_id: str | None) -> str:

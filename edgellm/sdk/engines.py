@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -47,6 +47,7 @@ class Engines:
         self._lock = threading.Lock()
         self._opened_pool: Pool | None = None
         self._chosen: dict[str, Chosen] = {}
+        self._measured: Hardware | None = None
 
     def worker(self, name: str, on_progress: Callable[[float], None] | None = None) -> tuple[str, Worker]:
         """The model's canonical name and its worker.
@@ -71,7 +72,7 @@ class Engines:
 
     def fit(self, name: str, catalogue: Catalogue, context_tokens: int | None) -> Fit:
         """Whether an installed model, or else a card, fits this machine. Raises: ModelNotFound, ModelRejected."""
-        hardware = probe(measure_bandwidth=True)
+        hardware = self._measured_hardware()
         try:
             model = self._library.find(name)
         except ModelNotFound:
@@ -80,6 +81,13 @@ class Engines:
         shape = self.inspection(model).shape
         wanted = context_tokens or self._wanted_context(shape)
         return fit(shape, hardware, wanted, self._settings.kv_type)
+
+    def _measured_hardware(self) -> Hardware:
+        """This machine as it is now; its bandwidth, which does not change, is measured once."""
+        if self._measured is None:
+            self._measured = probe(measure_bandwidth=True)
+            return self._measured
+        return replace(probe(), bandwidth_bytes_per_s=self._measured.bandwidth_bytes_per_s)
 
     def inspection(self, model: InstalledModel) -> Inspection:
         """What a child process found when it opened the file first; remembered while the file stays the same."""

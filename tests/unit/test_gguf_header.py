@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgellm.errors import ModelRejected
-from edgellm.gguf_header import LongArray, read_header
+from edgellm.gguf_bytes import LongArray
+from edgellm.gguf_header import read_header
 from tests.ggufs import ARRAY, GGUF, STRING, U32, Tensor, boolean, model_keys, numbers, string, strings, text, u32
 
 MUTATIONS = 2_000

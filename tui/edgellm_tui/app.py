@@ -141,10 +141,13 @@ class EdgeApp(App[None]):
             await self.frame.show(name)
 
     def action_help(self) -> None:
-        """All keys and commands."""
+        """Show all keys and commands, or put them away."""
         from edgellm_tui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen(self.preferences.keys))
+        if isinstance(self.screen, HelpScreen):
+            self.screen.dismiss(None)
+        else:
+            self.push_screen(HelpScreen(self.preferences.keys))
 
     def action_interrupt(self) -> None:
         """Copy what is selected; else stop the answer; else, twice, quit."""

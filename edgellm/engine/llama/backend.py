@@ -165,7 +165,7 @@ class LlamaBackend:
             held = self._held_by(span.sequence)
             if span.start != held or not span.tokens:
                 raise InvalidInput(
-                    f"{len(span.tokens)} tokens at {span.start} do not continue the {held} of sequence {span.sequence}.",
+                    f"{len(span.tokens)} tokens at {span.start} do not continue the {held} of {span.sequence}.",
                     field="spans",
                 )
             if held + len(span.tokens) > self._cells:
@@ -294,7 +294,8 @@ class LlamaBackend:
         return self._embedder.embed(inputs)
 
     def close(self) -> None:
-        """Free the context, then the model (and its adapters). Later calls do nothing."""
+        """Free the context, then the model (and its adapters). Closing again does nothing."""
+        self._held, self._rows = [], {}  # whatever is called later finds no sequence and no logits
         if self._context is not None:
             lib.llama_free(self._context)
             self._context = None

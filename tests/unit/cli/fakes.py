@@ -254,7 +254,7 @@ class FakeEdge:
     def __init__(self, script: Script = ()) -> None:
         self.script = script
         self.model = "starter"
-        self.settings = SimpleNamespace(sampling=Sampling(temperature=0.5))
+        self.settings = SimpleNamespace(sampling=Sampling(temperature=0.5), system_prompt="")
         self.sessions = FakeSessions()
         self.models = FakeModels()
         self.jobs = FakeJobs()

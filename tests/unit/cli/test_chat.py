@@ -182,3 +182,12 @@ def test_global_options_reach_the_sdk(rivers: Bench, tmp_path: Path) -> None:
     rivers.run("--home", str(tmp_path), "--offline", "chat", "Hi", "-m", "big")
     model, home, offline = rivers.edge.opened_with[0]
     assert (model, home.data, offline) == ("big", tmp_path / "data", True)
+
+
+def test_a_new_chat_begins_with_the_settings_instruction_and_a_resumed_one_keeps_its_own(rivers: Bench) -> None:
+    rivers.edge.settings.system_prompt = "Be kind."
+    rivers.run("chat", "Hi")
+    rivers.run("chat", "Hi", "-s", "Be brief.")
+    rivers.run("chat", "And?", "--continue")
+    assert [options["system"] for _, options in rivers.edge.asked] == ["Be kind.", "Be brief.", None]
+    assert [session.system for session in rivers.edge.sessions.kept] == ["Be brief.", "Be kind."]

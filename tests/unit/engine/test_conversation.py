@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -82,7 +83,7 @@ def test_while_a_conversation_grows_its_kept_beginning_changes_rarely(size: int)
     for _ in range(60):
         messages += turn(size)
         beginnings.append(kept(messages, 400, 100).left_out_turns)
-    changes = sum(one != other for one, other in zip(beginnings, beginnings[1:], strict=False))
+    changes = sum(one != other for one, other in pairwise(beginnings))
     tokens_a_turn = count(turn(size))
     assert changes <= 60 * tokens_a_turn / (300 / 4) + 1
     assert beginnings == sorted(beginnings)

@@ -254,7 +254,7 @@ def test_a_broken_backend_fails_all_and_is_reported(monkeypatch: pytest.MonkeyPa
     for _ in range(4):
         bench.submit("x")
 
-    def broken(spans: list[Span], adapter: str | None) -> None:
+    def broken(*_: object) -> None:
         raise RuntimeError("decode returned -3")
 
     monkeypatch.setattr(bench.backend, "run", broken)
@@ -262,6 +262,23 @@ def test_a_broken_backend_fails_all_and_is_reported(monkeypatch: pytest.MonkeyPa
         bench.engine.step()
     assert ["decode returned -3" in bench.failed(i).message for i in range(4)] == [True] * 4
     assert bench.engine.metrics().requests_failed == 4
+
+
+def test_an_adapter_that_cannot_be_used_fails_only_its_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    run = bench.backend.run
+
+    def without_adapters(spans: list[Span], adapter: str | None) -> None:
+        if adapter is not None:
+            raise InvalidInput(f"The adapter {adapter!r} is no GGUF file.")
+        run(spans, adapter)
+
+    monkeypatch.setattr(bench.backend, "run", without_adapters)
+    bad, good = bench.submit(LONG, Sampling(n=2), adapter="missing"), bench.submit(LONG)
+    bench.settle()
+    assert bench.failed(bad).message == "The adapter 'missing' is no GGUF file."
+    assert bench.text(good) == greedy_text(tuple(LONG.encode()), None, 170)
+    assert bench.backend.open_samplers == 0
 
 
 def test_a_constraint_that_breaks_while_writing_ends_only_its_own_request(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,6 +358,7 @@ def test_a_damaged_conversation_is_computed_again(tmp_path: Path) -> None:
     bench = resume(tmp_path, LONG)
     assert bench.text(0) == greedy_text(tuple(LONG.encode()), None, 10)
     assert bench.finished(0).usage.cached_tokens == 0
+    assert bench.engine.metrics().disk_hits == 0
 
 
 def test_without_a_name_nothing_is_written(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from edgellm.types import Constraint, Sampling
 GREEDY = Sampling(temperature=0.0)
 
 
-def fake(options: str = "", **config: int) -> FakeBackend:
-    return FakeBackend(EngineConfig(model_path=f"fake:{options}", **{"context_tokens": 64, **config}))
+def fake(options: str = "", context_tokens: int = 64) -> FakeBackend:
+    return FakeBackend(EngineConfig(model_path=f"fake:{options}", context_tokens=context_tokens))
 
 
 def digest(backend: FakeBackend, sequence: int) -> bytes:

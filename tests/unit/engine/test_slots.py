@@ -79,7 +79,7 @@ class SlotsMachine(RuleBasedStateMachine):
 
 
 TestSlotsMachine = SlotsMachine.TestCase
-TestSlotsMachine.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+TestSlotsMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 
 
 def test_more_than_is_held_cannot_be_shared() -> None:

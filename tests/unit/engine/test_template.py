@@ -45,7 +45,8 @@ ESCAPES = [
     "{{ (messages|map('attr', '__class__')|list)[0].__mro__ }}",
 ]
 ENDLESS = [
-    "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}{% endfor %}{% endfor %}{% endfor %}",
+    "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}{% endfor %}{% endfor %}"
+    "{% endfor %}",
     "{{ '%0999999999d' % 3 }}",
     "{{ 'a' * 99999999999 }}",
     "{{ 9 ** (9 ** 9) }}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +29,7 @@ def run(pieces: list[bytes], **options: object) -> tuple[str, str, bool]:
 
 def cut(content: bytes, places: list[int]) -> list[bytes]:
     at = sorted({place % (len(content) + 1) for place in places} | {0, len(content)})
-    return [content[a:b] for a, b in zip(at, at[1:], strict=False)]
+    return [content[a:b] for a, b in pairwise(at)]
 
 
 @given(st.text(), st.lists(st.integers(0, 10_000), max_size=10))

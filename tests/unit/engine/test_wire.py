@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 
 import msgspec
 import pytest
@@ -105,10 +106,8 @@ def test_an_oversized_message_is_not_sent() -> None:
 
 @given(st.binary(max_size=300))
 def test_random_bytes_are_messages_or_errors(data: bytes) -> None:
-    try:
-        asks_from(data)
-    except WireError as error:
-        assert error.message
+    with suppress(WireError):
+        assert all(isinstance(ask, wire.Ask) for ask in asks_from(data))
 
 
 def test_a_cut_frame_is_pending_and_says_so() -> None:

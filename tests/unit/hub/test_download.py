@@ -30,6 +30,7 @@ from edgellm.errors import (
 from edgellm.events import JobEvent, Progressed, Started
 from edgellm.hub import installed, transfer
 from edgellm.hub.download import pull
+from edgellm.hub.inspect import Inspection
 from edgellm.hub.installed import InstalledModel, Library, sha256_of
 from tests.fakehub import FakeHub, Fault, fake_hub
 from tests.ggufs import GGUF, Tensor
@@ -177,6 +178,18 @@ def test_a_file_that_inspection_refuses_never_gets_its_name(hub: FakeHub, librar
     assert list(library.folder.iterdir()) == []
 
 
+def test_a_file_whose_inspection_took_too_long_is_not_fetched_again(hub: FakeHub, library: Library) -> None:
+    def slow(path: Path) -> Inspection:
+        raise ModelRejected("too slow", path=str(path), reason="too slow", timed_out=True)
+
+    accept, library.inspect = library.inspect, slow
+    with pytest.raises(ModelRejected):
+        fetch(hub, library)
+    library.inspect = accept
+    assert fetch(hub, library).path.read_bytes() == CONTENT
+    assert hub.sent_bytes == SIZE
+
+
 def test_the_token_never_follows_to_another_host(hub: FakeHub, library: Library) -> None:
     with fake_hub() as other:
         other.files[REPOSITORY] = {FILE: CONTENT}
@@ -187,6 +200,15 @@ def test_the_token_never_follows_to_another_host(hub: FakeHub, library: Library)
         assert len(other.seen) == 2
         assert not [seen for seen in other.seen if "authorization" in seen.headers]
         assert all(seen.headers["authorization"] == "Bearer secret" for seen in hub.seen)
+
+
+def test_the_token_never_follows_redirected_metadata(hub: FakeHub, library: Library) -> None:
+    with fake_hub() as other:
+        other.files[REPOSITORY] = {FILE: CONTENT}
+        hub.api_redirect = other.url
+        fetch(hub, library, token="secret")
+        assert len(other.seen) == 1
+        assert "authorization" not in other.seen[0].headers
 
 
 def test_the_token_comes_from_the_environment(hub: FakeHub, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,6 +366,7 @@ PULL = """
 import sys
 from pathlib import Path
 from edgellm.hub.download import pull
+from edgellm.hub.inspect import Inspection
 from edgellm.hub.inspect import check_header
 from edgellm.hub.installed import Library
 from edgellm.paths import home_from

@@ -34,15 +34,12 @@ class Frame(Screen[None]):
     def compose(self) -> ComposeResult:
         """Top to bottom."""
         yield Header({name: title for name, (title, _) in PAGES.items()}, id="header")
-        yield Container(id="body")
+        with Container(id="body"):
+            yield self._build("chat")
         yield Dock(id="dock")
         with Horizontal(id="footer"):
             yield KeyLine(id="keys")
             yield VitalsLine(id="vitals")
-
-    async def on_mount(self) -> None:
-        """Chat first."""
-        await self.show("chat")
 
     @property
     def page(self) -> str:

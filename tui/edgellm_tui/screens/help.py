@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from textual.binding import BindingType
 from textual.content import Content
 
 from edgellm_tui.commands import SCOPES, Command, Scope, in_scopes
@@ -17,8 +15,6 @@ _KEY_CELLS = 24
 
 class HelpScreen(Reading):
     """F1."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [("f1", "dismiss(None)", "Close")]
 
     def __init__(self, keys: Mapping[str, str]) -> None:
         self._keys = keys

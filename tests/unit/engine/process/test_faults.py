@@ -87,6 +87,7 @@ def test_killed_twenty_five_times_midstream(how: signal.Signals, monkeypatch: py
         assert threading.active_count() < 20
 
 
+@pytest.mark.slow
 def test_five_deaths_in_a_minute_refuse_until_the_minute_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "BACKOFF_S", (0.0, 0.05, 0.1))
     monkeypatch.setattr(supervisor, "DEATH_WINDOW_S", 4.0)
@@ -118,7 +119,7 @@ def test_a_model_that_cannot_be_opened_is_a_typed_error_and_no_death() -> None:
     with pytest.raises(InvalidInput, match="no_such"):
         fake_worker("no_such=1")
     worker = Worker(fake_config("no_such=1"))
-    for _ in range(7):
+    for _ in range(6):
         assert isinstance(end_of(worker.chat(user("x"))), InvalidInput)
     worker.stop()
 
@@ -235,6 +236,33 @@ def test_a_killed_face_leaves_no_process_behind(prompt_tokens: int) -> None:
         face.wait()
         face.stdout.close()
     assert wait_until(lambda: all(map(is_gone, family)), 5.0)
+
+
+FORKING_FACE = """
+import os, time
+from tests.unit.engine.process.faces import fake_worker
+worker = fake_worker()
+holder = os.fork()
+if holder == 0:
+    time.sleep(30)
+    os._exit(0)
+print(worker.pid, holder, flush=True)
+time.sleep(30)
+"""
+
+
+def test_a_fork_of_the_killed_face_that_holds_the_socket_does_not_keep_the_worker_alive() -> None:
+    face = subprocess.Popen([sys.executable, "-c", FORKING_FACE], stdout=subprocess.PIPE)
+    assert face.stdout is not None
+    worker, holder = map(int, face.stdout.readline().split())
+    try:
+        face.kill()
+        face.wait()
+        assert wait_until(lambda: is_gone(worker), 5.0)
+        assert not is_gone(holder)
+    finally:
+        os.kill(holder, signal.SIGKILL)
+        face.stdout.close()
 
 
 def test_processes_the_face_starts_later_hold_no_socket_of_the_worker() -> None:

@@ -1,0 +1,97 @@
+"""On a real terminal's wire: hostile texts add no control sequence to those the app writes anyway."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SEQUENCE = re.compile(
+    r"\x1b\](?P<osc>[^\x07\x1b]*)(?:\x07|\x1b\\)"
+    r"|\x1b\[(?P<csi>[?<>=]?[0-9;:]*[ -/]*[@-~])"
+    r"|\x1b(?P<string>[PX^_])"
+    r"|\x1b(?P<short>[^\[\]PX^_])"
+)
+KEYS = ("go\r", "again\r", "\x0f", "\x1bOR", "needle", "\x1b", "\x1bOS", "\x1b[B", "\x1bOQ", "\x14", "\x1b", "\x11")
+"""Two messages, reasoning, sessions, a search, back, models, down, chat, switcher, back, quit."""
+START_S, PAUSE_S, END_S = 30.0, 0.5, 20.0
+
+
+def on_the_wire(scenario: str) -> str:
+    """Everything the app writes to its terminal while the keys are pressed."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT)}
+    environment.pop("NO_COLOR", None)
+    app = subprocess.Popen(
+        [sys.executable, "-m", "tests.tui.pty_app", scenario],
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        cwd=ROOT,
+        env=environment,
+        start_new_session=True,
+    )
+    os.close(follower)
+    try:
+        written = bytearray(_read(leader, START_S, until=b"Message"))
+        for key in KEYS:
+            os.write(leader, key.encode())
+            written += _read(leader, PAUSE_S)
+        written += _read(leader, END_S, until=b"\x1b[?1049l")
+        assert app.wait(END_S) == 0
+    finally:
+        if app.poll() is None:
+            app.kill()
+            app.wait()
+        os.close(leader)
+    return written.decode()
+
+
+def _read(leader: int, seconds: float, until: bytes | None = None) -> bytes:
+    read, end = bytearray(), time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and not (until and until in read):
+        if select.select([leader], [], [], min(left, 0.05))[0]:
+            try:
+                read += os.read(leader, 65536)
+            except OSError:  # the other side is closed
+                break
+    return bytes(read)
+
+
+def kinds(written: str) -> Counter[str]:
+    """Control sequences by kind: private mark and final character, or the number of an OSC."""
+    found: Counter[str] = Counter()
+    for match in SEQUENCE.finditer(written):
+        if match["csi"] is not None:
+            mode = match["csi"] if match["csi"][-1] in "hl" else match["csi"].strip("0123456789;:")
+            found[f"CSI {mode}"] += 1
+        elif match["osc"] is not None:
+            found[f"OSC {match['osc'].split(';')[0]}"] += 1
+        else:
+            found[f"ESC {match['string'] or match['short']}"] += 1
+    return found
+
+
+@pytest.mark.slow
+def test_hostile_texts_add_nothing_to_the_wire() -> None:
+    calm, hostile = on_the_wire("calm"), on_the_wire("hostile")
+    assert "␛" in hostile, "the payloads were not shown at all"
+    assert "needle" in hostile
+    assert set(kinds(hostile)) <= set(kinds(calm))
+    assert "OSC 52" not in kinds(hostile)
+    rest = SEQUENCE.sub("", hostile)
+    assert Counter(c for c in rest if ord(c) < 0x20 and c not in "\r\n") == Counter()
+    assert not re.search("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]", rest)
