@@ -93,6 +93,7 @@ class EdgeLLM:
                 constraint=options.get("constraint"),
                 deadline_s=options.get("deadline_s"),
                 conversation=ask.session_id,
+                trusted=True,  # the caller is this program itself, not a client
             )
 
         running = self._start(options.get("model"), ask, send)
@@ -115,6 +116,7 @@ class EdgeLLM:
                 sampling=ask.sampling,
                 constraint=options.get("constraint"),
                 deadline_s=options.get("deadline_s"),
+                trusted=True,
             )
 
         running = self._start(options.get("model"), ask, send)

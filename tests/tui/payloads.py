@@ -12,7 +12,7 @@ ESCAPES = (
     "\x1b[6n",
     "\x1b[?1049l",
     "\x1b[31mred",
-    "\x1bP$q\"p\x1b\\",
+    '\x1bP$q"p\x1b\\',
     "\x1b_Gf=100;AAAA\x1b\\",
     "\x1bc",
     "\x9b2J",

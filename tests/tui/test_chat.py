@@ -255,7 +255,11 @@ async def test_at_puts_a_text_file_into_the_prompt() -> None:
 
 @pytest.mark.parametrize(
     ("name", "content", "told"),
-    [("big.txt", b"x" * 70_000, "70,000 bytes"), ("tool.bin", b"\x00\x01\xff", "not UTF-8"), ("n.txt", b"a\0b", "binary")],
+    [
+        ("big.txt", b"x" * 70_000, "70,000 bytes"),
+        ("tool.bin", b"\x00\x01\xff", "not UTF-8"),
+        ("n.txt", b"a\0b", "binary"),
+    ],
     ids=["large", "not text", "zero bytes"],
 )
 async def test_large_and_binary_files_are_refused(name: str, content: bytes, told: str) -> None:

@@ -12,9 +12,7 @@ from tests.tui.fakes import saying
 
 
 def trace(text: str, share: float, *others: tuple[str, float], entropy: float = 1.0) -> TokenTrace:
-    options = [
-        Alternative(token=i, text=t, logprob=math.log(p)) for i, (t, p) in enumerate([(text, share), *others])
-    ]
+    options = [Alternative(token=i, text=t, logprob=math.log(p)) for i, (t, p) in enumerate([(text, share), *others])]
     options.sort(key=lambda option: -option.logprob)
     return TokenTrace(token=0, text=text, logprob=math.log(share), entropy=entropy, alternatives=tuple(options))
 

@@ -33,7 +33,22 @@ def f():
 Last words.
 """
 FRAGMENTS = st.sampled_from(
-    ["# h", "text", "\n", "\n\n", "- item", "1. item", "```", "```py\n", "> q", "| a | b |", "|---|---|", "  ", "*e*", "---"]
+    [
+        "# h",
+        "text",
+        "\n",
+        "\n\n",
+        "- item",
+        "1. item",
+        "```",
+        "```py\n",
+        "> q",
+        "| a | b |",
+        "|---|---|",
+        "  ",
+        "*e*",
+        "---",
+    ]
 )
 
 
@@ -90,7 +105,7 @@ def test_structure_is_shown() -> None:
 def test_html_is_text_and_entities_cannot_smuggle_controls() -> None:
     shown = "\n".join(plain(MarkdownText("<b>x</b> &#27;[31m &#x202e;abc &#155;2J &rlm;<script>")))
     assert "<b>x</b>" in shown
-    assert not any(ord(c) < 32 and c != "\n" or 0x7F <= ord(c) <= 0x9F for c in shown)
+    assert not any((ord(c) < 32 and c != "\n") or 0x7F <= ord(c) <= 0x9F for c in shown)
     assert "\u202e" not in shown
     assert "\u200f" not in shown
 

@@ -16,7 +16,10 @@ from tests.tui.fakes import FakeEdge, FakePreferences, saying
 
 async def seeded() -> FakeEdge:
     edge = FakeEdge()
-    for title, answer in (("Plan a week in Kerala", "Start in Kochi."), ("Why is the sky blue?", "Rayleigh scattering.")):
+    for title, answer in (
+        ("Plan a week in Kerala", "Start in Kochi."),
+        ("Why is the sky blue?", "Rayleigh scattering."),
+    ):
         session = await edge.sessions.create(model="qwen3-4b")
         asked = edge.sessions.append(session.id, "user", title, None)
         edge.sessions.append(session.id, "assistant", answer, asked.id)
@@ -115,7 +118,9 @@ async def test_fetching_is_a_job_in_the_dock_that_can_be_cancelled() -> None:
 async def test_a_failed_job_says_why() -> None:
     async with opened(size=(120, 30)) as pilot:
         await app_of(pilot).jobs.fetch("x", "X")
-        edge_of(pilot).jobs.events["j1"] = Failed(error="IntegrityError", message="The bytes are not the promised ones.")
+        edge_of(pilot).jobs.events["j1"] = Failed(
+            error="IntegrityError", message="The bytes are not the promised ones."
+        )
         await settle(pilot, lambda: "failed: The bytes are not the promised ones." in screen_text(pilot))
 
 

@@ -72,7 +72,8 @@ def test_help_names_every_command_and_the_users_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "long", "brief"), [("ctrl+n", "Ctrl+N", "^N"), ("escape", "Esc", "Esc"), ("plus", "+", "+"), ("k", "k", "k")]
+    ("key", "long", "brief"),
+    [("ctrl+n", "Ctrl+N", "^N"), ("escape", "Esc", "Esc"), ("plus", "+", "+"), ("k", "k", "k")],
 )
 def test_keys_are_shown_as_printed(key: str, long: str, brief: str) -> None:
     assert shown(key) == long

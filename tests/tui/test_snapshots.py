@@ -10,7 +10,7 @@ import pytest
 from edgellm_tui.app import EdgeApp, make_app
 from textual.pilot import Pilot
 
-from tests.tui.conftest import app_of, say, screen_text, settle
+from tests.tui.conftest import app_of, edge_of, say, screen_text, settle
 from tests.tui.fakes import FakeEdge, FakePreferences, saying
 
 ANSWER = """Python reads a text file **safely** when it is told the encoding:
@@ -90,6 +90,7 @@ async def hide_cursor(pilot: Pilot[None]) -> None:
 
 
 async def explain(pilot: Pilot[None]) -> None:
+    edge_of(pilot).scripts.clear()
     await pilot.press(*"/explain", "enter")
     await settle(pilot, lambda: "token 1 of 10" in screen_text(pilot))
     await pilot.press("right", "right", "right")

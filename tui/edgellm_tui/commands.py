@@ -209,9 +209,7 @@ COMMANDS: tuple[Command, ...] = (
 def bindings(scope: Scope) -> list[BindingType]:
     """Textual bindings of a scope; their ids make them rebindable."""
     return [
-        Binding(
-            c.keys, c.action, c.label or c.title, show=bool(c.label), priority=c.priority, id=c.id
-        )
+        Binding(c.keys, c.action, c.label or c.title, show=bool(c.label), priority=c.priority, id=c.id)
         for c in COMMANDS
         if c.scope == scope and c.keys
     ]

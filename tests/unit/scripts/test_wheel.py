@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import threading
 from dataclasses import replace
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from scripts.flags import choose_flags
+from scripts.project import ROOT
 from scripts.wheel import BuildFailed, WheelPlan, cache_folder, explain_failure, obtain, running
 from tests.unit.scripts.test_flags import LINUX, MAC
 
@@ -132,3 +135,19 @@ def test_a_child_is_ended_when_its_watcher_leaves() -> None:
     with running(command, os.environ) as (process, lines):
         assert next(lines) == "up\n"
     assert process.returncode is not None
+
+
+def test_a_terminated_set_up_takes_its_build_along() -> None:
+    code = (
+        "import os, signal, time; from scripts.set_up import _leave; from scripts.wheel import running\n"
+        "signal.signal(signal.SIGTERM, _leave)\n"
+        "with running(['sleep', '60'], os.environ) as (process, lines):\n"
+        "    print(process.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT) as set_up:
+        assert set_up.stdout is not None
+        build = int(set_up.stdout.readline())
+        set_up.terminate()
+        assert set_up.wait(timeout=20) == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(build, 0)

@@ -43,7 +43,7 @@ def _question(turn: Turn, width: int) -> list[Content]:
 
 
 def _answer(turn: Turn, width: int, is_selected: bool) -> list[Content]:
-    lines = [Content.styled(turn.model or "Answer", "name")]
+    lines = [_headline(turn)]
     for notice in turn.notices:
         lines.extend(Content.styled(f"· {notice}", "notice").wrap(width))
     lines.extend(_reasoning(turn, width))
@@ -79,12 +79,18 @@ def _with_activity(turn: Turn, lines: list[Content]) -> list[Content]:
     return [*lines, Content.styled("…", "dim")]
 
 
-def _facts(turn: Turn, is_selected: bool) -> list[tuple[str, str]]:
+def _headline(turn: Turn) -> Content:
     facts = _branch(turn)
     if turn.rating:
         facts.append(("▲ good", "good") if turn.rating > 0 else ("▼ poor", "error"))
     if turn.is_corrected:
         facts.append(("✎ corrected", "accent"))
+    name = Content.styled(turn.model or "Answer", "name")
+    return Content("  ").join([name, *(Content.styled(text, role) for text, role in facts)])
+
+
+def _facts(turn: Turn, is_selected: bool) -> list[tuple[str, str]]:
+    facts: list[tuple[str, str]] = []
     if ending := _ENDINGS.get(turn.finish_reason or ""):
         facts.append((ending, "notice"))
     if is_selected and turn.timings and turn.usage:
