@@ -31,7 +31,7 @@ check: .setup    ## format, lint, types, import contracts, repository rules
 	@"$(BIN)/ruff" check .
 	@"$(BIN)/python" -m mypy
 	@"$(BIN)/lint-imports"
-	@"$(BIN)/python" -m pytest -q tests/rules
+	@"$(BIN)/python" -m pytest -q -m "not live" tests/rules
 
 bench: .setup    ## every benchmark, results in benchmarks/results (ARGS='--llama-server PATH')
 	@"$(BIN)/python" -m benchmarks $(ARGS)

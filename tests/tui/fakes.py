@@ -1,5 +1,7 @@
 """An EdgeLLM in memory whose answers are scripted: the app's other side in tests and pictures."""
 
+# ruff: noqa: ARG002 - a fake takes the arguments of what it stands for
+
 from __future__ import annotations
 
 import asyncio

@@ -56,7 +56,7 @@ async def test_the_box_grows_to_ten_lines() -> None:
 
 
 async def test_escape_stops_and_keeps_the_partial_answer() -> None:
-    async with opened(script := held("one two three four five six seven eight")) as pilot:
+    async with opened(held("one two three four five six seven eight")) as pilot:
         await pilot.press(*"go", "enter")
         chat = app_of(pilot).chat
         await settle(pilot, lambda: "one" in screen_text(pilot))

@@ -193,7 +193,7 @@ async def test_a_new_system_prompt_can_be_kept() -> None:
     async with opened(preferences=preferences) as pilot:
         await pilot.press("f8")
         await settle(pilot, lambda: "Write or edit" in screen_text(pilot))
-        await pilot.press("enter")
+        await pilot.press("up", "enter")
         await settle(pilot, lambda: bool(pilot.app.screen.query("#dialog-text")))
         await pilot.press(*"Be kind", "ctrl+s")
         await settle(pilot, lambda: "Keep it in the library" in screen_text(pilot))

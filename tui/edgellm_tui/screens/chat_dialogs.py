@@ -64,7 +64,7 @@ class ChatDialogs(Vertical):
         except EdgeLLMError as error:
             self._refuse(error)
             return
-        lines = [Row(row.name, row.line(), row.search) for row in rows]
+        lines = [Row(row.name, row.line(), row.search) for row in rows if row.is_chat]
         chosen = await self.app.push_screen_wait(Pick("Model for this conversation", lines, self.conversation.model))
         if chosen:
             self.use_model(chosen)

@@ -93,8 +93,11 @@ class ModelsPage(Vertical):
     @on(OptionList.OptionSelected)
     def action_use(self) -> None:
         """Chat with an installed model; fetch another one."""
-        if self.row and self.row.is_installed:
-            self.post_message(UseModel(self.row.name))
+        row = self.row
+        if row and row.is_installed and not row.is_chat:
+            self.notify("An embedder turns text into vectors; it cannot chat", markup=False)
+        elif row and row.is_installed:
+            self.post_message(UseModel(row.name))
         else:
             self.action_fetch()
 

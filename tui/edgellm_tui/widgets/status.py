@@ -10,10 +10,14 @@ from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
+from edgellm_tui.commands import COMMANDS
 from edgellm_tui.keys import short
 from edgellm_tui.render import meter
 
 CONTEXT_BAR_CELLS = 6
+LOCAL_FIRST = ("prompt", "transcript", "sessions", "models", "explain", "chat", "app")
+ORDER = {c.id: number for number, c in enumerate(sorted(COMMANDS, key=lambda c: LOCAL_FIRST.index(c.scope)))}
+"""Where a command stands in the line of keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,4 +102,4 @@ class KeyLine(Widget):
         for active in self.screen.active_bindings.values():
             if active.binding.show and active.enabled:
                 found.setdefault(active.binding.action, active.binding)
-        return list(found.values())
+        return sorted(found.values(), key=lambda binding: ORDER.get(binding.id or "", len(ORDER)))
