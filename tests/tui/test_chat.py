@@ -322,3 +322,12 @@ async def test_the_reader_who_scrolled_up_is_left_alone() -> None:
         open_gate(script)
         await settle(pilot, lambda: not chat.conversation.is_answering)
         assert chat.transcript.scroll_offset.y == 3
+
+
+async def test_quitting_while_an_answer_streams_ends_cleanly() -> None:
+    async with opened(held("one two three four")) as pilot:
+        await pilot.press("x", "enter")
+        await settle(pilot, lambda: app_of(pilot).chat.conversation.is_answering)
+        await pilot.press("ctrl+q")
+        await pilot.pause()
+    assert edge_of(pilot).is_closed

@@ -79,6 +79,11 @@ class EdgeApp(App[None]):
         await self.edge.close()
 
     @property
+    def is_open(self) -> bool:
+        """Whether there is still a screen to draw on; answers may end while the app closes."""
+        return bool(self.screen_stack)
+
+    @property
     def frame(self) -> Frame:
         """The frame, below any dialog."""
         frame = self.screen_stack[0]
@@ -99,6 +104,8 @@ class EdgeApp(App[None]):
 
     @on(ConversationChanged)
     def _conversation_changed(self) -> None:
+        if not self.is_open:
+            return
         header = self.frame.query_one(Header)
         header.title = self.chat.conversation.title
         header.model = self.chat.conversation.model
@@ -107,7 +114,9 @@ class EdgeApp(App[None]):
     @work(exclusive=True, group="vitals")
     async def _renew_vitals(self) -> None:
         conversation = self.chat.conversation
-        self.frame.query_one(VitalsLine).vitals = await read_vitals(self.edge, conversation)
+        vitals = await read_vitals(self.edge, conversation)
+        if self.is_open:
+            self.frame.query_one(VitalsLine).vitals = vitals
 
     @on(OpenSession)
     async def _open_session(self, event: OpenSession) -> None:
@@ -131,7 +140,8 @@ class EdgeApp(App[None]):
 
     @on(JobsChanged)
     def _jobs_changed(self, event: JobsChanged) -> None:
-        self.frame.query_one(Dock).jobs = event.jobs
+        if self.is_open:
+            self.frame.query_one(Dock).jobs = event.jobs
 
     # Actions
 

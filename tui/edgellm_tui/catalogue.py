@@ -60,7 +60,15 @@ class ModelRow:
         name = Content.styled(self.title, "bold" if self.is_installed else "$foreground")
         shown = name.truncate(NAME_CELLS, ellipsis=True)
         gap = " " * (NAME_CELLS - shown.cell_length)
-        state = "embedder" if not self.is_chat else "in memory" if self.is_loaded else "" if self.is_installed else "not here"
+        state = (
+            "embedder"
+            if not self.is_chat
+            else "in memory"
+            if self.is_loaded
+            else ""
+            if self.is_installed
+            else "not here"
+        )
         tail = Content.assemble(
             (f"{size:>9}  ", "$foreground 70%"), (f"{sign:<10}", colour), (state, "$foreground 50%")
         )

@@ -49,7 +49,7 @@ def _answer(turn: Turn, width: int, is_selected: bool) -> list[Content]:
     lines.extend(_reasoning(turn, width))
     lines.extend(turn.text.lines(width))
     if turn.is_open:
-        lines = _with_activity(turn, lines)
+        lines = _with_activity(turn, lines, width)
     if turn.error:
         lines.extend(Content.styled(f"✗ {turn.error}", "error").wrap(width))
     return [*lines, *_foot(_facts(turn, is_selected))]
@@ -68,11 +68,14 @@ def _reasoning(turn: Turn, width: int) -> list[Content]:
     return [*lines, Content("")]
 
 
-def _with_activity(turn: Turn, lines: list[Content]) -> list[Content]:
+def _with_activity(turn: Turn, lines: list[Content], width: int) -> list[Content]:
     if turn.phase is Phase.WRITING:
         if not turn.text.source:
             return lines
-        return [*lines[:-1], lines[-1] + Content.styled("▍", "cursor")]
+        cursor = Content.styled("▍", "cursor")
+        if lines[-1].cell_length >= width:
+            return [*lines, cursor]
+        return [*lines[:-1], lines[-1] + cursor]
     if turn.phase in (Phase.LOADING, Phase.READING):
         note = Content.styled(f"{turn.progress_note}  ", "dim")
         return [*lines, note + meter.bar(turn.progress, 20) + Content.styled(f" {turn.progress:4.0%}", "dim")]

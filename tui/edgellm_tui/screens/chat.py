@@ -70,6 +70,8 @@ class ChatPage(ChatDialogs):
 
     def conversation_changed(self, turns_came_or_went: bool) -> None:
         """Draw what changed; tell the frame about more than a grown answer."""
+        if not self.is_attached:
+            return  # the app is closing; what arrives now is in the store
         if turns_came_or_went:
             self._show()
             self.refresh_bindings()
