@@ -55,6 +55,7 @@ class Engine:
         )
         is_choice_ours = config.threads is None and backend.info.threads > 1
         self._threads = ThreadPolicy(backend.info.threads) if is_choice_ours else None
+        self._used_threads = backend.info.threads
         conversations = _conversation_store(config, backend.info.fingerprint)
         self._mover = Mover(backend, self._scheduler.memory, conversations)
         self._answers: dict[int, Answer] = {}
@@ -116,6 +117,7 @@ class Engine:
         if not plan.spans:
             return bool(plan.memory) or self._mover.write_one()
         self._note_admitted(plan, started_at)
+        self._choose_threads(plan)
         run_at = self._clock()
         try:
             self._backend.run(plan.spans, plan.adapter)
@@ -290,7 +292,20 @@ class Engine:
         """Write every parked conversation that is not on disk yet: before the process exits, or when idle."""
         self._mover.save_conversations()
 
+    def forget_conversation(self, conversation: str) -> None:
+        """Remove what is kept of a conversation that has no request running."""
+        self._mover.forget_conversation(conversation)
+
     # measurements
+
+    def _choose_threads(self, plan: Plan) -> None:
+        if self._threads is None:
+            return
+        is_prefill = any(len(span.tokens) > 1 for span in plan.spans)
+        threads = self._threads.most if is_prefill else self._threads.threads
+        if threads != self._used_threads:
+            self._used_threads = threads
+            self._backend.set_threads(threads)
 
     def metrics(self) -> EngineMetrics:
         """A reading of all counters."""
@@ -327,9 +342,7 @@ class Engine:
         self._pace.note(rows, prefill_tokens, run_s)
         self._counts.note_step(step_s=step_s, backend_s=run_s + sample_s, rows=rows, prefill_tokens=prefill_tokens)
         if self._threads is not None and prefill_tokens == 0:
-            threads = self._threads.note(rows, run_s)
-            if threads is not None:
-                self._backend.set_threads(threads)
+            self._threads.note(rows, run_s)
 
 
 def _answer_text(request: Request) -> AnswerText:

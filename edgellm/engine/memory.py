@@ -148,6 +148,13 @@ class Memory:
                 return False
         return True
 
+    def forget_conversation(self, conversation: str) -> None:
+        """Release the conversation's parked text; what is on disk already is not this owner's."""
+        for slot, parked in list(self.parked.items()):
+            if parked.conversation == conversation:
+                del self.parked[slot]
+                self._release(slot)
+
     def note_saved(self, slot: int) -> None:
         """The parked conversation in the slot is on disk now."""
         self.parked[slot] = replace(self.parked[slot], conversation=None)

@@ -54,6 +54,13 @@ class Mover:
         while self._conversations.write_one():
             pass
 
+    def forget_conversation(self, conversation: str) -> None:
+        """Free the parked text of the conversation, and remove its saved states."""
+        self._memory.forget_conversation(conversation)
+        self.move(self._memory.take_operations())
+        if self._conversations is not None:
+            self._conversations.forget(conversation)
+
     def write_one(self) -> bool:
         """Write one evicted conversation. Returns False when none waits."""
         return self._conversations is not None and self._conversations.write_one()

@@ -135,6 +135,12 @@ class ConversationStore:
         self._unwritten.pop(path, None)
         self._write(path, _Unwritten(key, conversation, tokens, state))
 
+    def forget(self, conversation: str) -> None:
+        """Remove the conversation's states, of every model, tenant and adapter."""
+        for path in [path for path, entry in self._unwritten.items() if entry.conversation == conversation]:
+            del self._unwritten[path]
+        forget_conversation(self._folder, conversation)
+
     def path_of(self, key: CacheKey, conversation: str) -> Path:
         """The file of a conversation; no name, however hostile, appears in a path."""
         parts = (self._fingerprint, key.tenant, key.adapter, conversation)
@@ -163,7 +169,7 @@ class ConversationStore:
             logger.warning("A conversation's state could not be saved in %s: %s.", self._folder, problem)
 
     def _keep_within_budget(self) -> None:
-        files = sorted(self._files())
+        files = sorted(_files(self._folder))
         excess = sum(size for _, size, _ in files) - self._budget_bytes
         for _, size, path in files:
             if excess <= 0:
@@ -171,13 +177,30 @@ class ConversationStore:
             path.unlink(missing_ok=True)
             excess -= size
 
-    def _files(self) -> Iterator[tuple[int, int, Path]]:
-        """Time of last use, size and path of every saved conversation."""
-        with os.scandir(self._folder) as entries:
-            for entry in entries:
-                if entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False):
-                    facts = entry.stat(follow_symlinks=False)
-                    yield facts.st_mtime_ns, facts.st_size, Path(entry.path)
+
+def forget_conversation(folder: Path, conversation: str) -> None:
+    """Remove a conversation's saved states from a folder, whichever model they are of; unreadable files go too."""
+    if not folder.is_dir():
+        return
+    for _, _, path in list(_files(folder)):
+        try:
+            with path.open("rb") as handle:
+                is_meant = _read_header(handle).conversation == conversation
+        except FileNotFoundError:
+            continue
+        except InvalidInput:
+            is_meant = True  # nobody can use it, and it may be the one
+        if is_meant:
+            path.unlink(missing_ok=True)
+
+
+def _files(folder: Path) -> Iterator[tuple[int, int, Path]]:
+    """Time of last use, size and path of every saved conversation."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False):
+                facts = entry.stat(follow_symlinks=False)
+                yield facts.st_mtime_ns, facts.st_size, Path(entry.path)
 
 
 def _remove(path: Path, reason: str) -> None:

@@ -78,6 +78,9 @@ class Service:
             case wire.SaveConversations():
                 self._generator().save_conversations()
                 self._send(wire.Saved(id=ask.id))
+            case wire.Forget():
+                self._generator().forget_conversation(ask.conversation)
+                self._send(wire.Saved(id=ask.id))
             case wire.Open():
                 raise InvalidInput("A worker opens one model, once.")
 

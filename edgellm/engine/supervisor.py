@@ -152,6 +152,10 @@ class Worker:
         """Write parked conversations to disk; returns when they are there."""
         self._ask(lambda ask_id: wire.SaveConversations(id=ask_id), wire.Saved)
 
+    def forget_conversation(self, conversation: str) -> None:
+        """Remove what the worker keeps of a conversation, in memory and on disk."""
+        self._ask(lambda ask_id: wire.Forget(id=ask_id, conversation=conversation), wire.Saved)
+
     def stop(self, *, save: bool = True) -> None:
         """End the process; open requests fail, later ones are refused. Repeating it does nothing."""
         with self._lock:

@@ -1,86 +1,104 @@
-"""How many compute threads: fewer when the processor is shared, all again later.
+"""How many compute threads a decode step uses: chosen by measurement, again and again.
 
-llama.cpp's threads wait for each other by spinning: when another program takes one core, every step takes a
-multiple of its time, and fewer threads are faster.
+llama.cpp's threads wait for each other by spinning. When another program takes one core, every step takes a multiple of
+its time, and fewer threads are faster; when the core is free again, all threads are. Prompt chunks always use
+all threads: their work between two barriers is long enough.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from statistics import median
 
-SLOW_RATIO = 2.0
-"""A step that takes this many times the best of its kind is slow."""
+WINDOW_STEPS = 12
+"""Steps that a typical time is taken from."""
+TRIAL_STEPS = 4
+"""Steps of a try with another number of threads."""
+CLEARLY_FASTER = 0.9
+"""A try wins when its typical step takes at most this share of the present one."""
+SLOW_RATIO = 1.5
+"""A typical step this many times the best one calls for a try with fewer threads."""
 BEST_DRIFT = 1.001
-"""The best time of a kind grows by this a step: contexts grow, and so does what is normal."""
-PATIENCE_STEPS = 8
-"""Slow steps in a row before fewer threads are tried, and steps of the trial."""
-FIRST_RETRY_S = 30.0
-"""Step time after which all threads are tried again; doubled each time that this was no good."""
-LONGEST_RETRY_S = 600.0
-
-
-@dataclass(slots=True)
-class _Trial:
-    """Fewer threads on probation."""
-
-    rows: int
-    threads_before: int
-    slow_s: float
-    steps: int = 0
-    best_s: float = float("inf")
+"""The best time grows by this a step: contexts grow, and so does what is normal."""
+FIRST_RETRY_S = 1.0
+"""Decode time after which more threads are tried again; doubled each time that this was no good."""
+LONGEST_RETRY_S = 16.0
+"""The most it is doubled to, and the time between tries with fewer threads while nothing seems wrong."""
 
 
 class ThreadPolicy:
-    """Fed with decode steps, proposes thread counts between 1 and `most`."""
+    """Fed with decode steps of a given number of rows; `threads` is what the next one should use.
+
+    Fewer threads are tried at the beginning, when steps take clearly longer than the best, and now and then; more are
+    tried at intervals. A try lasts `TRIAL_STEPS` steps and is kept when it is clearly faster.
+    """
 
     def __init__(self, most: int) -> None:
+        self.most = most
         self.threads = most
-        self._most = most
-        self._best_s: dict[tuple[int, int], float] = {}  # by decode rows and threads
-        self._slow_steps = 0
-        self._trial: _Trial | None = None
-        self._since_change_s = 0.0
+        self._present = most
+        """The number in force outside of tries."""
+        self._rows = 0
+        self._times: deque[float] = deque(maxlen=WINDOW_STEPS)
+        self._trial: list[float] = []
+        self._best_s = float("inf")
+        self._has_tried_fewer = False
+        self._since_try_s = 0.0
         self._retry_s = FIRST_RETRY_S
-        self._is_retry = False
 
-    def note(self, rows: int, step_s: float) -> int | None:
-        """A step that decoded `rows` sequences took `step_s`. Returns a new thread count, or None to stay."""
-        self._since_change_s += step_s
-        if self._trial is not None:
-            return self._judge(self._trial, rows, step_s)
-        kind = (rows, self.threads)
-        best = min(self._best_s.get(kind, step_s) * BEST_DRIFT, step_s)
-        self._best_s[kind] = best
-        self._slow_steps = self._slow_steps + 1 if step_s >= SLOW_RATIO * best else 0
-        if self._slow_steps >= PATIENCE_STEPS and self.threads > 1:
-            return self._try_fewer(rows, step_s)
-        if self.threads < self._most and self._since_change_s >= self._retry_s:
-            self._is_retry = True
-            return self._change(self._most)
-        return None
+    def note(self, rows: int, step_s: float) -> None:
+        """A step that decoded `rows` sequences with `threads` threads took `step_s`."""
+        if self.most == 1:
+            return
+        if rows != self._rows:  # another kind of step: times cannot be compared
+            self._begin(rows)
+            return
+        if self.threads != self._present:
+            self._judge(step_s)
+            return
+        self._times.append(step_s)
+        self._since_try_s += step_s
+        if len(self._times) == WINDOW_STEPS:
+            self._consider()
 
-    def _try_fewer(self, rows: int, step_s: float) -> int:
-        if self._is_retry and self._since_change_s < self._retry_s:
+    def _begin(self, rows: int) -> None:
+        self._rows = rows
+        self._best_s = float("inf")
+        self._times.clear()
+        self._end_try()
+
+    def _consider(self) -> None:
+        """Whether it is time to try another number."""
+        typical_s = median(self._times)
+        self._best_s = min(self._best_s * BEST_DRIFT, typical_s)
+        is_slow = typical_s > SLOW_RATIO * self._best_s
+        if self._present < self.most and self._since_try_s >= self._retry_s:
+            self.threads = self.most
+        elif self._present > 1 and self._since_try_s >= self._patience_s(is_slow):
+            self.threads = max(1, self._present * 3 // 4)
+
+    def _patience_s(self, is_slow: bool) -> float:
+        """Decode time between two tries with fewer threads."""
+        if not self._has_tried_fewer:
+            return 0.0
+        return FIRST_RETRY_S if is_slow else LONGEST_RETRY_S
+
+    def _judge(self, step_s: float) -> None:
+        """Keep the number that is being tried when it is clearly faster."""
+        self._trial.append(step_s)
+        if len(self._trial) < TRIAL_STEPS:
+            return
+        tried, is_retry = self.threads, self.threads > self._present
+        self._has_tried_fewer = self._has_tried_fewer or not is_retry
+        if median(self._trial) <= CLEARLY_FASTER * median(self._times):
+            self._present = tried
+            self._retry_s = FIRST_RETRY_S
+            self._times.clear()
+        elif is_retry:
             self._retry_s = min(2 * self._retry_s, LONGEST_RETRY_S)
-        self._trial = _Trial(rows, self.threads, step_s)
-        return self._change(max(1, self.threads * 3 // 4))
+        self._end_try()
 
-    def _judge(self, trial: _Trial, rows: int, step_s: float) -> int | None:
-        """Keep fewer threads when they are faster; otherwise slow is what such steps are now."""
-        if rows != trial.rows:
-            return None
-        trial.steps += 1
-        trial.best_s = min(trial.best_s, step_s)
-        if trial.steps < PATIENCE_STEPS:
-            return None
-        self._trial = None
-        if trial.best_s < trial.slow_s:
-            return None
-        self._best_s[rows, trial.threads_before] = trial.slow_s
-        return self._change(trial.threads_before)
-
-    def _change(self, threads: int) -> int:
-        self.threads = threads
-        self._slow_steps = 0
-        self._since_change_s = 0.0
-        return threads
+    def _end_try(self) -> None:
+        self._trial.clear()
+        self.threads = self._present
+        self._since_try_s = 0.0

@@ -117,6 +117,12 @@ class SaveConversations(Ask, frozen=True, tag="save"):
     """Write parked conversations to disk."""
 
 
+class Forget(Ask, frozen=True, tag="forget"):
+    """Remove what is kept of a conversation, in memory and on disk."""
+
+    conversation: str
+
+
 class Shutdown(Ask, frozen=True, tag="shutdown"):
     """End the process."""
 
@@ -199,10 +205,10 @@ class Metrics(Answer, frozen=True, tag="metrics"):
 
 
 class Saved(Answer, frozen=True, tag="saved"):
-    """Ends SaveConversations."""
+    """Ends SaveConversations and Forget."""
 
 
-AnyAsk = Open | Chat | Complete | Embed | Tokenize | Detokenize | Cancel | Stats | SaveConversations | Shutdown
+AnyAsk = Open | Chat | Complete | Embed | Tokenize | Detokenize | Cancel | Stats | SaveConversations | Forget | Shutdown
 AnyAnswer = (
     LoadProgress | Progress | Noticed | Piece | Opened | Done | Refused | Vectors | Tokens | Text | Metrics | Saved
 )

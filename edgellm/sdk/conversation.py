@@ -25,6 +25,8 @@ class Ask:
     session_id: str | None = None
     parent_id: str | None = None
     """The stored user message that is being answered."""
+    model: str | None = None
+    """The session's model; None where it names none."""
 
 
 def prepare(
@@ -55,7 +57,8 @@ def prepare(
         if not session.title:
             _name(store, session_id, prompt)
     history = tuple(as_message(stored) for stored in store.sessions.path(session_id, asked))
-    return Ask(_with_system(history, system or session.system), sampling, session_id, asked)
+    messages = _with_system(history, system or session.system)
+    return Ask(messages, sampling, session_id, asked, session.model or None)
 
 
 def conclude(store: Store, ask: Ask, answer: Answer, error: EdgeLLMError | None) -> Reply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -11,8 +12,9 @@ from typing import Literal
 from edgellm.engine.config import EngineConfig
 from edgellm.engine.metrics import EngineMetrics
 from edgellm.engine.pool import Pool
+from edgellm.engine.saved_conversations import forget_conversation
 from edgellm.engine.supervisor import Worker
-from edgellm.errors import ModelDoesNotFit, ModelNotFound
+from edgellm.errors import ModelDoesNotFit, ModelNotFound, WorkerDied
 from edgellm.hub.cards import Catalogue
 from edgellm.hub.fit import Fit, ModelShape, Verdict, fit, fit_card
 from edgellm.hub.hardware import Hardware, probe
@@ -106,6 +108,15 @@ class Engines:
         pool = self._opened_pool
         if chosen is not None and pool is not None:
             pool.unload(chosen.config)
+
+    def forget_conversation(self, name: str) -> None:
+        """Remove the KV state of a conversation from memory and disk, whichever models wrote in it."""
+        pool = self._opened_pool
+        for chosen in list(self._chosen.values()):
+            if pool is not None and chosen.config.mode == "generate" and pool.is_loaded(chosen.config):
+                with suppress(WorkerDied):  # what it held in memory is gone with it
+                    pool.worker(chosen.config, needed_bytes=chosen.needed_bytes).forget_conversation(name)
+        forget_conversation(self._home.conversations, name)
 
     def stats(self, name: str) -> EngineMetrics | None:
         """Counters of a loaded model; None when it is not loaded."""

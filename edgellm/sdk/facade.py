@@ -61,7 +61,7 @@ class EdgeLLM:
         library = Library(self.home)
         self._engines = Engines(self.home, self.settings, library)
         self.models = Models(library, self._engines, offline=self.offline, endpoint=self.settings.hub_endpoint)
-        self.sessions = Sessions(self._store, self._answer_again)
+        self.sessions = Sessions(self._store, self._answer_again, self._engines.forget_conversation)
         self.jobs = Jobs(self.home, self._store)
 
     @overload
@@ -157,7 +157,7 @@ class EdgeLLM:
         self.close()
 
     def _start(self, model: str | None, ask: Ask, send: Callable[[Worker], Stream]) -> ReplyStream:
-        name, worker = self._engines.worker(model or self.model)
+        name, worker = self._engines.worker(model or ask.model or self.model)
 
         def end(answer: Answer, error: EdgeLLMError | None) -> Reply:
             if isinstance(error, ModelLoadFailed):

@@ -18,9 +18,12 @@ AnswerAgain = Callable[[str, str, Sampling | None], ReplyStream]
 class Sessions:
     """The store's sessions, and what a chat screen does with them. Errors: SessionNotFound, StoreError."""
 
-    def __init__(self, store: Callable[[], Store], answer_again: AnswerAgain) -> None:
+    def __init__(
+        self, store: Callable[[], Store], answer_again: AnswerAgain, forget_state: Callable[[str], None]
+    ) -> None:
         self._store = store
         self._answer_again = answer_again
+        self._forget_state = forget_state
 
     def create(self, *, title: str = "", model: str = "", system: str | None = None) -> Session:
         """A new, empty session."""
@@ -57,8 +60,9 @@ class Sessions:
         return self._store().sessions.rename(session_id, title)
 
     def delete(self, session_id: str) -> None:
-        """Remove a session with all its branches and ratings."""
+        """Remove a session with all its branches and ratings, and its saved KV state."""
         self._store().sessions.delete(session_id)
+        self._forget_state(session_id)
 
     def search(self, query: str, limit: int = 50) -> builtins.list[SearchHit]:
         """Full-text search over titles and messages; any text is a valid query."""

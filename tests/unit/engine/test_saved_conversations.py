@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgellm.engine.plan import CacheKey
-from edgellm.engine.saved_conversations import ConversationStore
+from edgellm.engine.saved_conversations import ConversationStore, forget_conversation
 from edgellm.errors import InvalidInput
 
 KEY = CacheKey("", None, None)
@@ -170,3 +170,23 @@ def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
     store(tmp_path, budget_bytes=1_000).write(KEY, "chat", TOKENS, STATE)
     assert (tmp_path / "notes.txt").exists()
     assert store(tmp_path).find(KEY, "chat") is not None
+
+
+def test_a_forgotten_conversation_is_gone_for_every_model_and_the_others_stay(tmp_path: Path) -> None:
+    kept = store(tmp_path)
+    kept.write(KEY, "chat", TOKENS, STATE)
+    kept.write(KEY, "another", TOKENS, STATE)
+    store(tmp_path, fingerprint="other").write(KEY, "chat", TOKENS, STATE)
+    kept.write_later(KEY, "chat", TOKENS, STATE)
+    kept.forget("chat")
+    assert not kept.write_one()
+    assert len(files(tmp_path)) == 1
+    assert kept.find(KEY, "another") is not None
+
+
+def test_forgetting_removes_what_cannot_be_read_and_needs_no_folder(tmp_path: Path) -> None:
+    forget_conversation(tmp_path / "nowhere", "chat")
+    (tmp_path / "broken.kv").write_bytes(b"no header")
+    (tmp_path / "notes.txt").write_text("not ours")
+    forget_conversation(tmp_path, "chat")
+    assert [path.name for path in files(tmp_path)] == ["notes.txt"]

@@ -142,3 +142,24 @@ def test_closing_twice_is_fine_and_later_use_opens_again(edge: EdgeLLM) -> None:
     edge.close()
     edge.close()
     assert edge.chat("x", sampling=GREEDY).text
+
+
+def test_a_deleted_session_leaves_no_state_behind(tmp_path: Path) -> None:
+    settings = Settings(context_tokens=1024)
+    with EdgeLLM("fake:", home=tmp_path, settings=settings) as edge:
+        kept, deleted, later = (edge.sessions.create() for _ in range(3))
+        for session in (kept, deleted, later):
+            edge.chat("A question worth keeping.", session=session.id, sampling=GREEDY)
+        edge.sessions.delete(deleted.id)
+    folder = tmp_path / "cache" / "conversations"
+    assert len(list(folder.glob("*.kv"))) == 2
+    with EdgeLLM("fake:", home=tmp_path, settings=settings) as edge:
+        edge.sessions.delete(later.id)
+    assert len(list(folder.glob("*.kv"))) == 1
+
+
+def test_a_session_is_answered_by_its_own_model(edge: EdgeLLM) -> None:
+    session = edge.sessions.create(model="no-such-model")
+    with pytest.raises(ModelNotFound, match="no-such-model"):
+        edge.chat("x", session=session.id)
+    assert edge.chat("x", session=session.id, model="fake:", sampling=GREEDY).model == "fake:"
