@@ -92,11 +92,19 @@ def load_settings(home: Home, environment: Mapping[str, str], overrides: Mapping
     for key, value in _from_file(home.settings).items():
         values[key] = _checked(key, value, str(home.settings))
     for variable, key, text in _from_environment(environment):
-        values[key] = _checked(key, _parsed(key, text, variable), variable)
+        values[key] = parse_setting(key, text, variable)
     for key, value in (overrides or {}).items():
         values[key] = _checked(_known(key, "override"), value, "override")
     sampling = {key.removeprefix("sampling."): values.pop(key) for key in list(values) if key.startswith("sampling.")}
     return Settings(sampling=Sampling(**sampling), **values)
+
+
+def parse_setting(key: str, text: str, source: str) -> Any:
+    """The value that `text` stands for, as in an environment variable: plain for texts, otherwise TOML's notation.
+
+    Raises: InvalidSettings that names `source`.
+    """
+    return _checked(_known(key, source), _parsed(key, text, source), source)
 
 
 def save_setting(home: Home, key: str, value: Any) -> None:
@@ -235,7 +243,9 @@ def _parsed(key: str, text: str, source: str) -> Any:
     """The value a variable's text stands for: plain text for strings, otherwise as TOML writes it."""
     hint = _leaves()[key][2]
     if hint is bool:
-        return _SWITCH.get(text.lower(), text)
+        if text.lower() not in _SWITCH:
+            raise _wrong(key, text, source, "neither true nor false")
+        return _SWITCH[text.lower()]
     if _type_name(hint).startswith(("text", "one of")):
         return text
     try:

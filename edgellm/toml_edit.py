@@ -27,7 +27,8 @@ def with_value(text: str, key: tuple[str, ...], value: Any) -> str:
     _assign(wanted, key, value)
     if text and not text.endswith("\n"):
         text += "\n"
-    for candidate in _candidates(text.splitlines(keepends=True), key, value):
+    lines = [f"{line}\n" for line in text.split("\n")[:-1]]  # TOML knows no other line ends, str.splitlines does
+    for candidate in _candidates(lines, key, value):
         if _parses_to(candidate, wanted):
             return candidate
     raise CannotEdit(_statement(".".join(map(_key, key)), value) if value is not None else f"remove {'.'.join(key)}")

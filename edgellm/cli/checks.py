@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 OLDEST_PYTHON = (3, 11)
 OLDEST_SQLITE = (3, 51, 3)
 """The first with the fix of the WAL-reset defect, which could damage a store written by two processes."""
-OLD_BUILD_DAYS = 180
+OLD_INSTALL_DAYS = 180
 LITTLE_MEMORY_BYTES = 1024**3
 LITTLE_DISK_BYTES = 2 * 1024**3
 CHILD_TIMEOUT_S = 60.0
@@ -41,8 +41,8 @@ EXTRAS = {"train": "mlx_lm", "embed": "sentence_transformers", "docs": "pypdf", 
 LLAMA_PROBE = """
 import json, os, llama_cpp
 folder = os.path.join(os.path.dirname(llama_cpp.__file__), "lib")
-built_at = max(os.path.getmtime(os.path.join(folder, name)) for name in os.listdir(folder))
-print(json.dumps({"version": llama_cpp.__version__, "built_at": built_at}))
+installed_at = max(os.path.getmtime(os.path.join(folder, name)) for name in os.listdir(folder))
+print(json.dumps({"version": llama_cpp.__version__, "installed_at": installed_at}))
 """
 SQLITE_PROBE = """
 import apsw
@@ -103,17 +103,20 @@ def python(_world: World, _edge: EdgeLLM) -> Finding:
 
 
 def llama_cpp(world: World, _edge: EdgeLLM) -> Finding:
-    """Whether llama.cpp can be imported, which version it is, and when it was built."""
+    """Whether llama.cpp can be imported, which version it is, and the date of its files.
+
+    A build carries no date of its source: what is told is when it was put here, which it cannot be newer than.
+    """
     ended = run_python(["-c", LLAMA_PROBE], world.environment, CHILD_TIMEOUT_S)
     if not ended.worked:
         return failed("llama.cpp", f"importing it {ended.how}", *rebuild())
     report = json.loads(ended.stdout)
-    days = int((time.time() - report["built_at"]) / 86400)
+    days = int((time.time() - report["installed_at"]) / 86400)
     age = f"{days} days ago" if days else "today"
-    found = f"llama-cpp-python {report['version']}, built {age}"
+    found = f"llama-cpp-python {report['version']}, installed {age}"
     if report["version"] != (tested_version("llama-cpp-python") or report["version"]):
         return warned("llama.cpp", found, f"Tested with {tested_version('llama-cpp-python')}: make setup")
-    if days > OLD_BUILD_DAYS:
+    if days > OLD_INSTALL_DAYS:
         return warned("llama.cpp", found, "Newer models may need a newer llama.cpp: update EdgeLLM.")
     return passed("llama.cpp", found)
 

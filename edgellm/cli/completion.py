@@ -20,7 +20,7 @@ def completion(world: World, shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    from edgellm.cli.main import COMPLETION_VARIABLE, PROGRAM
+    from edgellm.cli.command import COMPLETION_VARIABLE, PROGRAM
     from edgellm.cli.root import root
 
     kind = get_completion_class(shell)

@@ -5,6 +5,7 @@ What an exit code means is one table, `MEANINGS`; which error gets which is one 
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -71,10 +72,13 @@ BY_TYPE: dict[type[BaseException], Code] = {
     OSError: Code.FILE,
 }
 
+EXHAUSTED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""What the machine has run out of: no defect of ours, even where no file is named."""
+
 
 def code_of(error: BaseException) -> Code:
-    """The exit code for an error, by its most specific type; an OSError counts when it names a file."""
-    if isinstance(error, OSError) and error.filename is None:
+    """The exit code for an error, by its most specific type; an OSError counts when the machine is to blame."""
+    if isinstance(error, OSError) and error.filename is None and error.errno not in EXHAUSTED:
         return Code.UNEXPECTED
     for kind in type(error).__mro__:
         if kind in BY_TYPE:
@@ -129,7 +133,8 @@ class Diagnostics(Channel):
         elif isinstance(error, errors.EdgeLLMError):
             self._report_known(error)
         elif isinstance(error, OSError):
-            self.line(bad("error: "), f"cannot use {str(error.filename)!r}: {error.strerror}")
+            what = "the machine refuses" if error.filename is None else f"cannot use {str(error.filename)!r}"
+            self.line(bad("error: "), f"{what}: {error.strerror}")
         return code
 
     def _report_known(self, error: errors.EdgeLLMError) -> None:

@@ -76,18 +76,18 @@ def _explain(world: World, described: dict[str, Any], values: dict[str, Any], ke
 @pass_world
 def set_value(world: World, key: str, value: str, as_data: bool) -> None:
     """Write one setting into the file; VALUE `default` takes it out again."""
-    from edgellm.settings import describe, load_settings, save_setting
+    from edgellm.settings import describe, parse_setting, save_setting
 
     described = {info.key: info for info in describe()}
     if key not in described:
         raise unknown_key(key, list(described))
     variable = described[key].variable
-    read_as_variable = _flat(load_settings(world.home, {variable: value})) if value != "default" else {key: None}
-    save_setting(world.home, key, read_as_variable[key])
+    parsed = None if value == "default" else parse_setting(key, value, "the command line")
+    save_setting(world.home, key, parsed)
     if world.environment.get(variable):
         world.err.warn(f"{variable} is set and wins over the file.")
     if as_data:
-        world.out.json({"key": key, "value": read_as_variable[key], "path": world.home.settings})
+        world.out.json({"key": key, "value": parsed, "path": world.home.settings})
     else:
         world.err.note(f"written to {world.home.settings}")
 

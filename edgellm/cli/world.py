@@ -78,6 +78,23 @@ class World:
         return self.opener(model, self.home, self.offline)
 
 
+def reopen_closed_streams() -> list[str]:
+    """Open standard streams that are closed on the null device, before another file takes their number.
+
+    Returns: the names of those that were closed.
+    """
+    closed = []
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            closed.append(name)
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            os.dup2(descriptor, number)
+            if descriptor > number:
+                os.close(descriptor)
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))  # noqa: SIM115  the process's own
+    return closed
+
+
 def world_of_process() -> World:
     """The real surroundings. Characters the terminal cannot show become `?` instead of an error."""
     for stream in (sys.stdout, sys.stderr):

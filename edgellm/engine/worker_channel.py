@@ -16,6 +16,8 @@ from edgellm.engine.outcome import failed
 PARENT_CHECK_S = 1.0
 """How often the reader looks whether the face still is the parent; another process may hold its socket open."""
 FLUSH_LIMIT_S = 2.0
+MOST_TOGETHER = 64
+"""Answers written in one piece."""
 
 
 class Tray:
@@ -92,9 +94,15 @@ class Outbox:
         self._thread.join(FLUSH_LIMIT_S)
 
     def _write(self) -> None:
-        while (answer := self._answers.get()) is not None:
+        """Everything that waits goes out in one piece: a step of many answers wakes the face once."""
+        is_open = True
+        while is_open:
+            answers = [self._answers.get()]
+            while len(answers) < MOST_TOGETHER and not self._answers.empty():
+                answers.append(self._answers.get())
+            is_open = None not in answers
             try:
-                self._channel.sendall(_frame(answer))
+                self._channel.sendall(b"".join(_frame(answer) for answer in answers if answer is not None))
             except (BrokenPipeError, ConnectionResetError):
                 return  # the reading thread sees the same end
 

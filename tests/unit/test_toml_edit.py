@@ -42,6 +42,12 @@ def test_only_the_statement_changes() -> None:
     assert with_value(text, ("a",), 1) == text
 
 
+@pytest.mark.parametrize("odd", ["\x85", "\u2028", "a\x85 = 1"])
+def test_only_a_newline_ends_a_line(odd: str) -> None:
+    text = with_value(with_value("", ("t", odd), odd), ("t", odd), 2)
+    assert tomllib.loads(text) == {"t": {odd: 2}}
+
+
 def test_a_value_in_an_inline_table_is_left_to_the_user() -> None:
     with pytest.raises(CannotEdit, match=r"t\.b = 2"):
         with_value("t = { b = 1 }\n", ("t", "b"), 2)

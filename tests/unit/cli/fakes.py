@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from edgellm.cli.diagnostics import Diagnostics
-from edgellm.cli.main import run
+from edgellm.cli.command import run
 from edgellm.cli.output import Output
 from edgellm.cli.world import World
 from edgellm.errors import EdgeLLMError, ModelNotFound, SessionNotFound

@@ -126,7 +126,7 @@ class Terminal:
 
 def main(scenario: str, arguments: list[str]) -> int:
     """Be the command in this terminal, with a scripted SDK."""
-    from edgellm.cli.main import run
+    from edgellm.cli.command import run
     from edgellm.cli.world import world_of_process
     from tests.unit.cli.fakes import FakeEdge
 

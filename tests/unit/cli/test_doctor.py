@@ -88,7 +88,7 @@ def test_an_old_sqlite_fails(monkeypatch: pytest.MonkeyPatch, world: World, ende
 
 
 def test_another_llama_cpp_than_the_tested_one_is_a_warning(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
-    answering(monkeypatch, Ended(0, '{"version": "9.9", "built_at": 0}', ""))
+    answering(monkeypatch, Ended(0, '{"version": "9.9", "installed_at": 0}', ""))
     finding = checks.llama_cpp(world, NO_EDGE)
     assert finding.state is State.WARN
     assert "make setup" in finding.repair[0]
