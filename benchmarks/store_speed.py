@@ -7,11 +7,11 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks import harness
-from benchmarks.idle import MachineBusy, wait_until_idle
+from benchmarks.idle import wait_until_idle
 from benchmarks.report import Report, Spread
 from edgellm.store import Store, open_store
 from edgellm.store.sessions import Sessions
@@ -96,16 +96,5 @@ def timed_ms(act: Act) -> float:
     return (time.perf_counter() - before) * 1000
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; prints a table. Returns the exit code."""
-    options = harness.parse_options(arguments, run.__doc__ or "")
-    try:
-        harness.publish(run(options), options)
-    except MachineBusy as busy:
-        print(busy, file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(harness.main_without_texts(run))

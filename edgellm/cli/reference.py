@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import click
 
-from edgellm.cli.diagnostics import MEANINGS
 from edgellm.cli.command import PROGRAM
+from edgellm.cli.diagnostics import MEANINGS
 from edgellm.cli.root import root
 
 WIDTH = 80

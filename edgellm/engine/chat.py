@@ -8,13 +8,13 @@ from functools import cache
 from typing import Any
 
 from edgellm.engine.backend import Backend
-from edgellm.engine.conversation import Kept, fit
+from edgellm.engine.conversation import Kept, fit, fold_system
 from edgellm.engine.prompt import Placeholders, Prompt, Rendering, tokenize_prompt
 from edgellm.engine.reasoning import detect_tags, ends_inside
 from edgellm.engine.render_wire import OUTPUT_LIMIT_BYTES
 from edgellm.engine.template import CHATML, PLAIN, Renderer
 from edgellm.engine.wire import Keep
-from edgellm.errors import InvalidInput
+from edgellm.errors import InvalidInput, TemplateRejected
 from edgellm.types import Message
 
 ANSWER_SHARE = 4
@@ -46,7 +46,9 @@ class ChatFormat:
         self.reasoning_tags = detect_tags(self._template, backend)
         self.stop: tuple[str, ...] = ("\nUser:",) if self._template == PLAIN else ()
         """Texts that end an answer in this format, besides the model's own end tokens."""
-        self._news = "" if info.chat_template else _FALLBACK_NEWS[self._template]
+        self._news = [] if info.chat_template else [_FALLBACK_NEWS[self._template]]
+        self._takes_system: bool | None = None
+        """None until a conversation has a system message."""
 
     def prompt(self, messages: Sequence[Message], *, max_tokens: int | None, keep: Keep) -> ChatPrompt:
         """The prompt for the next answer.
@@ -60,8 +62,8 @@ class ChatFormat:
         if keep == "newest":
             kept = self._fit(messages, render, max_tokens)
         rendering, prompt = render(kept.messages)
-        notices = [notice for notice in (self._news, _left_out(kept), prompt.notice) if notice]
-        self._news = ""
+        notices = [notice for notice in (*self._news, _left_out(kept), prompt.notice) if notice]
+        self._news = []
         return ChatPrompt(
             tokens=prompt.tokens,
             reasoning_open=ends_inside(rendering.tail, self.reasoning_tags),
@@ -80,6 +82,8 @@ class ChatFormat:
         return fit(messages, count, context_tokens=self._context_tokens, answer_tokens=answer_tokens)
 
     def _render(self, messages: tuple[Message, ...]) -> tuple[Rendering, Prompt]:
+        if messages[0].role == "system" and not self._is_system_taken():
+            messages = fold_system(messages)
         texts = [message.content for message in messages]
         placeholders = Placeholders(texts)
         variables = [self._variables(messages, contents) for contents in (texts, placeholders.names)]
@@ -88,6 +92,22 @@ class ChatFormat:
         info = self._backend.info
         add_bos = info.has_bos and not (info.bos_text and reference.startswith(info.bos_text))
         return rendering, tokenize_prompt(self._backend, rendering, add_bos=add_bos)
+
+    def _is_system_taken(self) -> bool:
+        """Whether the template writes system messages down; some refuse them, some leave them out. Tried once."""
+        if self._takes_system is None:
+            probe = (Message(role="system", content=_PROBE), Message(role="user", content="?"))
+            is_refused = not self._shows_probe(probe) and self._shows_probe(fold_system(probe))
+            self._takes_system = not is_refused
+            self._news += [NO_SYSTEM] if is_refused else []
+        return self._takes_system
+
+    def _shows_probe(self, messages: Sequence[Message]) -> bool:
+        variables = self._variables(messages, [message.content for message in messages])
+        try:
+            return any(_PROBE in text for text in self._renderer.render(self._template, [variables]))
+        except TemplateRejected:
+            return False
 
     def _variables(self, messages: Sequence[Message], contents: Sequence[str]) -> dict[str, Any]:
         info = self._backend.info
@@ -106,6 +126,8 @@ class ChatFormat:
         return CHATML if len(marker) == 1 else PLAIN
 
 
+_PROBE = "35711317192329"
+NO_SYSTEM = "The model's chat template takes no system message; its text was put before the first user message."
 _FALLBACK_NEWS = {
     CHATML: "The model file has no chat template; ChatML is used, because its vocabulary has ChatML's markers.",
     PLAIN: "The model file has no chat template; turns are written as plain text. A base model continues text "

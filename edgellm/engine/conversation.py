@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgellm.errors import ContextOverflow
 from edgellm.types import Message
@@ -64,6 +64,16 @@ def split_turns(messages: Sequence[Message]) -> tuple[tuple[Message, ...], list[
             turns.append([])
         turns[-1].append(message)
     return tuple(messages[:start]), turns
+
+
+def fold_system(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The leading system messages' text in front of the first user message, for models that know no system role."""
+    system, turns = split_turns(messages)
+    rest = [message for turn in turns for message in turn]
+    if not rest or rest[0].role != "user":
+        rest.insert(0, Message(role="user", content=""))
+    texts = [message.content for message in (*system, rest[0]) if message.content.strip()]
+    return (replace(rest[0], content="\n\n".join(texts)), *rest[1:])
 
 
 def overflow(prompt_tokens: int, context_tokens: int) -> ContextOverflow:

@@ -81,10 +81,8 @@ class Pool:
                 leaving = self._make_room(config, needed_bytes)
                 loaded = self._loaded[config] = _Loaded(needed_bytes)
             loaded.touch(self._clock())
-        for idle in leaving:
-            idle.worker.result().stop()
         if is_new:
-            self._open(config, loaded, on_progress)
+            self._open(config, loaded, leaving, on_progress)
         return loaded.worker.result()
 
     def is_loaded(self, config: EngineConfig) -> bool:
@@ -125,8 +123,13 @@ class Pool:
             raise _does_not_fit(config, needed_bytes, free, self._budget_bytes)
         return [self._loaded.pop(other) for other in leaving]
 
-    def _open(self, config: EngineConfig, loaded: _Loaded, on_progress: OnProgress | None) -> None:
+    def _open(
+        self, config: EngineConfig, loaded: _Loaded, leaving: list[_Loaded], on_progress: OnProgress | None
+    ) -> None:
+        """Open the model once those that leave have given their memory back."""
         try:
+            for idle in leaving:
+                idle.worker.result().stop()
             worker = self._start(config, log_dir=self._log_dir, on_progress=on_progress)
         except BaseException as error:  # whoever waits for the same model must hear of it
             with self._lock:

@@ -10,7 +10,6 @@ first, then the youngest sequence waits. The oldest sequence is never preempted,
 from __future__ import annotations
 
 from bisect import insort
-from collections import Counter
 
 from edgellm.engine.backend import BackendInfo, Span
 from edgellm.engine.config import EngineConfig
@@ -34,7 +33,8 @@ class Scheduler:
         self.most_waiting = config.queue_limit
         self._shares_prefixes = config.use_prefix_cache
         self._arrivals = 0
-        self._turns: Counter[str | None] = Counter()
+        self._turns: dict[str | None, int] = {}
+        """When each adapter of the running sequences last had its turn."""
         self._turn = 0
 
     @property
@@ -142,8 +142,8 @@ class Scheduler:
 
     def _adapter_in_turn(self) -> str | None:
         """The adapter that has waited longest among those of the running sequences."""
-        adapters = dict.fromkeys(s.request.adapter for s in self.running)
-        return min(adapters, key=self._turns.__getitem__)
+        self._turns = {s.request.adapter: self._turns.get(s.request.adapter, 0) for s in self.running}
+        return min(self._turns, key=self._turns.__getitem__)
 
     def _steps(self, adapter: str | None, pace: Pace) -> list[tuple[Sequence, int]]:
         """Sequences of the adapter with the number of tokens each computes; empty when cells are short."""

@@ -56,10 +56,12 @@ class Renderer:
         size = len(template.encode("utf-8", "surrogatepass"))
         if size > TEMPLATE_LIMIT_BYTES:
             raise TemplateRejected(f"The chat template has {size} bytes; the limit is {TEMPLATE_LIMIT_BYTES}.")
+        if problem := self._child.wait_until_ready():
+            self._replace_child()
+            raise TemplateRejected(f"The process that renders chat templates did not start: it {problem}.")
         answer = self._child.ask(pack(RenderAsk(template=template, variables=list(variables))))
         if isinstance(answer, str):
-            self._child.close()
-            self._child = _Child()
+            self._replace_child()
             raise TemplateRejected(f"The chat template {answer}.", hint=_HINT)
         if answer.refused:
             raise TemplateRejected(f"The chat template does not accept this conversation: {answer.refused}")
@@ -68,6 +70,10 @@ class Renderer:
     def close(self) -> None:
         """End the child."""
         self._child.close()
+
+    def _replace_child(self) -> None:
+        self._child.close()
+        self._child = _Child()
 
 
 _HINT = "Use a model file with a sound template; this one was stopped."
@@ -87,13 +93,14 @@ class _Child:
         self._frames = Frames[RenderAnswer](RenderAnswer)
         self._is_ready = False
 
+    def wait_until_ready(self) -> str:
+        """Why it did not start; empty when it is there."""
+        started = RenderAnswer() if self._is_ready else self._read(START_LIMIT_S)
+        self._is_ready = isinstance(started, RenderAnswer)
+        return started if isinstance(started, str) else ""
+
     def ask(self, frame: bytes) -> RenderAnswer | str:
         """The answer, or what the template did wrong."""
-        if not self._is_ready:
-            started = self._read(START_LIMIT_S)
-            if isinstance(started, str):
-                raise TemplateRejected("The process that renders chat templates did not start.", reason=started)
-            self._is_ready = True
         try:
             self._write(frame)
         except BrokenPipeError:
@@ -126,7 +133,7 @@ class _Child:
                 return self._verdict()
             for answer in self._frames.feed(data):
                 return answer
-        return f"took longer than {TIME_LIMIT_S:g} s"
+        return f"took longer than {limit_s:g} s"
 
     def _verdict(self) -> str:
         """Why the child ended."""

@@ -306,9 +306,9 @@ async def test_a_long_history_is_windowed_and_grows_upwards() -> None:
             parent = sessions.append(session.id, role, f"message {number}", parent).id
         chat.open_session(session.id)
         await settle(pilot, lambda: "message 499" in screen_text(pilot))
-        assert len(chat.transcript._entries) == 60
+        assert len(chat.transcript.flow.entries) == 60
         chat.transcript.scroll_home(animate=False)
-        await settle(pilot, lambda: len(chat.transcript._entries) == 120)
+        await settle(pilot, lambda: len(chat.transcript.flow.entries) == 120)
 
 
 async def test_the_reader_who_scrolled_up_is_left_alone() -> None:

@@ -9,13 +9,13 @@ import io
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from edgellm.cli.diagnostics import Diagnostics
 from edgellm.cli.command import run
+from edgellm.cli.diagnostics import Diagnostics
 from edgellm.cli.output import Output
 from edgellm.cli.world import World
 from edgellm.errors import EdgeLLMError, ModelNotFound, SessionNotFound
@@ -234,6 +234,11 @@ class FakeJobs:
         self.kept.append(job)
         return job
 
+    def start(self, kind: str, title: str, arguments: Mapping[str, Any]) -> StoredJob:
+        job = replace(self.put(JobState.RUNNING), kind=kind, title=title, arguments=dict(arguments))
+        self.kept = [job]
+        return job
+
     def list(self, limit: int = 50) -> builtins.list[StoredJob]:
         return self.kept
 
@@ -254,7 +259,10 @@ class FakeEdge:
     def __init__(self, script: Script = ()) -> None:
         self.script = script
         self.model = "starter"
-        self.settings = SimpleNamespace(sampling=Sampling(temperature=0.5), system_prompt="")
+        self.settings = SimpleNamespace(
+            sampling=Sampling(temperature=0.5), system_prompt="", hub_endpoint="https://hub.example"
+        )
+        self.offline = False
         self.sessions = FakeSessions()
         self.models = FakeModels()
         self.jobs = FakeJobs()

@@ -60,6 +60,15 @@ def test_a_pull_into_a_pipe_says_when_it_begins(bench: Bench) -> None:
     assert json.loads(bench.out)["name"] == "starter"
 
 
+def test_a_pull_in_the_background_is_a_job(bench: Bench) -> None:
+    assert bench.run("models", "pull", "some/repo", "--background") == 0
+    [job] = bench.edge.jobs.kept
+    assert (job.kind, job.arguments["reference"], job.arguments["offline"]) == ("pull", "some/repo", False)
+    assert job.arguments["endpoint"] == "https://hub.example"
+    assert bench.out == "started  job1  Fetch some/repo\n"
+    assert "edgellm jobs follow job1" in bench.err
+
+
 def test_a_refused_pull_is_told(bench: Bench) -> None:
     bench.edge.models.failure = OfflineRefused("The network is switched off.", hint="Leave --offline out.")
     assert bench.run("--offline", "models", "pull", "some/repo") == 8
@@ -187,6 +196,7 @@ def test_settings_are_set_shown_and_taken_out(bench: Bench) -> None:
 def test_a_wrong_setting_is_refused(bench: Bench, key: str, value: str, said: str) -> None:
     assert bench.run("settings", "set", key, value) == 3
     assert said in bench.err
+    assert "EDGELLM_" not in bench.err  # the user named no variable
 
 
 def test_the_settings_file_is_below_the_home(bench: Bench, tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def test_a_log_that_cannot_be_written_is_said(bench: Bench, tmp_path: Path) -> N
         (errors.EdgeLLMError("x"), Code.OTHER),
         (FileNotFoundError(2, "No such file", "x"), Code.FILE),
         (OSError(5, "no file is named"), Code.UNEXPECTED),
+        (OSError(28, "No space left on device"), Code.FILE),
         (ValueError("x"), Code.UNEXPECTED),
     ],
 )
@@ -105,6 +106,45 @@ def test_a_reader_that_stops_reading_is_no_error() -> None:
     os.close(writing)
     assert done.returncode == Code.READER_GONE
     assert done.stderr == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", ["--help", "settings show"])
+def test_a_full_disk_behind_the_output_is_no_defect(arguments: str) -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "edgellm", *arguments.split()]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert done.returncode == Code.FILE
+    assert done.stderr == b"error: the machine refuses: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("redirected", "code", "said"),
+    [
+        ("settings path >&-", Code.FILE, "error: standard output is closed; send it to /dev/null if nobody needs it\n"),
+        ("settings path >/dev/null 2>&-", Code.DONE, ""),
+        ("settings nonsense 2>&-", Code.USAGE, ""),
+        ("settings path >/dev/null <&-", Code.DONE, ""),
+    ],
+)
+def test_closed_streams_are_no_defect(redirected: str, code: Code, said: str) -> None:
+    command = ["sh", "-c", f'exec "$0" -m edgellm {redirected}', sys.executable]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (code, said)
+
+
+def test_ctrl_c_while_the_command_is_loaded_is_quiet() -> None:
+    interrupted = (
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'click': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from edgellm.cli.main import main\n"
+        "sys.exit(main(['--help']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (Code.INTERRUPTED, b"", b"")
 
 
 def test_the_version_and_the_module_are_the_command() -> None:

@@ -157,6 +157,21 @@ def test_a_model_that_fails_to_load_tells_everybody_and_frees_its_share() -> Non
     machine.worker("b", 100)
 
 
+def test_an_unloading_that_is_interrupted_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine()
+    machine.worker("a", 100).use()
+
+    def interrupted(worker: StandIn, *, save: bool = True) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StandIn, "stop", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            machine.worker("b", 100)
+    with ThreadPoolExecutor(1) as callers:
+        assert callers.submit(machine.worker, "b", 100).result(10).config.model_path == "b"
+
+
 def test_unload_and_close_stop_workers() -> None:
     machine = Machine()
     first, second = machine.worker("a"), machine.worker("b")

@@ -213,6 +213,13 @@ def test_adapters_take_turns_a_step_each() -> None:
     assert len(plain.generated) == len(legal.generated) == 3
 
 
+def test_adapters_that_no_longer_run_are_forgotten() -> None:
+    desk = Desk()
+    for number in range(20):
+        desk.scheduler.end(desk.decode("text", adapter=f"adapter {number}"))
+    assert len(desk.scheduler._turns) == 1
+
+
 @pytest.mark.parametrize("fields", [{"tenant": "acme"}, {"adapter": "legal"}])
 def test_tenants_and_adapters_share_nothing(fields: dict[str, str]) -> None:
     desk = Desk()

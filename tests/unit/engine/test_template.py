@@ -91,6 +91,17 @@ def test_everything_ends_within_two_seconds_and_the_next_render_works(renderer: 
     assert render(renderer, "{{ messages[1].content }}") == "Hi <b>&"
 
 
+def test_a_child_that_does_not_start_is_replaced() -> None:
+    renderer = Renderer()
+    try:
+        renderer._child._process.kill()
+        with pytest.raises(TemplateRejected, match="did not start: it ended its process with code -9"):
+            render(renderer, "warm")
+        assert render(renderer, "warm") == "warm"
+    finally:
+        renderer.close()
+
+
 def test_a_refusal_of_the_template_itself_is_quoted(renderer: Renderer) -> None:
     with pytest.raises(TemplateRejected, match="Roles must alternate"):
         render(renderer, "{{ raise_exception('Roles must alternate') }}")

@@ -13,6 +13,7 @@ from edgellm_tui.turns import Phase, Turn
 WIDEST = 96
 """Cells a line of text may take; longer lines are hard to read."""
 _INDENT = Content("  ")
+_SELECTED = Content.styled("▌ ", "cursor")
 _ENDINGS: Mapping[str, str] = {
     FinishReason.LENGTH: "cut at the token limit",
     FinishReason.CANCELLED: "stopped",
@@ -22,14 +23,16 @@ _ENDINGS: Mapping[str, str] = {
 
 
 def entry_lines(turn: Turn, width: int, *, is_selected: bool = False) -> list[Content]:
-    """The lines of one turn, at most `width` cells wide, ending with an empty one."""
+    """The lines of one turn, ending with an empty one; with their mark at most `width` cells wide."""
     inner = max(min(width, WIDEST) - 4, 8)
-    if turn.role == "user":
-        body = _question(turn, inner)
-    else:
-        body = [_INDENT + line for line in _answer(turn, inner, is_selected)]
-    mark = Content.styled("▌ ", "cursor") if is_selected else _INDENT
-    return [*(mark + line for line in body), Content("")]
+    body = _question(turn, inner) if turn.role == "user" else _answer(turn, inner, is_selected)
+    return [*body, Content("")]
+
+
+def entry_mark(turn: Turn, *, is_selected: bool) -> Content:
+    """What stands left of every line of a turn but the last."""
+    mark = _SELECTED if is_selected else _INDENT
+    return mark if turn.role == "user" else mark + _INDENT
 
 
 def _question(turn: Turn, width: int) -> list[Content]:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.tree import SyntaxTreeNode
 
+_BETWEEN = Content("")
+"""The line between two blocks; always the same object, like the lines of finished blocks."""
+
 
 @lru_cache(maxsize=1)
 def _parser() -> MarkdownIt:
@@ -61,7 +64,7 @@ class MarkdownText:
         lines: list[Content] = []
         for block in (*self._settled, *self._tail):
             if lines:
-                lines.append(Content(""))
+                lines.append(_BETWEEN)
             lines.extend(block.at(width))
         return lines
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.cache import LRUCache
-from textual.content import Content
+from textual.content import Content, Span
 from textual.css.styles import RulesMap
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
@@ -21,21 +20,15 @@ from textual.timer import Timer
 from textual.visual import RenderOptions
 
 from edgellm_tui.commands import bindings
-from edgellm_tui.render.entry import WIDEST, entry_lines
+from edgellm_tui.render.entry import WIDEST
 from edgellm_tui.render.styles import resolver
 from edgellm_tui.turns import Turn
+from edgellm_tui.widgets.flow import Flow
 
-FRAMES_PER_S = 20
-"""Repaints a second while an answer streams: enough to look smooth, cheap enough to leave the cores to the model."""
-SHOWN_AT_FIRST = 60
-"""Turns laid out when a conversation opens; earlier ones follow when the reader scrolls up to them."""
-
-
-@dataclass(slots=True)
-class _Entry:
-    turn: Turn
-    drawn: tuple[int, int, bool] = (-1, -1, False)
-    lines: list[Content] = field(default_factory=list)
+FRAME_S = 1 / 12
+"""Time between two repaints while an answer streams: reads as smooth, and leaves the cores to the model."""
+LAYOUT_SHARE = 0.1
+"""Share of a core that laying out may take; a text that is slow to lay out is drawn less often."""
 
 
 class Transcript(ScrollView, can_focus=True):
@@ -50,23 +43,14 @@ class Transcript(ScrollView, can_focus=True):
             super().__init__()
             self.action = action
 
-    class Reached(Message):
-        """The reader moved to another turn."""
-
-        def __init__(self, turn: Turn | None) -> None:
-            super().__init__()
-            self.turn = turn
-
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._turns: list[Turn] = []
-        self._entries: list[_Entry] = []
-        self._hidden = 0
-        self._starts: list[int] = []
+        self.flow = Flow()
         self._greeting: Sequence[Content] = ()
-        self._strips: LRUCache[tuple[int, int, int, int, bool], Strip] = LRUCache(512)
+        self._strips: LRUCache[tuple[str, tuple[Span, ...], int], Strip] = LRUCache(512)
         self._resolve: Callable[[str | Style], Style] | None = None
         self._frame: Timer | None = None
+        self._next_frame_at = 0.0
         self._selected: int | None = None
         self._follows = True
 
@@ -74,15 +58,10 @@ class Transcript(ScrollView, can_focus=True):
 
     def show(self, turns: Sequence[Turn], greeting: Sequence[Content] = ()) -> None:
         """Replace the conversation; the same turns again mean some were added or changed."""
-        known = {id(entry.turn): entry for entry in self._entries}
-        self._turns = list(turns)
         self._greeting = greeting
-        if not any(id(turn) in known for turn in turns):
-            self._hidden = max(0, len(turns) - SHOWN_AT_FIRST)
-        self._hidden = min(self._hidden, len(turns))
-        self._entries = [known.get(id(turn)) or _Entry(turn) for turn in self._turns[self._hidden :]]
+        self.flow.show(turns)
         if self._selected is not None and self._selected >= len(turns):
-            self._select(None)
+            self._selected = None
         self._lay_out()
 
     def follow(self) -> None:
@@ -93,37 +72,51 @@ class Transcript(ScrollView, can_focus=True):
     def changed(self) -> None:
         """Some turn changed: draw it within a frame's time."""
         if self._frame is None:
-            self._frame = self.set_timer(1 / FRAMES_PER_S, self._draw_frame)
+            self._frame = self.set_timer(max(self._next_frame_at - time.monotonic(), 0.001), self._draw_frame)
 
     def _draw_frame(self) -> None:
+        """Draw the lines that changed; without Textual's layout, for the widget itself keeps its size."""
         self._frame = None
-        self._lay_out()
+        width, began = self._text_width, time.thread_time()
+        if not width:
+            return
+        changed = self.flow.lay_out(width, self.selected)
+        if self.flow.height != self.virtual_size.height:
+            self.set_reactive(Transcript.virtual_size, Size(width, self.flow.height))
+            self.vertical_scrollbar.window_virtual_size = self.flow.height
+        if self._follows:
+            self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
+        self._repaint(changed)
+        used_s = time.thread_time() - began
+        self._next_frame_at = time.monotonic() + max(FRAME_S, used_s / LAYOUT_SHARE)
+
+    def _repaint(self, lines: range) -> None:
+        top = self.scroll_offset.y
+        first, last = max(lines.start - top, 0), min(lines.stop - top, self.size.height)
+        if first < last:
+            self.refresh(Region(0, first, self.size.width, last - first))
 
     # Layout
 
+    @property
+    def _text_width(self) -> int:
+        return self.scrollable_content_region.width or self.size.width
+
     def _lay_out(self) -> None:
-        width = self.scrollable_content_region.width or self.size.width
+        width = self._text_width
         if not width:
             return
-        shown = self._selected_key
-        self._starts = []
-        y = len(self._above(width))
-        for entry in self._entries:
-            self._starts.append(y)
-            wanted = (entry.turn.version, width, entry.turn.key == shown)
-            if entry.drawn != wanted:
-                entry.lines = entry_lines(entry.turn, width, is_selected=wanted[2])
-                entry.drawn = wanted
-            y += len(entry.lines)
-        self.virtual_size = Size(width, y)
+        self.flow.above = self._above(width)
+        self.flow.lay_out(width, self.selected)
+        self.virtual_size = Size(width, self.flow.height)
         if self._follows:
             self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
         self.refresh()
 
     def _above(self, width: int) -> Sequence[Content]:
-        if self._hidden:
-            return (Content.styled(f"  ↑ {self._hidden} earlier messages", "dim"), Content(""))
-        if not self._turns:
+        if self.flow.hidden:
+            return (Content.styled(f"  ↑ {self.flow.hidden} earlier messages", "dim"), Content(""))
+        if not self.flow.turns:
             return [part for line in self._greeting for part in line.wrap(max(width - 4, 8))]
         return (Content(""),)
 
@@ -139,31 +132,19 @@ class Transcript(ScrollView, can_focus=True):
 
     # Drawing
 
-    def _line(self, y: int) -> tuple[Content, tuple[int, int, int, bool]]:
-        above = self._above(self.size.width)
-        if y < len(above) or not self._starts:
-            return (above[y] if y < len(above) else Content("")), (0, 0, y, False)
-        index = bisect_right(self._starts, y) - 1
-        entry = self._entries[index]
-        row = y - self._starts[index]
-        line = entry.lines[row] if row < len(entry.lines) else Content("")
-        return line, (entry.turn.key, entry.drawn[0], row, entry.drawn[2])
-
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""
         width = self.size.width
-        line_number = self.scroll_offset.y + y
-        if line_number >= self.virtual_size.height:
+        number = self.scroll_offset.y + y
+        if number >= self.virtual_size.height:
             return Strip.blank(width, self.visual_style.rich_style)
-        line, name = self._line(line_number)
-        selection = self.text_selection
-        key = (*name[:3], width, name[3])
-        strip = None if selection or not name[0] else self._strips.get(key)
-        if strip is None:
-            strip = self._strip(line, line_number, width, selection)
-            if not selection:
-                self._strips[key] = strip
-        return strip.apply_offsets(0, line_number)
+        line, selection = self.flow.line(number), self.text_selection
+        if selection is not None:
+            return self._strip(line, number, width, selection).apply_offsets(0, number)
+        name = (line.plain, tuple(line.spans), width)
+        if (strip := self._strips.get(name)) is None:
+            strip = self._strips[name] = self._strip(line, number, width, None)
+        return strip.apply_offsets(0, number)
 
     def _strip(self, line: Content, y: int, width: int, selection: Selection | None) -> Strip:
         if self._resolve is None:
@@ -184,7 +165,7 @@ class Transcript(ScrollView, can_focus=True):
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The text under the mouse selection."""
         margin = " " * max(0, (self.size.width - WIDEST) // 2)
-        lines = [self._line(y)[0].plain for y in range(self.virtual_size.height)]
+        lines = [self.flow.line(y).plain for y in range(self.virtual_size.height)]
         return selection.extract("\n".join(margin + line for line in lines)), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:  # noqa: ARG002
@@ -200,43 +181,32 @@ class Transcript(ScrollView, can_focus=True):
             self._follows = False
         if new_value >= self.max_scroll_y:
             self._follows = True
-        if new_value <= 0 and self._hidden and not self._follows:
+        if new_value <= 0 and self.flow.hidden and not self._follows:
             self.call_later(self._show_earlier)
 
     def _show_earlier(self) -> None:
         before = self.virtual_size.height
-        first = max(0, self._hidden - SHOWN_AT_FIRST)
-        self._entries[:0] = [_Entry(turn) for turn in self._turns[first : self._hidden]]
-        self._hidden = first
+        self.flow.show_earlier()
         self._lay_out()
         self.scroll_to(y=self.scroll_offset.y + self.virtual_size.height - before, animate=False)
 
     @property
     def selected(self) -> Turn | None:
         """The turn that single keys act on, if the reader chose one."""
-        return self._turns[self._selected] if self._selected is not None else None
-
-    @property
-    def _selected_key(self) -> int | None:
-        return self.selected.key if self.selected else None
-
-    def _select(self, index: int | None) -> None:
-        self._selected = index
-        self._lay_out()
-        self.post_message(self.Reached(self.selected))
+        return self.flow.turns[self._selected] if self._selected is not None else None
 
     def select(self, turn: Turn) -> None:
         """Move to a turn."""
-        if turn in self._turns:
-            self._move_to(self._turns.index(turn))
+        if turn in self.flow.turns:
+            self._move_to(self.flow.turns.index(turn))
 
     def _move_to(self, index: int) -> None:
-        while index < self._hidden:
+        while index < self.flow.hidden:
             self._show_earlier()
         self._follows = False
-        self._select(index)
-        entry = index - self._hidden
-        top, height = self._starts[entry], len(self._entries[entry].lines)
+        self._selected = index
+        self._lay_out()
+        top, height = self.flow.extent(index)
         view = self.scrollable_content_region.height
         if top < self.scroll_offset.y or height >= view:
             self.scroll_to(y=max(top - 1, 0), animate=False)
@@ -249,19 +219,19 @@ class Transcript(ScrollView, can_focus=True):
 
     def action_previous(self) -> None:
         """Move to the turn above."""
-        if self._turns:
-            index = len(self._turns) if self._selected is None else self._selected
+        if self.flow.turns:
+            index = len(self.flow.turns) if self._selected is None else self._selected
             self._move_to(max(index - 1, 0))
 
     def action_next(self) -> None:
         """Move to the turn below."""
-        if self._turns and self._selected is not None:
-            self._move_to(min(self._selected + 1, len(self._turns) - 1))
+        if self.flow.turns and self._selected is not None:
+            self._move_to(min(self._selected + 1, len(self.flow.turns) - 1))
 
     def on_focus(self) -> None:
         """Keys act on the newest turn first."""
-        if self._selected is None and self._turns:
-            self._move_to(len(self._turns) - 1)
+        if self._selected is None and self.flow.turns:
+            self._move_to(len(self.flow.turns) - 1)
 
     def on_blur(self) -> None:
         """No turn is chosen any more."""
