@@ -13,7 +13,6 @@ from benchmarks.arms.base import ArmFailed
 from benchmarks.clients import WrongWork
 from benchmarks.report import Report, Target
 from benchmarks.terminal import LIMIT_S, READY, Terminal
-from benchmarks.texts import Texts
 from edgellm import EdgeLLM, Sampling
 from edgellm.store import StoredMessage
 
@@ -26,7 +25,7 @@ COLUMNS, ROWS = 120, 40
 POLL_S = 0.5
 
 
-def run(options: harness.Options, _texts: Texts) -> Report:
+def run(options: harness.Options) -> Report:
     """One answer is streamed to the screen, the same one through the SDK. Raises: MachineBusy, ArmFailed, WrongWork."""
     tokens = 24 if options.is_trial else 384
     with tempfile.TemporaryDirectory() as folder:
@@ -87,4 +86,4 @@ def _decode(answer: StoredMessage, tokens: int) -> Mapping[str, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(harness.main(run))
+    sys.exit(harness.main_without_texts(run))

@@ -63,7 +63,7 @@ def home_from(environment: Mapping[str, str]) -> Home:
     """
     root = environment.get("EDGELLM_HOME")
     if root:
-        base = Path(root).expanduser().absolute()
+        base = Path(os.path.expanduser(root)).absolute()  # Path's own raises for an unknown user
         return Home(data=base / "data", cache=base / "cache", config=base / "config")
     from platformdirs import PlatformDirs  # deferred: not needed when EDGELLM_HOME is set
 

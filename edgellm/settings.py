@@ -7,6 +7,7 @@ The file is TOML (`Home.settings`). A key `sampling.top_p` stands in table `[sam
 from __future__ import annotations
 
 import ast
+import errno
 import functools
 import inspect
 import itertools
@@ -23,7 +24,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from edgellm.errors import InvalidSettings
+from edgellm.errors import DiskFull, InvalidSettings
 from edgellm.paths import Home, write_private
 from edgellm.toml_edit import CannotEdit, with_value
 from edgellm.types import Sampling
@@ -111,7 +112,7 @@ def save_setting(home: Home, key: str, value: Any) -> None:
     """Write one value into the user's file; everything else in it, comments included, stays.
 
     One entry of a table is a key too (`prompts.Translator`). A value of None removes the key.
-    Raises: InvalidSettings.
+    Raises: InvalidSettings, DiskFull.
     """
     path = home.settings
     _from_file(path)  # a file with an error is not written to
@@ -129,6 +130,8 @@ def save_setting(home: Home, key: str, value: Any) -> None:
         write_private(path, edited.encode())
     except OSError as error:
         message = f"The settings file {path} cannot be written: {error.strerror}."
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(message, hint="Free some space, then try again.", path=str(path)) from error
         raise InvalidSettings(message, field=key, source=str(path)) from error
 
 

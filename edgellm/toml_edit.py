@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_STATEMENT = re.compile(r"^\s*(?P<key>[^\s#=\[][^=]*?)\s*=")
+_STATEMENT = re.compile(r"""^\s*(?P<key>(?![\s#=\[])(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^"'=])+?)\s*=""")
 
 
 class CannotEdit(ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -139,7 +140,7 @@ class LineChat:
         elif not target:
             self._world.err.note("Name a file: /save rivers.md")
         else:
-            path = export_to(self._edge, self._talk.session_id, Path(target).expanduser())
+            path = export_to(self._edge, self._talk.session_id, Path(os.path.expanduser(target)))
             self._world.err.note(f"written to {path}")
 
     def bye(self, _: str) -> None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from edgellm.sdk.facade import EdgeLLM
     from edgellm.sdk.stream import ReplyStream
 
+SCHEMA_LIMIT_BYTES = 64 * 1024
+"""A longer schema is refused by the engine, too."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatOptions:
@@ -99,12 +102,16 @@ class Talk:
 
 
 def read_schema(path: Path) -> Constraint:
-    """The constraint in a JSON schema file. Raises: InvalidSchema."""
+    """The constraint in a JSON schema file. Raises: InvalidSchema, OSError."""
     import json
 
-    content = path.read_bytes()
+    with path.open("rb") as file:
+        content = file.read(SCHEMA_LIMIT_BYTES + 1)
+    if len(content) > SCHEMA_LIMIT_BYTES:
+        raise InvalidSchema(f"{str(path)!r} holds more than {SCHEMA_LIMIT_BYTES // 1024} KiB.", field="schema")
     try:
-        json.loads(content)
+        text = content.decode("utf-8-sig")
+        json.loads(text)
     except UnicodeDecodeError as error:
         raise InvalidSchema(f"{str(path)!r} is not UTF-8 text: byte {error.start}.", field="schema") from None
     except json.JSONDecodeError as error:
@@ -113,4 +120,6 @@ def read_schema(path: Path) -> Constraint:
             hint='The file must hold one JSON schema, such as {"type": "object"}.',
             field="schema",
         ) from None
-    return Constraint(kind="json_schema", text=content.decode())
+    except (ValueError, RecursionError) as error:
+        raise InvalidSchema(f"{str(path)!r} goes beyond what JSON readers take: {error}.", field="schema") from None
+    return Constraint(kind="json_schema", text=text)

@@ -174,7 +174,7 @@ class Library:
         return self.folder / f"{checked_name(name)}.json"
 
     def _read(self, name: str) -> InstalledModel | None:
-        """The model of this name, if file and manifest exist and agree about the size."""
+        """The model of this name, if file and manifest exist; whether they agree is for `verify` to say."""
         if not is_name(name):
             return None
         path, manifest_path = self.path_of(name), self._manifest_path(name)
@@ -241,7 +241,7 @@ def check_space(folder: Path, needed_bytes: int) -> None:
 def _by_path(text: str) -> InstalledModel | None:
     if not text.endswith(".gguf") or "\0" in text:
         return None
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))  # Path's own raises for an unknown user
     try:
         if not path.is_file():
             return None

@@ -34,7 +34,7 @@ MAX_REDIRECTS = 5
 MAX_PAUSE_S = 60.0
 """A longer Retry-After is an error instead of a wait."""
 CHUNK_BYTES = 256 * 1024
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 
 
 class _Interrupted(Exception):
@@ -147,11 +147,24 @@ def _response(client: httpx2.Client, url: str, start: int, access: Access) -> It
             if not response.has_redirect_location:
                 yield response
                 return
-            target = urljoin(url, response.headers["Location"])
-        if urlsplit(target).scheme not in _schemes_after(url):
-            raise DownloadError(f"The hub redirects from {_shown(url)!r} to {_shown(target)!r}, which is not safe.")
+            target = _target(url, response.headers["Location"])
         url = target
     raise DownloadError(f"The hub redirects more than {MAX_REDIRECTS} times, last to {_shown(url)!r}.")
+
+
+def _target(url: str, location: str) -> str:
+    """Where a redirect leads. Raises: DownloadError when that is no address, or a less safe one."""
+    import httpx2
+
+    try:
+        target = urljoin(url, location)
+        httpx2.URL(target)
+        is_safe = urlsplit(target).scheme in _schemes_after(url) and _origin(target)[1] is not None
+    except (ValueError, httpx2.InvalidURL):
+        raise DownloadError(f"The hub redirects from {_shown(url)!r} to {location[:200]!r}: no address.") from None
+    if not is_safe:
+        raise DownloadError(f"The hub redirects from {_shown(url)!r} to {_shown(target)!r}, which is not safe.")
+    return target
 
 
 def _check_status(response: httpx2.Response, part: _Part, remote: RemoteFile) -> None:
@@ -175,7 +188,7 @@ def _check_status(response: httpx2.Response, part: _Part, remote: RemoteFile) ->
 
 def _retry_after(response: httpx2.Response) -> float | None:
     value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else None
+    return float(value) if re.fullmatch(r"[0-9]{1,18}", value) else None
 
 
 def _check_hash(part: _Part, remote: RemoteFile, path: Path) -> None:

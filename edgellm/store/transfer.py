@@ -20,6 +20,8 @@ from edgellm.store.rows import insert_message, insert_session
 
 FORMAT = "edgellm.session"
 VERSION = 1
+END_OF_TIME_S = 253_402_214_400
+"""The last day of the year 9999: what a calendar can show in every time zone."""
 _NAMES = {"system": "System", "user": "You", "assistant": "Model", "tool": "Tool"}
 
 
@@ -64,8 +66,15 @@ def from_json_text(text: str) -> tuple[Session, list[StoredMessage]]:
         raise _invalid(str(error)) from error
     if (file.format, file.version) != (FORMAT, VERSION):
         raise _invalid(f"its format is {file.format!r}, version {file.version}")
+    for moment_s in (file.session.created_at, file.session.updated_at, *(item.created_at for item in file.messages)):
+        if not 0 <= moment_s < END_OF_TIME_S:
+            raise _invalid(f"{moment_s} is no time")
     known: set[str] = set()
+    if not file.session.id:
+        raise _invalid("its session has no id")
     for message in file.messages:
+        if not message.id:
+            raise _invalid("a message has no id")
         if message.session_id != file.session.id:
             raise _invalid(f"message {message.id!r} belongs to session {message.session_id!r}")
         if message.id in known:
@@ -80,7 +89,7 @@ def from_json_text(text: str) -> tuple[Session, list[StoredMessage]]:
 
 def _invalid(reason: str) -> InvalidInput:
     message = f"This is no exported EdgeLLM session: {reason}."
-    return InvalidInput(message, hint="Export one with: edgellm sessions export ID --format json", field="text")
+    return InvalidInput(message, hint="Export one with: edgellm sessions export ID --json", field="text")
 
 
 def insert(execute: Execute, session: Session, messages: Sequence[StoredMessage]) -> str:

@@ -12,6 +12,7 @@ from edgellm.engine.backend import Backend
 from edgellm.engine.config import EngineConfig
 from edgellm.engine.fake import FakeBackend
 from tests.live.starter import starter_path
+from tests.live.tiny_models import write_dense
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Kind:
 
     def config(self, *, slow: bool = False, **fields: Any) -> EngineConfig:
         path = starter_path() if self.name == "llama.cpp" else f"fake:{'prefill_token_s=0.01' if slow else ''}"
-        defaults = {"context_tokens": 512, "max_running": 4, "max_parked": 4, "threads": 1}
-        return EngineConfig(model_path=path, **{**defaults, **fields})
+        defaults = {"model_path": path, "context_tokens": 512, "max_running": 4, "max_parked": 4, "threads": 1}
+        return EngineConfig(**{**defaults, **fields})
 
     def open(self, config: EngineConfig) -> Backend:
         if self.name == "fake":
@@ -57,3 +58,13 @@ def backend(opened: Backend) -> Iterator[Backend]:
     yield opened
     for sequence in range(opened.info.max_sequences):
         opened.trim(sequence, 0)
+
+
+@pytest.fixture
+def small(kind: Kind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    """A backend whose cache is filled in no time; its model knows tokens 0 to 95 at least."""
+    is_llama = kind.name == "llama.cpp"
+    path = write_dense(tmp_path_factory.mktemp("dense") / "model.gguf") if is_llama else "fake:"
+    backend = kind.open(kind.config(model_path=path))
+    yield backend
+    backend.close()

@@ -200,24 +200,23 @@ def test_wrong_sampling_is_refused(backend: Backend, sampling: Sampling) -> None
         backend.open_sampler(sampling, 0, None, [1])
 
 
-def test_a_full_cache_refuses_the_step_and_keeps_what_it_has(backend: Backend, prompt: list[int]) -> None:
-    cells = backend.info.context_tokens
+def test_a_full_cache_refuses_the_step_and_keeps_what_it_has(small: Backend) -> None:
+    cells, prompt = small.info.context_tokens, [*range(60, 80)]
     half = (prompt * cells)[: cells // 2]
-    backend.run([Span(0, 0, half, False)], None)
-    backend.run([Span(1, 0, half[:-8], False)], None)
+    small.run([Span(0, 0, half, False)], None)
+    small.run([Span(1, 0, half[:-8], False)], None)
     with pytest.raises(OutOfCells):
-        backend.run([Span(2, 0, prompt + prompt, True)], None)
-    backend.trim(1, 0)
-    assert greedy(backend, 2, 0, prompt) == greedy(backend, 3, 0, prompt)
+        small.run([Span(2, 0, prompt, True)], None)
+    small.trim(1, 0)
+    assert greedy(small, 2, 0, prompt) == greedy(small, 3, 0, prompt)
 
 
-def test_cells_are_shared_not_copied(backend: Backend, prompt: list[int]) -> None:
-    cells = backend.info.context_tokens
-    half = (prompt * cells)[: cells // 2]
-    backend.run([Span(0, 0, half, False)], None)
+def test_cells_are_shared_not_copied(small: Backend) -> None:
+    half = [60] * (small.info.context_tokens // 2)
+    small.run([Span(0, 0, half, False)], None)
     for target in range(1, 5):
-        backend.share(0, target, len(half))
-    backend.run([Span(1, len(half), half[:-4], False)], None)
+        small.share(0, target, len(half))
+    small.run([Span(1, len(half), half[:-4], False)], None)
 
 
 def test_abort_ends_a_step_without_a_trace(kind: Kind) -> None:

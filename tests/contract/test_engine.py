@@ -140,10 +140,34 @@ def test_several_answers_to_one_prompt(visit: Visit) -> None:
     assert visit.text(again) == answers[1]
 
 
-def test_a_constraint_is_kept(visit: Visit) -> None:
+def test_texts_in_host_memory_come_back_for_their_own_tenant_only(backend: Backend, config: EngineConfig) -> None:
+    questions = [SYSTEM + "What is a loom?", SYSTEM + "Why steam?"]
+    expected = [alone(backend, config, question) for question in questions]
+    visit = Visit(backend, replace(config, max_parked=0))
+    assert visit.ask(questions[0], tenant="acme") == expected[0]
+    one_text_bytes = visit.engine.metrics().host_cache_bytes
+    assert one_text_bytes > 0
+    assert visit.ask(questions[1], tenant="umbrella") == expected[1]
+    assert visit.finished(1).usage.cached_tokens == 0
+    assert visit.ask(questions[1], tenant="acme") == expected[1]
+    assert visit.finished(2).usage.cached_tokens > 0.7 * visit.finished(2).usage.prompt_tokens
+    assert visit.engine.metrics().host_hits == 1
+    small = Visit(backend, replace(config, max_parked=0, host_cache_bytes=one_text_bytes * 3 // 2))
+    for tenant in ("acme", "umbrella"):
+        small.ask(questions[0], tenant=tenant)
+        assert 0 < small.engine.metrics().host_cache_bytes <= one_text_bytes * 3 // 2
+
+
+def test_a_constraint_is_kept_in_every_answer_and_stop_strings_end_each(visit: Visit) -> None:
     constraint = Constraint(kind="json_schema", text=json.dumps({"enum": ["loom", "clock"]}))
-    text = visit.ask("A machine as JSON: ", most_tokens=30, constraint=constraint)
-    assert json.loads(text) in ("loom", "clock")
+    sampling = Sampling(temperature=1.5, seed=1, n=3, max_tokens=30)
+    whole = visit.submit("A machine as JSON: ", sampling=sampling, constraint=constraint)
+    cut = visit.submit("A machine as JSON: ", sampling=replace(sampling, stop=("o",)), constraint=constraint)
+    visit.settle()
+    answers = [visit.text(whole, index) for index in range(3)]
+    assert {json.loads(answer) for answer in answers} <= {"loom", "clock"}
+    assert [visit.text(cut, index) for index in range(3)] == [answer.partition("o")[0] for answer in answers]
+    assert {choice.finish_reason for choice in visit.finished(cut).choices} == {FinishReason.STOP}
 
 
 def test_a_stop_string_ends_the_answer(visit: Visit) -> None:

@@ -12,6 +12,7 @@ from edgellm.engine.config import EngineConfig
 from edgellm.engine.llama.backend import LlamaBackend
 from edgellm.errors import InvalidInput
 from tests.live.starter import GREEDY, starter_path, write
+from tests.live.tiny_models import write_dense
 
 pytestmark = pytest.mark.live
 
@@ -21,7 +22,7 @@ COUNT = 12
 
 
 @pytest.fixture(scope="module", params=["f16", "q8_0"])
-def backend(request: pytest.FixtureRequest) -> Iterator[LlamaBackend]:
+def opened(request: pytest.FixtureRequest) -> Iterator[LlamaBackend]:
     opened = LlamaBackend(
         EngineConfig(model_path=starter_path(), context_tokens=256, threads=1, max_parked=4, kv_type=request.param)
     )
@@ -29,11 +30,23 @@ def backend(request: pytest.FixtureRequest) -> Iterator[LlamaBackend]:
     opened.close()
 
 
-@pytest.fixture(autouse=True)
-def empty(backend: LlamaBackend) -> Iterator[None]:
-    yield
-    for sequence in range(backend.info.max_sequences):
-        backend.trim(sequence, 0)
+@pytest.fixture
+def backend(opened: LlamaBackend) -> Iterator[LlamaBackend]:
+    """The starter with empty memory."""
+    yield opened
+    for sequence in range(opened.info.max_sequences):
+        opened.trim(sequence, 0)
+
+
+@pytest.fixture(params=["f16", "q8_0"])
+def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaBackend]:
+    """A random model that fills its 256 cells in no time; token ids up to 95."""
+    path = write_dense(tmp_path_factory.mktemp("dense") / "model.gguf")
+    opened = LlamaBackend(
+        EngineConfig(model_path=path, context_tokens=256, threads=1, max_parked=1, kv_type=request.param)
+    )
+    yield opened
+    opened.close()
 
 
 def tokens_of(backend: LlamaBackend, text: str) -> list[int]:
@@ -66,8 +79,8 @@ def test_shared_prefixes_give_the_same_text(backend: LlamaBackend) -> None:
     assert found == expected
 
 
-def test_sharing_uses_no_cells(backend: LlamaBackend) -> None:
-    filler = tokens_of(backend, "word " * 256)[:200]
+def test_sharing_uses_no_cells(small: LlamaBackend) -> None:
+    backend, filler = small, [7] * 200
     backend.run([Span(0, 0, filler, False)], None)
     backend.share(0, 1, 200)
     backend.share(0, 2, 150)
@@ -133,8 +146,8 @@ def test_damaged_and_foreign_states_are_refused(backend: LlamaBackend) -> None:
     backend.restore(1, state)
 
 
-def test_restoring_without_room_changes_nothing(backend: LlamaBackend) -> None:
-    filler = tokens_of(backend, "word " * 256)[:150]
+def test_restoring_without_room_changes_nothing(small: LlamaBackend) -> None:
+    backend, filler = small, [7] * 150
     backend.run([Span(0, 0, filler, False)], None)
     state = backend.save(0)
     with pytest.raises(OutOfCells):

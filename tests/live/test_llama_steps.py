@@ -16,6 +16,7 @@ from edgellm.engine.llama.backend import LlamaBackend
 from edgellm.engine.llama.library import lib
 from edgellm.errors import InvalidInput, ModelLoadFailed
 from tests.live.starter import GREEDY, chat_prompt, open_writer, starter_path, write, write_together
+from tests.live.tiny_models import write_dense
 
 pytestmark = pytest.mark.live
 
@@ -65,10 +66,10 @@ def reference(prompts: list[list[int]], count: int) -> list[list[int]]:
 
 
 def test_greedy_tokens_equal_the_reference_alone_and_together(backend: LlamaBackend) -> None:
-    alone = [write(backend, prompt, count=24).tokens for prompt in PROMPTS]
+    alone = [write(backend, prompt, count=12).tokens for prompt in PROMPTS]
     writers = [open_writer(backend, prompt, sequence=index) for index, prompt in enumerate(PROMPTS)]
-    write_together(backend, writers, 24)
-    expected = reference([list(writer.prompt) for writer in writers], 24)
+    write_together(backend, writers, 12)
+    expected = reference([list(writer.prompt) for writer in writers], 12)
     for writer in writers:
         writer.finish()
     assert alone == expected
@@ -123,8 +124,10 @@ def test_abort_between_steps_does_nothing(backend: LlamaBackend) -> None:
     assert write(backend, PROMPTS[0], count=2).tokens
 
 
-def test_out_of_cells_changes_nothing(backend: LlamaBackend) -> None:
-    filler = backend.tokenize("word " * 256, parse_special=False, add_bos=True)[:250]
+def test_out_of_cells_changes_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = write_dense(tmp_path_factory.mktemp("dense") / "model.gguf")
+    backend = LlamaBackend(EngineConfig(model_path=path, context_tokens=512, threads=1, max_parked=4))
+    filler = [7] * 250
     backend.run([Span(0, 0, filler, False)], None)
     backend.run([Span(1, 0, filler, False)], None)
     with pytest.raises(OutOfCells):
@@ -136,6 +139,7 @@ def test_out_of_cells_changes_nothing(backend: LlamaBackend) -> None:
     backend.trim(1, 0)
     backend.run([Span(2, 12, filler[:100], False)], None)
     assert positions(backend, 2) == 112
+    backend.close()
 
 
 def test_misuse_is_refused_before_it_reaches_llama_cpp(backend: LlamaBackend) -> None:
@@ -173,7 +177,8 @@ def test_a_file_that_is_no_model_is_a_reason(tmp_path_factory: pytest.TempPathFa
 
 def test_progress_runs_from_zero_to_one_and_close_may_be_repeated() -> None:
     seen: list[float] = []
-    opened = LlamaBackend(EngineConfig(model_path=starter_path(), context_tokens=256, max_parked=1), seen.append)
+    config = EngineConfig(model_path=starter_path(), context_tokens=256, max_parked=1, threads=1)
+    opened = LlamaBackend(config, seen.append)
     opened.close()
     opened.close()
     assert seen == sorted(seen)

@@ -1,4 +1,4 @@
-"""Tiny random models without a vocabulary: sliding-window attention (Gemma 3) and recurrent memory (Mamba)."""
+"""Tiny random models without a vocabulary: plain attention (Llama), a sliding window (Gemma 3), a state (Mamba)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,17 @@ KERNEL, STATE, RANK = 4, 16, 4
 Shapes = Mapping[str, tuple[int, ...]]
 """Tensor names and shapes, fastest dimension first."""
 
+DENSE_LAYER: Shapes = {
+    "attn_norm.weight": (WIDTH,),
+    "attn_q.weight": (WIDTH, HEADS * HEAD),
+    "attn_k.weight": (WIDTH, HEAD),
+    "attn_v.weight": (WIDTH, HEAD),
+    "attn_output.weight": (HEADS * HEAD, WIDTH),
+    "ffn_norm.weight": (WIDTH,),
+    "ffn_gate.weight": (WIDTH, INNER),
+    "ffn_up.weight": (WIDTH, INNER),
+    "ffn_down.weight": (INNER, WIDTH),
+}
 WINDOWED_LAYER: Shapes = {
     "attn_norm.weight": (WIDTH,),
     "attn_q.weight": (WIDTH, HEADS * HEAD),
@@ -44,6 +55,15 @@ RECURRENT_LAYER: Shapes = {
     "ssm_d": (INNER,),
     "ssm_out.weight": (INNER, WIDTH),
 }
+
+
+def write_dense(path: Path) -> str:
+    """A model whose layers see everything. Returns: its path."""
+    sizes = {
+        "attention.head_count": HEADS, "attention.head_count_kv": 1, "attention.key_length": HEAD,
+        "attention.value_length": HEAD, "rope.dimension_count": HEAD,
+    }  # fmt: skip
+    return _write(path, "llama", sizes, DENSE_LAYER)
 
 
 def write_windowed(path: Path) -> str:

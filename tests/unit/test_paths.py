@@ -109,3 +109,7 @@ def test_a_link_in_the_place_of_the_temporary_file_is_not_followed(tmp_path: Pat
     with pytest.raises(OSError, match="symbolic"):
         write_private(tmp_path / "file", b"x")
     assert victim.read_bytes() == b"precious"
+
+
+def test_the_home_of_an_unknown_user_is_only_a_name() -> None:
+    assert home_from({"EDGELLM_HOME": "~nobody-here/x"}).data.parts[-3:] == ("~nobody-here", "x", "data")

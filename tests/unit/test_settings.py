@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edgellm.errors import InvalidSettings
+from edgellm.errors import DiskFull, InvalidSettings
 from edgellm.paths import Home, home_from
 from edgellm.settings import Settings, describe, field_help, load_settings, save_setting
 from edgellm.types import Sampling
@@ -22,6 +23,18 @@ def home(tmp_path: Path) -> Home:
 def write(home: Home, text: str) -> None:
     home.config.mkdir(parents=True, exist_ok=True)
     home.settings.write_text(text, encoding="utf-8")
+
+
+def test_a_full_disk_keeps_the_old_file(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(home, "threads = 2\n")
+
+    def refuse(path: Path, _content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("edgellm.settings.write_private", refuse)
+    with pytest.raises(DiskFull, match="No space left"):
+        save_setting(home, "threads", 3)
+    assert load_settings(home, {}).threads == 2
 
 
 def test_nothing_set_gives_the_defaults_and_creates_nothing(home: Home, tmp_path: Path) -> None:

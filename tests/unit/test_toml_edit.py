@@ -42,8 +42,8 @@ def test_only_the_statement_changes() -> None:
     assert with_value(text, ("a",), 1) == text
 
 
-@pytest.mark.parametrize("odd", ["\x85", "\u2028", "a\x85 = 1"])
-def test_only_a_newline_ends_a_line(odd: str) -> None:
+@pytest.mark.parametrize("odd", ["\x85", "\u2028", "a = 1", "a\" = '"])
+def test_odd_names_are_changed_again(odd: str) -> None:
     text = with_value(with_value("", ("t", odd), odd), ("t", odd), 2)
     assert tomllib.loads(text) == {"t": {odd: 2}}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +20,11 @@ ROOT = ""
 """Parent of a conversation's first message, where a branch may begin."""
 PREFILL_WORTH_SHOWING = 256
 """Prompt tokens from which on reading the prompt is shown as progress."""
-
+PAUSE_S = 0.06
+"""After an event that had to be waited for, so that the next ones are taken together: waking up for every token takes
+time from the model."""
+WAITED_S = 0.002
+"""An event that comes later than this after the one before was waited for; what has gathered comes at once."""
 
 if TYPE_CHECKING:
     from edgellm.store.records import Rating, Session, StoredMessage
@@ -178,9 +184,13 @@ class Conversation:
         self._stream = stream = await self._open_stream(ask)
         if ask.is_stopped:
             stream.cancel()
+        noted_at = time.monotonic()
         async for event in stream:
             self._note(ask.answer, event)
             self._changed(False)
+            if time.monotonic() - noted_at > WAITED_S:
+                await asyncio.sleep(PAUSE_S)
+            noted_at = time.monotonic()
         reply = stream.reply
         ask.answer.finish_reason = reply.finish_reason
         ask.answer.usage, ask.answer.timings = reply.usage, reply.timings

@@ -101,6 +101,11 @@ class Terminal:
         time.sleep(0.3)
         self.send("\x03")
 
+    def leave(self) -> None:
+        """Press Ctrl+D at the cursor: before it is there, nobody reads the key."""
+        self.expect("> ")
+        self.send("\x04")
+
     def expect(self, text: str) -> None:
         """Read until `text` has come since the last expectation was met."""
         while text.encode() not in self.seen[self._mark :]:

@@ -128,6 +128,29 @@ def test_a_schema_that_is_no_json_says_where(rivers: Bench, tmp_path: Path) -> N
     assert not rivers.edge.sessions.kept
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xfe{\x00}\x00", "is not UTF-8 text: byte 0"),
+        (b"[" * 60_000, "goes beyond what JSON readers take"),
+        (b"9" * 60_000, "goes beyond what JSON readers take"),
+        (b" " * 70_000, "holds more than 64 KiB"),
+    ],
+)
+def test_an_odd_schema_is_refused(rivers: Bench, tmp_path: Path, content: bytes, said: str) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_bytes(content)
+    assert rivers.run("chat", "Hi", "--schema", str(schema)) == 3
+    assert said in rivers.err
+
+
+def test_a_schema_may_begin_with_a_byte_order_mark(rivers: Bench, tmp_path: Path) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_bytes(b'\xef\xbb\xbf{"type": "object"}')
+    assert rivers.run("chat", "Hi", "--schema", str(schema)) == 0
+    assert rivers.edge.asked[0][1]["constraint"].text == '{"type": "object"}'
+
+
 def test_a_schema_file_that_is_missing_is_the_users_error(rivers: Bench) -> None:
     assert rivers.run("chat", "Hi", "--schema", "none.json") == 12
     assert "'none.json'" in rivers.err

@@ -36,7 +36,7 @@ def test_no_payload_in_a_line_chat() -> None:
         terminal.expect("> ")
         terminal.send("hi\n")
         terminal.expect("first after")
-        terminal.send("\x04")
+        terminal.leave()
         assert terminal.wait() == 0
         assert strange(terminal.seen) == []
 
@@ -89,7 +89,7 @@ def test_commands_of_the_line_chat(tmp_path: Path) -> None:
         ):
             terminal.send(said + "\n")
             terminal.expect(answer)
-        terminal.send("\x04")
+        terminal.leave()
         assert terminal.wait() == 0
     assert target.read_text().startswith("markdown of")
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgellm.engine.conversation import Kept, fit, split_turns
+from edgellm.engine.conversation import Kept, fit, fold_system, split_turns
 from edgellm.errors import ContextOverflow
 from edgellm.types import Message
 
@@ -87,3 +87,17 @@ def test_while_a_conversation_grows_its_kept_beginning_changes_rarely(size: int)
     tokens_a_turn = count(turn(size))
     assert changes <= 60 * tokens_a_turn / (300 / 4) + 1
     assert beginnings == sorted(beginnings)
+
+
+def test_folding_puts_the_system_text_before_the_first_user_message() -> None:
+    def folded(*contents: tuple[str, str]) -> list[tuple[str, str]]:
+        messages = [Message(role=role, content=content) for role, content in contents]  # type: ignore[arg-type]
+        return [(message.role, message.content) for message in fold_system(messages)]
+
+    assert folded(("system", "a"), ("system", "b"), ("user", "c"), ("assistant", "d")) == [
+        ("user", "a\n\nb\n\nc"),
+        ("assistant", "d"),
+    ]
+    assert folded(("system", "a")) == [("user", "a")]
+    assert folded(("system", "a"), ("assistant", "d")) == [("user", "a"), ("assistant", "d")]
+    assert folded(("system", " "), ("user", "c")) == [("user", "c")]

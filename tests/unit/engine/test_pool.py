@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
+from unittest.mock import Mock
 
 import pytest
 
@@ -160,12 +161,8 @@ def test_a_model_that_fails_to_load_tells_everybody_and_frees_its_share() -> Non
 def test_an_unloading_that_is_interrupted_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine()
     machine.worker("a", 100).use()
-
-    def interrupted(worker: StandIn, *, save: bool = True) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(StandIn, "stop", interrupted)
+        patch.setattr(StandIn, "stop", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             machine.worker("b", 100)
     with ThreadPoolExecutor(1) as callers:

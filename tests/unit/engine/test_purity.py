@@ -13,7 +13,7 @@ PURE = (
     *("request", "outcome", "sequence", "plan", "prefix", "slots", "hostcache", "memory", "waiting", "scheduler"),
     *("pace", "threads", "text", "answer", "metrics"),
 )
-ALLOWED = {"__future__", "bisect", "codecs", "collections", "dataclasses", "enum", "heapq", "typing"}
+ALLOWED = {"__future__", "bisect", "codecs", "collections", "dataclasses", "enum", "heapq", "statistics", "typing"}
 
 
 @pytest.mark.parametrize("name", PURE)

@@ -226,6 +226,24 @@ def test_endless_and_unsafe_redirects_are_refused(hub: FakeHub, library: Library
         fetch(hub, library)
 
 
+@pytest.mark.parametrize("location", ["http://[", "http://127.0.0.1:99999/x", "http://a:b/x"])
+def test_a_redirect_to_no_address_is_refused(hub: FakeHub, library: Library, location: str) -> None:
+    hub.always = Fault(redirect=location)
+    with pytest.raises(DownloadError, match="hub redirects from"):
+        fetch(hub, library)
+
+
+def test_numbers_that_are_none_are_only_another_attempt(hub: FakeHub, library: Library) -> None:
+    hub.faults = deque(
+        [
+            Fault(cut_after=SIZE // 2),
+            Fault(stated_range=f"bytes {'9' * 5000}-1/1"),
+            Fault(status=429, retry_after="\xb2"),
+        ]
+    )
+    assert fetch(hub, library).path.read_bytes() == CONTENT
+
+
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_refusals_are_reported_at_once(hub: FakeHub, library: Library, status: int) -> None:
     hub.always = Fault(status=status)

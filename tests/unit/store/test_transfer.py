@@ -92,6 +92,9 @@ def spoilt(store: Store, session: Session, change: Any) -> str:
         (lambda tree: tree["messages"].append(tree["messages"][0]), "twice"),
         (lambda tree: tree["messages"][0].update(parent_id=tree["messages"][0]["id"]), "parent"),
         (lambda tree: tree["session"].update(head="x"), "head"),
+        (lambda tree: tree["session"].update(created_at=1e300), "1e\\+300 is no time"),
+        (lambda tree: tree["messages"][0].update(created_at=-1.0), "-1.0 is no time"),
+        (lambda tree: tree["messages"][0].update(id=""), "a message has no id"),
         (lambda tree: tree.pop("session"), "session"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -95,17 +96,47 @@ def _rows(node: SyntaxTreeNode) -> Iterator[SyntaxTreeNode]:
 
 
 def _code(node: SyntaxTreeNode, width: int, layout: Layout) -> list[Content]:
-    source = clean(node.content).rstrip("\n")
+    source = clean(node.content)
     language = clean_line(node.info.split()[0]) if node.info.split() else ""
-    layout.code_blocks.append(source)
+    layout.code_blocks.append(source.rstrip("\n"))
     number = layout.first_number + len(layout.code_blocks) - 1
-    inner = max(width - 4, 1)
-    lines = [_code_label(language, number, width)]
+    settled = _settled(source)
+    lines = [_code_label(language, number, width), *_code_lines(source[:settled], language, width)]
+    if rest := source[settled:].rstrip("\n"):
+        lines.extend(_boxed_lines(rest, language, width))
+    return [*lines, _boxed(Content(""), width)]
+
+
+def _settled(source: str) -> int:
+    """How much of a block is coloured as a whole and remembered; the lines after it are coloured by themselves.
+
+    Everything, once the block is closed. While its last line is being written the mark moves on in steps of at most an
+    eighth of its lines, so that a long block is not coloured again with every line.
+    """
+    if source.endswith("\n"):
+        return len(source)
+    complete = source.count("\n")
+    step = 1 << max(complete.bit_length() - 4, 0)
+    return offset_of_line(source, complete - complete % step)
+
+
+@lru_cache(maxsize=64)
+def _code_lines(source: str, language: str, width: int) -> tuple[Content, ...]:
+    return tuple(_boxed_lines(source.removesuffix("\n"), language, width)) if source else ()
+
+
+def _boxed_lines(source: str, language: str, width: int) -> Iterator[Content]:
     for line in highlighted(source, language).split("\n", allow_blank=True):
-        for part in line.expand_tabs(4).fold(inner) or [Content("")]:
-            lines.append(_boxed(part, width))
-    lines.append(_boxed(Content(""), width))
-    return lines
+        for part in line.expand_tabs(4).fold(max(width - 4, 1)) or [Content("")]:
+            yield _boxed(part, width)
+
+
+def offset_of_line(text: str, line: int) -> int:
+    """Where a line begins, counted from 0."""
+    offset = 0
+    for _ in range(line):
+        offset = text.index("\n", offset) + 1
+    return offset
 
 
 def _code_label(language: str, number: int, width: int) -> Content:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from edgellm_tui.render.blocks import Layout, block_lines
+from edgellm_tui.render.blocks import Layout, block_lines, offset_of_line
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -102,12 +102,5 @@ class MarkdownText:
             if lines is not None and lines[0] < complete:
                 self._settled.extend(self._tail[:index])
                 self._tail = self._tail[index:]
-                self._tail_start += _offset_of_line(tail, lines[0])
+                self._tail_start += offset_of_line(tail, lines[0])
                 return
-
-
-def _offset_of_line(text: str, line: int) -> int:
-    offset = 0
-    for _ in range(line):
-        offset = text.index("\n", offset) + 1
-    return offset

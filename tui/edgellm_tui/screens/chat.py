@@ -70,14 +70,12 @@ class ChatPage(ChatDialogs):
 
     def conversation_changed(self, turns_came_or_went: bool) -> None:
         """Draw what changed; tell the frame about more than a grown answer."""
-        if not self.is_attached:
-            return  # the app is closing; what arrives now is in the store
-        if turns_came_or_went:
+        if not turns_came_or_went:
+            self.transcript.changed()
+        elif self.is_attached:  # else the app is closing; what arrives now is in the store
             self._show()
             self.refresh_bindings()
             self.post_message(ConversationChanged())
-        else:
-            self.transcript.changed()
 
     def _show(self) -> None:
         self.transcript.show(self.conversation.turns, self._greeting())

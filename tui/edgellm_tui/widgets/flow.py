@@ -29,7 +29,7 @@ class Entry:
     def lay_out(self, width: int, *, is_selected: bool) -> int | None:
         """Bring the lines up to date; the first row that changed, None when none did.
 
-        Blocks that are finished keep their line objects, so looking for the change costs little however long the turn is.
+        Finished blocks keep their line objects, so that looking for the change costs little in a long turn.
         """
         wanted = (self.turn.version, width, is_selected)
         if self.drawn == wanted:
