@@ -100,7 +100,8 @@ class Memory:
     def covered_tokens(self, key: CacheKey, tokens: tuple[int, ...]) -> int:
         """Length of the beginning of `tokens` that is in the KV cache or in host memory."""
         live = (self._usable(slot, length) for slot, length in self._tree.matches(key, tokens).items())
-        return max([*live, *self.host.matches(key, tokens).values()], default=0)
+        saved = (length for state, length in self.host.matches(key, tokens).items() if self._is_usable(state, length))
+        return max([*live, *saved], default=0)
 
     def park(self, sequence: Sequence) -> None:
         """The sequence has ended: keep its text for later prompts, as far as it was computed."""
@@ -172,6 +173,10 @@ class Memory:
             return min(common, held)
         return held if slot in self.parked and held <= common else 0
 
+    def _is_usable(self, state: SavedState, common: int) -> bool:
+        """Whether the state can be cut to the common positions."""
+        return self._can_share or common == len(state.tokens)
+
     def _sources(self, sequence: Sequence, tokens: tuple[int, ...], common: dict[int, int]) -> list[Source]:
         """Everything the sequence could begin with, most promising first; the last one is nothing.
 
@@ -190,7 +195,7 @@ class Memory:
         if sequence.saved is not None:
             found.append((sequence.saved, common_length(sequence.saved.tokens, wanted, 0)))
         for state, length in found:
-            if self._can_share or length == len(state.tokens):
+            if self._is_usable(state, length):
                 yield Source(length=length, state=state)
 
     def _is_coming(self, common: dict[int, int], known: int, running: Collection[Sequence]) -> bool:

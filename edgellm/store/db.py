@@ -162,6 +162,7 @@ def _check(address: str, path: Path, known_version: int, busy_timeout_s: float) 
     connection = apsw.Connection(address, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
     try:
         connection.set_busy_handler(_patience(busy_timeout_s))
+        connection.execute("BEGIN")  # one snapshot: another process may create the tables between two reads
         application, version = connection.pragma("application_id"), connection.pragma("user_version")
         is_blank = connection.execute("SELECT count(*) FROM sqlite_schema").get == 0
         if application != APPLICATION_ID and not (is_blank and application == version == 0):

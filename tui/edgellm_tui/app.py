@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.events import Key
 from textual.screen import Screen
 
 from edgellm.errors import EdgeLLMError
@@ -27,6 +28,7 @@ from edgellm_tui.screens.frame import Frame
 from edgellm_tui.vitals import read_vitals
 from edgellm_tui.widgets.dock import Dock
 from edgellm_tui.widgets.header import Header
+from edgellm_tui.widgets.prompt import Prompt
 from edgellm_tui.widgets.status import VitalsLine
 
 if TYPE_CHECKING:
@@ -95,6 +97,13 @@ class EdgeApp(App[None]):
         """The chat page; it is always there."""
         page: ChatPage = self.frame.query_one("#chat")  # type: ignore[assignment]
         return page
+
+    def on_key(self, event: Key) -> None:
+        """Letters typed before the message box has the focus go into it."""
+        if self.focused is None and event.is_printable and event.character and self.is_open:
+            for prompt in self.frame.query(Prompt):
+                if self.screen is self.frame and self.frame.page == "chat":
+                    prompt.insert(event.character)
 
     # What pages report
 

@@ -277,3 +277,15 @@ def test_a_memory_that_cannot_be_cut_continues_whole_texts_only() -> None:
     assert planned(desk.step()) == [(branch, 7)]
     more = desk.submit("a question and more")
     assert (more, 9) in planned(desk.step())
+
+
+def test_a_memory_that_cannot_be_cut_saves_a_text_although_a_longer_one_is_saved() -> None:
+    desk = Desk(options="can_share_prefix=0", max_parked=0)
+    text = "a text that is worth saving"
+    sequence = desk.decode(text)
+    longer = HostState(sequence.key, tuple(f"{text} and more".encode()), b"state")
+    desk.scheduler.memory.host.put(longer)
+    desk.scheduler.end(sequence)
+    (save, _) = desk.step().memory
+    assert isinstance(save, Save)
+    assert bytes(save.tokens) == text.encode()
