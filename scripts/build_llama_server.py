@@ -54,7 +54,7 @@ def main() -> int:
 
 def _build(version: str, switches: Sequence[str], folder: Path) -> Path:
     binary = folder / "bin" / TARGETS[0]
-    if binary.exists():
+    if all(binary.with_name(target).exists() for target in TARGETS):
         return binary
     with tempfile.TemporaryDirectory() as temporary:
         source = fetch_source(version, Path(temporary))

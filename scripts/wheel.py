@@ -76,7 +76,7 @@ def cache_folder(environment: Mapping[str, str], system: str) -> Path:
     """Where wheels are kept for this user; `EDGELLM_HOME` moves it like everything else."""
     home = environment.get("EDGELLM_HOME")
     if home:
-        return Path(home).expanduser() / "cache" / "wheels"
+        return Path(os.path.expanduser(home)) / "cache" / "wheels"
     if system == "Darwin":
         return Path.home() / "Library" / "Caches" / "edgellm" / "wheels"
     base = environment.get("XDG_CACHE_HOME")

@@ -10,7 +10,7 @@ from typing import Any
 from edgellm.engine.backend import Backend
 from edgellm.engine.conversation import Kept, fit, fold_system
 from edgellm.engine.prompt import Placeholders, Prompt, Rendering, tokenize_prompt
-from edgellm.engine.reasoning import detect_tags, ends_inside
+from edgellm.engine.reasoning import detect_tags, open_block, tag_tokens
 from edgellm.engine.render_wire import OUTPUT_LIMIT_BYTES
 from edgellm.engine.template import CHATML, PLAIN, Renderer
 from edgellm.engine.wire import Keep
@@ -44,14 +44,17 @@ class ChatFormat:
         self._template = info.chat_template or self._fallback()
         self._context_tokens = info.context_tokens
         self.reasoning_tags = detect_tags(self._template, backend)
+        self.reasoning_tokens = tag_tokens(self.reasoning_tags, backend)
         self.stop: tuple[str, ...] = ("\nUser:",) if self._template == PLAIN else ()
         """Texts that end an answer in this format, besides the model's own end tokens."""
         self._news = [] if info.chat_template else [_FALLBACK_NEWS[self._template]]
         self._takes_system: bool | None = None
         """None until a conversation has a system message."""
 
-    def prompt(self, messages: Sequence[Message], *, max_tokens: int | None, keep: Keep) -> ChatPrompt:
-        """The prompt for the next answer.
+    def prompt(
+        self, messages: Sequence[Message], *, max_tokens: int | None, keep: Keep, may_think: bool = True
+    ) -> ChatPrompt:
+        """The prompt for the next answer; a thinking block that the template opens is closed when it may not think.
 
         Raises: InvalidInput, ContextOverflow, TemplateRejected.
         """
@@ -64,9 +67,13 @@ class ChatFormat:
         rendering, prompt = render(kept.messages)
         notices = [notice for notice in (*self._news, _left_out(kept), prompt.notice) if notice]
         self._news = []
+        block = open_block(rendering.tail, self.reasoning_tags)
+        closing: list[int] = []
+        if block is not None and not may_think:
+            closing = self._backend.tokenize(f"\n{block[1]}\n\n", parse_special=True, add_bos=False)
         return ChatPrompt(
-            tokens=prompt.tokens,
-            reasoning_open=ends_inside(rendering.tail, self.reasoning_tags),
+            tokens=(*prompt.tokens, *closing),
+            reasoning_open=block is not None and may_think,
             notices=tuple(notices),
         )
 

@@ -170,7 +170,8 @@ class Engine:
         text = reasoning = ""
         is_end = self._backend.is_end(token)
         if not is_end:
-            text, reasoning = choice.text.push(self._backend.piece(token))
+            tag = answer.request.reasoning_tokens.get(token, "")
+            text, reasoning = choice.text.push(self._backend.piece(token), tag)
         if sampled.trace is not None and not is_end:
             delta = Delta(text=text, reasoning=reasoning, tokens=(sampled.trace,), index=choice.index)
             self._emit(Piece(answer.request.id, delta))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from edgellm.types import Constraint, Sampling
 
@@ -28,3 +29,5 @@ class Request:
     """The rendered prompt ended inside a thinking block."""
     reasoning_tags: tuple[tuple[str, str], ...] = ()
     """Opening and closing texts of thinking blocks; empty: everything is answer text."""
+    reasoning_tokens: Mapping[int, str] = field(default_factory=dict)
+    """Tags that are control tokens: token id to the tag's text."""

@@ -186,12 +186,13 @@ def forget_conversation(folder: Path, conversation: str) -> None:
         try:
             with path.open("rb") as handle:
                 is_meant = _read_header(handle).conversation == conversation
-        except FileNotFoundError:
+        except OSError as problem:
+            logger.warning("The saved conversation %s cannot be read: %s.", path.name, problem)
             continue
         except InvalidInput:
             is_meant = True  # nobody can use it, and it may be the one
         if is_meant:
-            path.unlink(missing_ok=True)
+            _remove(path, "Its conversation was deleted.")
 
 
 def _files(folder: Path) -> Iterator[tuple[int, int, Path]]:

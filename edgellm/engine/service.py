@@ -88,7 +88,10 @@ class Service:
         engine, options = self._generator(), ask.options
         assert self._format is not None
         _check(options)
-        prompt = self._format.prompt(ask.messages, max_tokens=options.sampling.max_tokens, keep=options.keep)
+        may_think = options.constraint is None  # a constraint holds from the first token on
+        prompt = self._format.prompt(
+            ask.messages, max_tokens=options.sampling.max_tokens, keep=options.keep, may_think=may_think
+        )
         for notice in prompt.notices:
             self._send(wire.Noticed(id=ask.id, text=notice))
         request = _request(ask.id, prompt.tokens, options)
@@ -98,7 +101,8 @@ class Service:
                 request,
                 sampling=sampling,
                 reasoning_open=prompt.reasoning_open,
-                reasoning_tags=self._format.reasoning_tags,
+                reasoning_tags=self._format.reasoning_tags if may_think else (),
+                reasoning_tokens=self._format.reasoning_tokens,
             )
         )
 

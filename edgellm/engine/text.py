@@ -32,11 +32,14 @@ class AnswerText:
         """Whether a stop string has appeared; the text ends before it."""
         return self._stop is not None and self._stop.is_found
 
-    def push(self, piece: bytes) -> tuple[str, str]:
-        """The answer text and the reasoning text that are certain after this piece."""
+    def push(self, piece: bytes, tag: str = "") -> tuple[str, str]:
+        """The answer text and the reasoning text that are certain after this piece.
+
+        tag: the reasoning tag that a control token stands for; dropped where a tag has no meaning.
+        """
         text, reasoning = self._characters.decode(piece), ""
         if self._reasoning is not None:
-            text, reasoning = self._reasoning.push(text)
+            text, reasoning = self._reasoning.push(text + tag if self._reasoning.expects_tag else text)
         if self._stop is not None:
             text = self._stop.push(text)
         return text, reasoning
@@ -102,6 +105,11 @@ class ReasoningSplitter:
         self._held = ""
         self._is_blank = True
         """Nothing but white space was written in the current block."""
+
+    @property
+    def expects_tag(self) -> bool:
+        """Whether a tag now would open or close a block."""
+        return self._mode in (_Mode.START, _Mode.REASONING)
 
     def push(self, text: str) -> tuple[str, str]:
         """The (answer, reasoning) text that is certain now."""

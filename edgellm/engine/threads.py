@@ -27,10 +27,11 @@ LONGEST_RETRY_S = 16.0
 
 
 class ThreadPolicy:
-    """Fed with decode steps of a given number of rows; `threads` is what the next one should use.
+    """Fed with decode steps; `threads` is what the next one should use.
 
     Fewer threads are tried at the beginning, when steps take clearly longer than the best, and now and then; more are
-    tried at intervals. A try lasts `TRIAL_STEPS` steps and is kept when it is clearly faster.
+    tried at intervals. A try lasts `TRIAL_STEPS` steps and is kept when it is clearly faster. Steps are compared with
+    steps of as many rows only.
     """
 
     def __init__(self, most: int) -> None:
@@ -38,10 +39,8 @@ class ThreadPolicy:
         self.threads = most
         self._present = most
         """The number in force outside of tries."""
-        self._rows = 0
-        self._times: deque[float] = deque(maxlen=WINDOW_STEPS)
-        self._trial: list[float] = []
-        self._best_s = float("inf")
+        self._kinds: dict[int, _Kind] = {}  # by rows, measured with the present number
+        self._shares: list[float] = []  # of a try: its steps' times over what is typical now
         self._has_tried_fewer = False
         self._since_try_s = 0.0
         self._retry_s = FIRST_RETRY_S
@@ -50,31 +49,20 @@ class ThreadPolicy:
         """A step that decoded `rows` sequences with `threads` threads took `step_s`."""
         if self.most == 1:
             return
-        if rows != self._rows:  # another kind of step: times cannot be compared
-            self._begin(rows)
-            return
+        kind = self._kinds.setdefault(rows, _Kind())
         if self.threads != self._present:
-            self._judge(step_s)
+            self._judge(kind, step_s)
             return
-        self._times.append(step_s)
+        kind.times.append(step_s)
         self._since_try_s += step_s
-        if len(self._times) == WINDOW_STEPS:
-            self._consider()
+        if kind.is_known:
+            self._consider(kind)
 
-    def _begin(self, rows: int) -> None:
-        self._rows = rows
-        self._best_s = float("inf")
-        self._times.clear()
-        self._end_try()
-
-    def _consider(self) -> None:
+    def _consider(self, kind: _Kind) -> None:
         """Whether it is time to try another number."""
-        typical_s = median(self._times)
-        self._best_s = min(self._best_s * BEST_DRIFT, typical_s)
-        is_slow = typical_s > SLOW_RATIO * self._best_s
         if self._present < self.most and self._since_try_s >= self._retry_s:
             self.threads = self.most
-        elif self._present > 1 and self._since_try_s >= self._patience_s(is_slow):
+        elif self._present > 1 and self._since_try_s >= self._patience_s(kind.is_slow()):
             self.threads = max(1, self._present * 3 // 4)
 
     def _patience_s(self, is_slow: bool) -> float:
@@ -83,22 +71,40 @@ class ThreadPolicy:
             return 0.0
         return FIRST_RETRY_S if is_slow else LONGEST_RETRY_S
 
-    def _judge(self, step_s: float) -> None:
+    def _judge(self, kind: _Kind, step_s: float) -> None:
         """Keep the number that is being tried when it is clearly faster."""
-        self._trial.append(step_s)
-        if len(self._trial) < TRIAL_STEPS:
+        self._shares.append(step_s / kind.typical_s if kind.is_known else 1.0)
+        if len(self._shares) < TRIAL_STEPS:
             return
-        tried, is_retry = self.threads, self.threads > self._present
-        self._has_tried_fewer = self._has_tried_fewer or not is_retry
-        if median(self._trial) <= CLEARLY_FASTER * median(self._times):
-            self._present = tried
+        is_retry = self.threads > self._present
+        if median(self._shares) <= CLEARLY_FASTER:
+            self._present = self.threads
             self._retry_s = FIRST_RETRY_S
-            self._times.clear()
+            self._kinds.clear()
         elif is_retry:
             self._retry_s = min(2 * self._retry_s, LONGEST_RETRY_S)
-        self._end_try()
-
-    def _end_try(self) -> None:
-        self._trial.clear()
+        self._has_tried_fewer = self._has_tried_fewer or not is_retry
+        self._shares.clear()
         self.threads = self._present
         self._since_try_s = 0.0
+
+
+class _Kind:
+    """What steps of one number of rows take."""
+
+    def __init__(self) -> None:
+        self.times: deque[float] = deque(maxlen=WINDOW_STEPS)
+        self._best_s = float("inf")
+
+    @property
+    def is_known(self) -> bool:
+        return len(self.times) == WINDOW_STEPS
+
+    @property
+    def typical_s(self) -> float:
+        return median(self.times)
+
+    def is_slow(self) -> bool:
+        """Whether steps take clearly longer than the best did; asked after each step."""
+        self._best_s = min(self._best_s * BEST_DRIFT, self.typical_s)
+        return self.typical_s > SLOW_RATIO * self._best_s

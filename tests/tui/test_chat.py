@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from edgellm_tui.turns import Phase
+from edgellm_tui.turns import Phase, Turn
 
 from edgellm.errors import ContextOverflow, WorkerDied
 from edgellm.types import Delta, Loading, Notice, Prefill, StreamEvent
@@ -174,6 +174,29 @@ async def test_copy_message_and_code_blocks_only_on_the_users_key() -> None:
         await settle(pilot, lambda: pilot.app.clipboard == "two")
         await pilot.press("c")
         await settle(pilot, lambda: pilot.app.clipboard.startswith("a\n"))
+
+
+async def test_letters_typed_before_the_box_has_the_focus_are_kept() -> None:
+    async with opened() as pilot:
+        pilot.app.set_focus(None)
+        await pilot.press(*"early")
+        await settle(pilot, lambda: app_of(pilot).chat.prompt.text == "early")
+
+
+async def test_tokens_that_come_one_by_one_are_taken_in_groups() -> None:
+    async with opened(saying("word " * 60, pieces=60, pause_s=0.01)) as pilot:
+        frames, transcript = 0, app_of(pilot).chat.transcript
+        draw = transcript.flow.lay_out
+
+        def counted(width: int, selected: Turn | None) -> range:
+            nonlocal frames
+            frames += 1
+            return draw(width, selected)
+
+        transcript.flow.lay_out = counted  # type: ignore[method-assign]
+        await say(pilot, "q")
+        assert frames < 30
+        assert screen_text(pilot).count("word") == 60
 
 
 async def test_a_dead_worker_is_a_notice_and_the_next_message_works() -> None:

@@ -25,7 +25,7 @@ from edgellm.safetext import clean_line
 from edgellm.types import Alternative, Delta, TokenTrace
 from tests.tui.conftest import app_of, edge_of, opened, say, screen_text, settle
 from tests.tui.fakes import FakeEdge, Script, card, installed
-from tests.tui.payloads import ESCAPES, HOSTILE, MARKUP, is_harmless
+from tests.tui.payloads import ESCAPES, HOSTILE, is_harmless
 
 BRACKETS = st.text(alphabet="[]/@=()\\ab$ .'\"\x1b", max_size=40)
 
@@ -35,10 +35,10 @@ def split(text: str) -> list[Delta]:
 
 
 async def test_an_answer_split_into_single_characters_is_harmless() -> None:
-    async with opened(*(Script(split(payload)) for payload in ESCAPES), size=(80, 60)) as pilot:
-        for _ in ESCAPES[:12]:
-            await say(pilot, "q")
+    async with opened(Script(split("\n\n".join(ESCAPES))), size=(80, 70)) as pilot:
+        await say(pilot, "q")
         assert is_harmless(screen_text(pilot))
+        assert "␛]52;c;ZXZpbA==␇" in screen_text(pilot)
 
 
 async def test_reasoning_errors_and_notices_are_harmless() -> None:
@@ -102,6 +102,8 @@ async def test_a_click_action_in_an_answer_is_only_text() -> None:
                 assert "@click" not in str(pilot.app.screen.get_style_at(x, y).meta.get("@click", "")) or y == 0
 
 
+MARKUP_KINDS = ("[/", "[@click=app.quit]press[/]", "[red on blue]x[/red on blue]")
+"""One that cannot be parsed, one that would act, one that would only look different."""
 DIALOGS: tuple[Callable[[str], Dialog[Any]], ...] = (
     lambda text: Confirm(text, text),
     lambda text: AskLine(text, text),
@@ -115,14 +117,14 @@ async def test_header_dock_menu_and_dialogs_show_any_text() -> None:
     everything = "".join(HOSTILE)
     async with opened(size=(100, 30)) as pilot:
         app = app_of(pilot)
-        for payload in (everything, *MARKUP):
+        for payload in (everything, *MARKUP_KINDS):
             app.frame.query_one(Header).title = payload
             app.frame.query_one(Dock).jobs = (JobLine("j", payload, note=payload, outcome="failed:"),)
             app.frame.query_one(Completions).offer([Choice(payload, payload, payload)])
             app.notify(clean_line(payload), title=clean_line(payload), markup=False)
             await pilot.pause()
             assert is_harmless(screen_text(pilot))
-        for number, payload in enumerate((*[everything] * len(DIALOGS), *MARKUP)):
+        for number, payload in enumerate((*[everything] * len(DIALOGS), *MARKUP_KINDS)):
             await app.push_screen(DIALOGS[number % len(DIALOGS)](payload))
             await pilot.pause()
             assert is_harmless(screen_text(pilot))
@@ -131,7 +133,7 @@ async def test_header_dock_menu_and_dialogs_show_any_text() -> None:
 
 
 @given(BRACKETS, BRACKETS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_turns_render_any_brackets(text: str, other: str) -> None:
     answer = awaited(other)
     answer.grow(text, other)
@@ -151,7 +153,7 @@ def replace_phase(turn: Turn) -> Turn:
 
 
 @given(st.lists(BRACKETS, min_size=1, max_size=5))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_tokens_render_any_brackets(texts: list[str]) -> None:
     options = tuple(Alternative(token=i, text=text, logprob=-1.0) for i, text in enumerate(texts))
     trace = TokenTrace(token=0, text=texts[0], logprob=-1.0, entropy=2.0, alternatives=options)

@@ -99,11 +99,11 @@ class EdgeApp(App[None]):
         return page
 
     def on_key(self, event: Key) -> None:
-        """Letters typed before the message box has the focus go into it."""
-        if self.focused is None and event.is_printable and event.character and self.is_open:
-            for prompt in self.frame.query(Prompt):
-                if self.screen is self.frame and self.frame.page == "chat":
-                    prompt.insert(event.character)
+        """Letters that no widget took, because they were typed before the message box had the focus, go into it."""
+        if not (event.is_printable and event.character and self.is_open and self.screen is self.frame):
+            return
+        if self.frame.page == "chat" and isinstance(self.focused, Prompt | None):
+            self.frame.query_one(Prompt).insert(event.character)
 
     # What pages report
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import harness, idle
+from benchmarks.__main__ import NAMES
 from benchmarks.arms.base import Arm, ArmFailed, Ask, OnPiece, Served
 from benchmarks.arms.servers import parse_events
 from benchmarks.idle import Load, MachineBusy
@@ -96,3 +97,11 @@ def test_server_sent_events() -> None:
 def test_an_error_event_is_an_error() -> None:
     with pytest.raises(ArmFailed, match="no slot"):
         list(parse_events(iter([b'error: {"message": "no slot"}\n'])))
+
+
+def test_make_bench_runs_every_benchmark() -> None:
+    folder = Path(harness.__file__).parent
+    runnable = {
+        path.stem for path in folder.glob("*.py") if "sys.exit(harness.main" in path.read_text(encoding="utf-8")
+    }
+    assert runnable == set(NAMES)

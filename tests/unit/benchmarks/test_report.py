@@ -105,3 +105,15 @@ def test_the_readme_table_shows_ratios_and_limits(tmp_path: Path) -> None:
 
 def test_without_results_the_readme_says_so() -> None:
     assert render({"benchmarks": {}}) == EMPTY
+
+
+def test_a_limit_is_kept_by_what_is_less_than_nothing() -> None:
+    """Two times taken one after the other may differ the wrong way round on a fast machine."""
+    assert Limit(path="help", arm="edgellm", metric="wall", floor=60, aim=40).verdict(-0.5) == "reached"
+
+
+def test_a_target_may_compare_another_arm_than_edgellm() -> None:
+    target = Target(path="kept", arm="in the app", metric="decode", against="headless", floor=0.9, aim=0.95)
+    arms = {"in the app": {"decode": Spread((90.0,))}, "headless": {"decode": Spread((100.0,))}}
+    [ratio] = Report(name="n", what="w", units={"decode": "tokens/s"}, arms=arms, targets=(target,)).ratios
+    assert (ratio.value, ratio.verdict) == (0.9, "above the floor")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgellm.engine.backend import Sampled, Sampler, Span
+from edgellm.engine.fake_model import IM_END, IM_START
 from edgellm.engine.outcome import Ended
 from edgellm.errors import InvalidInput
 from edgellm.types import Constraint, FinishReason, Sampling
@@ -53,6 +54,14 @@ def test_reasoning_is_separated() -> None:
     schema = Constraint(kind="json_schema", text='{"enum": ["<think>hm</think>yes"]}')
     bench.run("x", constraint=schema, reasoning_tags=(('"<think>', "</think>"),))
     assert (bench.reasoning(0), bench.text(0)) == ("hm", 'yes"')
+
+
+def test_a_thinking_tag_that_is_a_control_token_ends_the_thinking(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    written = iter([97, IM_START, 98, IM_START, 99, IM_END])
+    monkeypatch.setattr(bench.backend, "sample", lambda row, sampler: Sampled(next(written)))
+    bench.run("x", reasoning_open=True, reasoning_tags=(("[A]", "[B]"),), reasoning_tokens={IM_START: "[B]"})
+    assert (bench.reasoning(0), bench.text(0)) == ("a", "bc")
 
 
 def test_same_seed_same_text_and_choices_differ_by_their_seeds() -> None:

@@ -15,7 +15,7 @@ from edgellm.engine.chat import NO_SYSTEM, ChatFormat, ChatPrompt
 from edgellm.engine.config import EngineConfig
 from edgellm.engine.fake import FakeBackend
 from edgellm.engine.prompt import TRANSFORMED, Placeholders, Rendering, tokenize_prompt
-from edgellm.engine.reasoning import detect_tags, ends_inside
+from edgellm.engine.reasoning import detect_tags, open_block, tag_tokens
 from edgellm.engine.template import Renderer
 from edgellm.errors import ContextOverflow, InvalidInput, TemplateRejected
 from edgellm.types import Message
@@ -234,4 +234,18 @@ def test_thinking_tags_come_from_the_template_and_open_only_by_its_own_end(rende
     assert prompt_of(renderer, thinking + "{# </think> #}", [user("x")]).reasoning_open
     assert not prompt_of(renderer, RAW + "{# </think> #}", [user("<think>")]).reasoning_open
     assert detect_tags("… [/THINK] …", Backend(None)) == (("[THINK]", "[/THINK]"),)
-    assert not ends_inside("<think>\n\n</think>\n", [("<think>", "</think>")])
+    assert open_block("<think>\n", [("<think>", "</think>")]) == ("<think>", "</think>")
+    assert open_block("<think>\n\n</think>\n", [("<think>", "</think>")]) is None
+
+
+def test_a_thinking_block_is_closed_when_the_answer_may_not_think(renderer: Renderer) -> None:
+    thinking = RAW.replace("assistant\\n' }}", "assistant\\n<think>\\n' }}") + "{# </think> #}"
+    chat = ChatFormat(Backend(thinking), renderer)
+    prompt = chat.prompt([user("x")], max_tokens=None, keep="newest", may_think=False)
+    assert text_of(prompt.tokens).endswith("<think>\n\n</think>\n\n")
+    assert not prompt.reasoning_open
+
+
+def test_tags_that_are_control_tokens_are_known_by_their_ids() -> None:
+    tags = (("<|im_start|>", "<|im_end|>"), ("<think>", "</think>"))
+    assert tag_tokens(tags, Backend(None)) == {IM_START: "<|im_start|>", IM_END: "<|im_end|>"}

@@ -100,3 +100,11 @@ def test_stop_strings_do_not_look_into_reasoning() -> None:
 def test_held_length(text: str, needles: list[str]) -> None:
     ends = [n for n in range(len(text) + 1) if any(len(s) > n and s.startswith(text[len(text) - n :]) for s in needles)]
     assert held_length(text, needles) == max(ends, default=0)
+
+
+def test_tags_without_text_of_their_own_part_thinking_from_the_answer() -> None:
+    answer = AnswerText(reasoning_tags=(("[A]", "[B]"),))
+    pieces = [("", "[A]"), ("hm", ""), ("", "[B]"), ("", "[B]"), ("yes", ""), ("", "[A]"), (" no", "")]
+    out = [answer.push(piece.encode(), tag) for piece, tag in pieces]
+    assert ("".join(text for text, _ in out), "".join(thought for _, thought in out)) == ("yes no", "hm")
+    assert AnswerText().push(b"", "[A]") == ("", "")

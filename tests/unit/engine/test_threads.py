@@ -91,5 +91,13 @@ def test_a_machine_that_becomes_busy_while_batches_change_is_noticed_in_time() -
     assert used[-1] == 1
 
 
+def test_all_threads_come_back_although_batches_keep_changing() -> None:
+    policy = ThreadPolicy(2)
+    decode(policy, busy, 60)
+    for turn in range(40):
+        used = decode(policy, idle, 5, rows=1 + turn % 3)
+    assert used[-1] == 2
+
+
 def test_one_thread_stays_one() -> None:
     assert set(decode(ThreadPolicy(1), busy, 100)) == {1}
