@@ -24,7 +24,9 @@ KV_BYTES = {"f16": 2.0, "q8_0": 34 / 32}
 USUAL_QUANTIZATIONS = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M")
 """What a repository most likely has when a card names no files."""
 UNKNOWN_BITS = 16.0
-SEQUENCES = 32
+STATES = 12
+"""Sequences an engine holds of a model with recurrent states."""
+SEQUENCES = 36
 """Sequences an engine holds: running and parked ones."""
 BATCH_TOKENS = 512
 PROCESS_BYTES = 56 * 1024**2
@@ -94,7 +96,7 @@ def kv_bytes(shape: ModelShape, context_tokens: int, kv_type: KVType) -> int:
     Sliding windows do not shrink it: cells of shared prefixes must stay complete.
     """
     cells = -(-context_tokens // 256) * 256
-    return int(cells * shape.kv_values_per_token * KV_BYTES[kv_type]) + SEQUENCES * shape.state_bytes_per_sequence
+    return int(cells * shape.kv_values_per_token * KV_BYTES[kv_type]) + STATES * shape.state_bytes_per_sequence
 
 
 def buffers_bytes(shape: ModelShape, context_tokens: int) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from edgellm.errors import EdgeLLMError
 from edgellm.safetext import clean_line
 from edgellm.types import Delta, Loading, Notice, Prefill, Reply, Sampling, StreamEvent
-from edgellm_tui.errors import explain, title
+from edgellm_tui.errors import report
 from edgellm_tui.ports import Edge, ReplyStream
 from edgellm_tui.turns import Phase, Turn, asked, awaited, turn_of
 
@@ -171,7 +171,7 @@ class Conversation:
         try:
             reply = await self._follow(ask)
         except EdgeLLMError as error:
-            ask.answer.error = f"{title(error)}: {explain(error)}"
+            ask.answer.error = report(error)
         finally:
             self._stream = None
             self._current = None

@@ -36,3 +36,8 @@ def explain(error: errors.EdgeLLMError) -> str:
     if isinstance(error, errors.WorkerDied):
         return f"{told} What was written is kept; the next message starts it again."
     return told
+
+
+def report(error: errors.EdgeLLMError) -> str:
+    """What happened, the message and what to do next, on one line."""
+    return f"{title(error)}: {explain(error)}"

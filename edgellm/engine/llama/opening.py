@@ -54,9 +54,11 @@ def gpu_layers(config: EngineConfig) -> int:
     return -1 if library.offloads() else 0
 
 
-def sequences(config: EngineConfig) -> int:
-    """How many sequence ids the context needs."""
-    return min(MAX_SEQUENCES, config.max_running + config.max_parked + SPARE_SEQUENCES)
+def sequences(model: Any, config: EngineConfig) -> int:
+    """How many sequence ids the context needs; few where each one has a recurrent state of its own, used or not."""
+    has_states = lib.llama_model_is_recurrent(model) or lib.llama_model_is_hybrid(model)
+    parked = 0 if has_states else config.max_parked
+    return min(MAX_SEQUENCES, config.max_running + parked + SPARE_SEQUENCES)
 
 
 def load_model(config: EngineConfig, on_progress: Progress | None = None) -> Any:
@@ -87,7 +89,8 @@ def open_context(model: Any, config: EngineConfig) -> Any:
     params = _context_params(config)
     params.n_ctx = config.context_tokens
     params.n_batch = params.n_ubatch = min(config.batch_tokens, config.context_tokens)
-    params.n_seq_max = params.n_outputs_max = sequences(config)  # one output row a sequence; the default is one a token
+    params.n_seq_max = sequences(model, config)
+    params.n_outputs_max = params.n_seq_max  # one output row a sequence; the default is one a token
     params.type_k = params.type_v = _KV_TYPES[config.kv_type]
     params.swa_full = True  # a sliding-window cache forgets positions that a shared prefix still needs
     return _new_context(model, params, config)

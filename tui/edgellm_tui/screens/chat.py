@@ -136,7 +136,6 @@ class ChatPage(ChatDialogs):
 
     @on(Prompt.Sent)
     async def _sent(self, event: Prompt.Sent) -> None:
-        self.prompt.clear()
         if slash := completion.parse_slash(event.text):
             await self._run_slash(*slash)
         elif event.text.startswith("/") and " " not in event.text and "/" not in event.text[1:]:
@@ -197,6 +196,9 @@ class ChatPage(ChatDialogs):
             self.menu.move(1 if event.key == "down" else -1)
         elif choice is not None:
             await self._take(choice, is_run=event.key == "run")
+        elif event.key == "run":  # typed faster than the menu could close
+            self.prompt.menu_open = False
+            self.prompt.action_send()
 
     async def _take(self, choice: Choice, *, is_run: bool) -> None:
         asked = completion.wanted(self.prompt.text, self.prompt.before_cursor)

@@ -93,7 +93,9 @@ class Prompt(TextArea, inherit_bindings=False):
         if self.menu_open:
             self.post_message(self.Menu("run"))
         elif self.text.strip():
-            self.post_message(self.Sent(self.text.strip("\n")))
+            text = self.text.strip("\n")
+            self.clear()  # here, not by the receiver: letters typed meanwhile belong to the next message
+            self.post_message(self.Sent(text))
 
     def action_newline(self) -> None:
         """Begin a new line."""
