@@ -44,8 +44,8 @@ def edge_of(pilot: Pilot[None]) -> FakeEdge:
 
 async def settle(pilot: Pilot[None], until: Callable[[], bool] | None = None) -> None:
     """Wait until something holds, and the screen has caught up."""
-    for _ in range(400):
-        await pilot.pause(0.01)
+    for _ in range(200):
+        await pilot.pause(0.03)  # looking at the screen draws all of it
         if until is None or until():
             break
     else:

@@ -145,6 +145,15 @@ async def test_plus_and_minus_rate_and_the_same_key_takes_it_back() -> None:
         await settle(pilot, lambda: stored["m3"].rating == 0)
 
 
+@pytest.mark.parametrize("key", ["plus", "f"])
+async def test_an_answer_on_its_way_cannot_be_judged_and_says_so(key: str) -> None:
+    async with opened(held("one two three four")) as pilot:
+        await pilot.press("x", "enter")
+        await settle(pilot, lambda: app_of(pilot).chat.conversation.is_answering)
+        await pilot.press("tab", key)
+        await settle(pilot, lambda: "not stored yet" in screen_text(pilot))
+
+
 async def test_f_opens_the_answer_for_correction_and_saves_it() -> None:
     async with opened(saying("Paris is in Italy.")) as pilot:
         await say(pilot, "where is Paris?")

@@ -270,7 +270,8 @@ class ChatPage(ChatDialogs):
 
     async def action_rate(self, rating: Rating) -> None:
         """Rate the chosen or last answer."""
-        if turn := self.target_answer:
+        turn = self.target_answer
+        if turn is not None and self._is_stored(turn):
             await self._guarded(self.conversation.rate(turn, rating))
 
     def action_regenerate(self) -> None:

@@ -123,13 +123,19 @@ class ChatDialogs(Vertical):
 
     # Correction
 
+    def _is_stored(self, turn: Turn) -> bool:
+        """Whether it can be judged; says so if not."""
+        if turn.message_id is None:
+            self._tell("This answer is not stored yet" if turn.is_open else "This answer was not stored")
+        return turn.message_id is not None
+
     @work(exclusive=True, group="dialog")
     async def action_correct(self) -> None:
         """Write what the answer should have been."""
         from edgellm_tui.screens.dialog import AskText
 
         turn = self.target_answer
-        if turn is None or turn.message_id is None:
+        if turn is None or not self._is_stored(turn):
             return
         text = await self.app.push_screen_wait(AskText("The better answer", turn.text.source))
         if text is None or text.strip() == turn.text.source.strip():
