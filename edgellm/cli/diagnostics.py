@@ -135,6 +135,8 @@ class Diagnostics(Channel):
         elif isinstance(error, OSError):
             what = "the machine refuses" if error.filename is None else f"cannot use {str(error.filename)!r}"
             self.line(bad("error: "), f"{what}: {error.strerror}")
+            if isinstance(error, NotADirectoryError | FileExistsError | PermissionError):
+                self.line(dim("hint:  "), "EdgeLLM keeps its files below --home or EDGELLM_HOME: is that a folder?")
         return code
 
     def _report_known(self, error: errors.EdgeLLMError) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -39,6 +40,9 @@ def name_from(stem: str) -> str:
 
 def no_such_model(name: str, known: Iterable[str]) -> ModelNotFound:
     """The error for an unknown name, with the nearest known one as its hint."""
+    if name.endswith(".gguf") or "/" in name:
+        what = "is no GGUF file: its name does not end in .gguf" if os.path.isfile(name) else "does not exist"
+        return ModelNotFound(f"The file {name[:MAX_NAME]!r} {what}.", hint="Check the path.", name=name[:MAX_NAME])
     near = get_close_matches(name[:MAX_NAME], list(known), n=1)
     hint = f"Did you mean {near[0]!r}?" if near else "See which there are: edgellm models list"
     return ModelNotFound(f"There is no model named {name[:MAX_NAME]!r}.", hint=hint, name=name[:MAX_NAME])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,8 @@ from edgellm.store import Store, title_from
 from edgellm.store.sessions import StoredMessage
 from edgellm.types import Message, Reply, Sampling
 
+SEEDS = 2**32 - 1
+"""Seeds are below this."""
 BROKEN = "failed"
 """Stored finish reason of an answer that an error cut off."""
 
@@ -27,6 +30,13 @@ class Ask:
     """The stored user message that is being answered."""
     model: str | None = None
     """The session's model; None where it names none."""
+
+
+def seeded(sampling: Sampling) -> Sampling:
+    """`sampling` with a seed where chance decides: it is stored with the answer, which can so be written again."""
+    if sampling.seed is not None or sampling.temperature == 0:
+        return sampling
+    return replace(sampling, seed=secrets.randbelow(SEEDS))
 
 
 def prepare(

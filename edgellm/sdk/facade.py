@@ -17,7 +17,7 @@ from edgellm.errors import EdgeLLMError, InvalidInput, ModelLoadFailed
 from edgellm.hub.installed import Library
 from edgellm.paths import Home, home_from
 from edgellm.sdk.answer import Answer
-from edgellm.sdk.conversation import Ask, conclude, prepare
+from edgellm.sdk.conversation import Ask, conclude, prepare, seeded
 from edgellm.sdk.engines import Engines
 from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.models import Models
@@ -84,7 +84,7 @@ class EdgeLLM:
         ModelLoadFailed and EngineError from the iteration when streaming.
         """
         check_names(options, ChatOptions)
-        ask = prepare(self._store(), prompt, options, options.get("sampling") or self.settings.sampling)
+        ask = prepare(self._store(), prompt, options, seeded(options.get("sampling") or self.settings.sampling))
 
         def send(worker: Worker) -> Stream:
             return worker.chat(

@@ -82,3 +82,17 @@ def test_white_space_is_visible() -> None:
 
 def test_the_least_sure_token_is_the_one_with_the_highest_entropy() -> None:
     assert words.least_sure([trace("a", 0.5, entropy=1), trace("b", 0.5, entropy=3), trace("c", 0.5)]) == 1
+
+
+async def test_an_answer_is_written_again_with_its_history() -> None:
+    async with opened(saying("first"), saying("second")) as pilot:
+        await say(pilot, "one question")
+        await say(pilot, "and another")
+        await pilot.press("f6")
+        await settle(pilot, lambda: "token 1 of" in screen_text(pilot))
+        asked = edge_of(pilot).asked[-1]["prompt"]
+        assert [(message.role, message.content) for message in asked] == [
+            ("user", "one question"),
+            ("assistant", "first"),
+            ("user", "and another"),
+        ]

@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from textual.app import App, ComposeResult
 from textual.content import Content
+from textual.events import Paste
 
 from edgellm.errors import HubRefused
 from edgellm.safetext import clean_line
@@ -185,3 +186,11 @@ async def test_widgets_alone_survive_brackets(text: str) -> None:
     async with app.run_test(size=(80, 10)) as pilot:
         await pilot.pause()
         assert app.is_running
+
+
+async def test_a_paste_arrives_once_and_keeps_its_lines() -> None:
+    async with opened() as pilot:
+        prompt = app_of(pilot).chat.prompt
+        prompt.post_message(Paste("one\rtwo\r\nthree\nfour \x1b[31mred"))
+        await settle(pilot, lambda: "four" in prompt.text)
+        assert prompt.text.splitlines() == ["one", "two", "three", "four ␛[31mred"]

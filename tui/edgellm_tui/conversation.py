@@ -253,6 +253,14 @@ class Conversation:
         turn.branch = await self._branch(message)
         turn.touch()
 
+    async def branch_to(self, turn: Turn | None) -> Sequence[StoredMessage]:
+        """The stored messages up to a turn; none when it is not stored. Raises: EdgeLLMError."""
+        if self.session is None or turn is None or turn.message_id is None:
+            return ()
+        branch = list(await self._edge.sessions.messages(self.session.id))
+        ids = [message.id for message in branch]
+        return branch[: ids.index(turn.message_id) + 1] if turn.message_id in ids else ()
+
     def stop(self) -> bool:
         """Stop the answer on its way and keep what it has. Returns whether there was one."""
         if self._current is None:

@@ -32,10 +32,9 @@ def title(error: errors.EdgeLLMError) -> str:
 
 def explain(error: errors.EdgeLLMError) -> str:
     """The message and what to do next, clean and on one line."""
-    told = clean_line(str(error)) or title(error)
     if isinstance(error, errors.WorkerDied):
-        return f"{told} What was written is kept; the next message starts it again."
-    return told
+        return f"{clean_line(error.message)} What was written is kept; the next message starts it again."
+    return clean_line(str(error)) or title(error)
 
 
 def report(error: errors.EdgeLLMError) -> str:

@@ -10,6 +10,7 @@ from edgellm_tui.ports import Edge, Jobs, Models, ReplyStream, Sessions, Token
 
 if TYPE_CHECKING:
     from edgellm.engine.metrics import EngineMetrics
+    from edgellm.types import Message
 
 
 def _open_sdk() -> Edge:
@@ -34,7 +35,9 @@ class LateEdge:
             self._opening = asyncio.create_task(asyncio.to_thread(self._open_edge))
         return await asyncio.shield(self._opening)
 
-    async def chat(self, prompt: str | None, *, stream: Literal[True], **options: Any) -> ReplyStream:
+    async def chat(
+        self, prompt: str | Sequence[Message] | None, *, stream: Literal[True], **options: Any
+    ) -> ReplyStream:
         """Answer a prompt."""
         return await (await self.opened()).chat(prompt, stream=stream, **options)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from edgellm.events import JobEvent
-from edgellm.types import Reply, Sampling, StreamEvent
+from edgellm.types import Message, Reply, Sampling, StreamEvent
 
 if TYPE_CHECKING:
     from edgellm.engine.metrics import EngineMetrics
@@ -109,7 +109,7 @@ class Edge(Protocol):
 
     async def chat(
         self,
-        prompt: str | None,
+        prompt: str | Sequence[Message] | None,
         *,
         stream: Literal[True],
         model: str | None = None,

@@ -59,7 +59,7 @@ def test_reasoning_is_separated() -> None:
 def test_a_thinking_tag_that_is_a_control_token_ends_the_thinking(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench()
     written = iter([97, IM_START, 98, IM_START, 99, IM_END])
-    monkeypatch.setattr(bench.backend, "sample", lambda row, sampler: Sampled(next(written)))
+    monkeypatch.setattr(bench.backend, "sample", lambda *_: Sampled(next(written)))
     bench.run("x", reasoning_open=True, reasoning_tags=(("[A]", "[B]"),), reasoning_tokens={IM_START: "[B]"})
     assert (bench.reasoning(0), bench.text(0)) == ("a", "bc")
 

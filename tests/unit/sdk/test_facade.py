@@ -163,3 +163,12 @@ def test_a_session_is_answered_by_its_own_model(edge: EdgeLLM) -> None:
     with pytest.raises(ModelNotFound, match="no-such-model"):
         edge.chat("x", session=session.id)
     assert edge.chat("x", session=session.id, model="fake:", sampling=GREEDY).model == "fake:"
+
+
+def test_an_answer_can_be_written_again_from_its_stored_seed(edge: EdgeLLM) -> None:
+    session = edge.sessions.create()
+    reply = edge.chat("Go on for long", session=session.id, sampling=Sampling(temperature=1.2, max_tokens=20))
+    stored = edge.sessions.messages(session.id)[-1].sampling
+    assert stored is not None
+    assert stored.seed is not None
+    assert edge.chat("Go on for long", sampling=stored).text == reply.text

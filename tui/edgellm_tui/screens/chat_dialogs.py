@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ from textual.content import Content
 from edgellm.errors import EdgeLLMError, InvalidInput
 from edgellm.paths import write_private
 from edgellm.safetext import clean_line
+from edgellm.types import Message, Sampling
 from edgellm_tui.conversation import Conversation
 from edgellm_tui.messages import ConversationChanged, Refused, UseModel
 from edgellm_tui.ports import Edge, Preferences
@@ -148,19 +149,32 @@ class ChatDialogs(Vertical):
 
     # Explain
 
-    def action_explain(self) -> None:
-        """Show how the chosen or last answer was written."""
-        turns, turn = self.conversation.turns, self.target_answer
-        at = turns.index(turn) if turn in turns else 0
-        question = turns[at - 1] if turn in turns and at else None
-        self.explain_text(question.text.source if question else "")
+    @work(exclusive=True, group="dialog")
+    async def action_explain(self) -> None:
+        """Show how the chosen or last answer was written: again, with the same history and seed."""
+        try:
+            branch = await self.conversation.branch_to(self.target_answer)
+        except EdgeLLMError as error:
+            self._refuse(error)
+            return
+        if len(branch) < 2:
+            self.explain_text("")
+            return
+        *before, question, answer = branch
+        history = [Message(role=stored.role, content=stored.content) for stored in before]
+        if self.conversation.system:
+            history.insert(0, Message(role="system", content=self.conversation.system))
+        self._explain(question.content, answer.sampling, history)
 
     def explain_text(self, text: str) -> None:
         """Show how the model answers a prompt, token by token."""
+        self._explain(text, None, ())
+
+    def _explain(self, text: str, sampling: Sampling | None, history: Sequence[Message]) -> None:
         from edgellm_tui.screens.explain import ExplainScreen
 
-        sampling = self.conversation.sampling or self.preferences.sampling
-        self.app.push_screen(ExplainScreen(self.edge, self.conversation.model, text, sampling))
+        chosen = sampling or self.conversation.sampling or self.preferences.sampling
+        self.app.push_screen(ExplainScreen(self.edge, self.conversation.model, text, chosen, history))
 
     # Numbers
 

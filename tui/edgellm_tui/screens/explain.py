@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -15,7 +16,7 @@ from textual.widgets import Static
 
 from edgellm.errors import EdgeLLMError
 from edgellm.safetext import clean_line
-from edgellm.types import Delta, Loading, Sampling, TokenTrace
+from edgellm.types import Delta, Loading, Message, Sampling, TokenTrace
 from edgellm_tui.commands import bindings
 from edgellm_tui.errors import explain
 from edgellm_tui.ports import Edge, ReplyStream
@@ -32,8 +33,12 @@ class ExplainScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("explain")
 
-    def __init__(self, edge: Edge, model: str, prompt: str, sampling: Sampling) -> None:
+    def __init__(
+        self, edge: Edge, model: str, prompt: str, sampling: Sampling, history: Sequence[Message] = ()
+    ) -> None:
+        """`history` comes before the prompt; with it and an answer's own seed, that answer is written again."""
         super().__init__()
+        self._history = tuple(history)
         self._edge, self._model = edge, model
         self._prompt = prompt.strip() or EXAMPLE
         longest = min(sampling.max_tokens or MOST_TOKENS, MOST_TOKENS)
@@ -73,7 +78,10 @@ class ExplainScreen(Screen[None]):
             tokens = await self._edge.tokenize(self._prompt, model=self._model)
             self._prompt_tokens = [token.text for token in tokens]
             self._draw()
-            self._stream = await self._edge.chat(self._prompt, stream=True, model=self._model, sampling=self._sampling)
+            asked: str | list[Message] = self._prompt
+            if self._history:
+                asked = [*self._history, Message(role="user", content=self._prompt)]
+            self._stream = await self._edge.chat(asked, stream=True, model=self._model, sampling=self._sampling)
             async for event in self._stream:
                 if isinstance(event, Loading):
                     self._trouble = f"Loading {clean_line(event.model)}: {event.fraction:.0%}"

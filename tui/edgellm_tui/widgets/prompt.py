@@ -85,7 +85,8 @@ class Prompt(TextArea, inherit_bindings=False):
             await super()._on_key(event)
 
     async def _on_paste(self, event: Paste) -> None:
-        event.text = clean(event.text)
+        event.prevent_default()  # the base class would insert it once more
+        event.text = clean(event.text.replace("\r\n", "\n").replace("\r", "\n"))  # terminals send CR for a new line
         await super()._on_paste(event)
 
     def action_send(self) -> None:
