@@ -191,6 +191,6 @@ async def test_widgets_alone_survive_brackets(text: str) -> None:
 async def test_a_paste_arrives_once_and_keeps_its_lines() -> None:
     async with opened() as pilot:
         prompt = app_of(pilot).chat.prompt
-        prompt.post_message(Paste("one\rtwo\r\nthree\nfour \x1b[31mred"))
+        pilot.app.post_message(Paste("one\rtwo\r\nthree\nfour \x1b[31mred"))
         await settle(pilot, lambda: "four" in prompt.text)
         assert prompt.text.splitlines() == ["one", "two", "three", "four ␛[31mred"]
