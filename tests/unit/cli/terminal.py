@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -65,6 +66,11 @@ def short() -> Iterator[StreamEvent]:
 SCENARIOS = {"hostile": hostile, "slow": slow, "short": short}
 
 
+def _accept_interrupts() -> None:
+    """A child of a shell's background job inherits that Ctrl+C is ignored; a person's terminal has it on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A child in a pseudo-terminal of 60 columns."""
 
@@ -79,6 +85,7 @@ class Terminal:
             cwd=ROOT,
             env={**os.environ, "TERM": "xterm", **(environment or {})},
             start_new_session=True,
+            preexec_fn=_accept_interrupts,
         )
         os.close(slave)
         self.seen = b""
