@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -42,9 +43,9 @@ class ChatDialogs(Vertical):
     """Commands whose slash form takes its argument directly: id to method."""
 
     @property
+    @abstractmethod
     def target_answer(self) -> Turn | None:
-        """The answer that actions are about."""
-        raise NotImplementedError
+        """The answer that actions are about; the page knows which one is chosen."""
 
     def _tell(self, text: str) -> None:
         self.notify(clean_line(text), timeout=3, markup=False)
