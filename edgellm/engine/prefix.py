@@ -51,8 +51,8 @@ class PrefixTree(Generic[Holder]):
             if not node.holders:
                 del node.parent.children[node.edge[0]]
             node = node.parent
-        if node is not None and not node.children:
-            self._roots.pop(node.key, None)
+        if node is not None and not node.children and self._roots.get(node.key) is node:
+            del self._roots[node.key]
 
     def matches(self, key: Hashable, tokens: Sequence[int]) -> dict[Holder, int]:
         """Every holder whose text begins like `tokens`, with the length of the common beginning."""

@@ -48,10 +48,10 @@ class Batch:
             logits=at(self._outputs, "logits"),
         )
 
-    def fill(self, rows: Iterable[tuple[int, int, Sequence[int]]]) -> int:
+    def fill(self, rows: Iterable[tuple[int, int, Sequence[int]]]) -> None:
         """Write (sequence, first position, tokens) rows one after the other, no output wanted.
 
-        Returns: the number of tokens; the caller has checked that they fit `capacity`.
+        The caller has checked that they fit `capacity`.
         """
         end = 0
         for sequence, start, tokens in rows:
@@ -61,7 +61,6 @@ class Batch:
             self._sequences[at:end] = sequence
         self._outputs[:end] = 0
         self.struct.n_tokens = end
-        return end
 
     def want(self, index: int) -> None:
         """Ask for the logits after the token at `index`."""

@@ -155,24 +155,48 @@ def test_the_youngest_is_preempted_and_comes_back_first() -> None:
 
 
 def test_parked_texts_go_before_anyone_is_preempted() -> None:
-    desk = Desk(context_tokens=64, host_cache_bytes=0)
-    desk.scheduler.end(desk.decode("first text, parked"))
-    desk.scheduler.end(desk.decode("second text, parked"))
-    runner = desk.submit("a" * 40)
+    desk = Desk(context_tokens=96, host_cache_bytes=0)
+    runner = desk.decode("runs")
+    for text in ("first" * 6, "second" * 4):
+        desk.scheduler.end(desk.decode(text))
+    reader = desk.submit("a" * 40)
     plan = desk.step()
-    assert plan.memory == (Trim(0, 0),)
-    assert planned(plan) == [(runner, 40)]
+    assert plan.memory == (Trim(1, 0),)
+    assert planned(plan) == [(runner, 1), (reader, 40)]
     assert desk.scheduler.preemptions == 0
+
+
+def test_a_parked_stranger_makes_way_for_a_text_that_runs_alone() -> None:
+    desk = Desk()
+    stranger, kin = "nothing in common at all", "a common beginning and an end"
+    for sequence in [desk.decode(text) for text in (stranger, kin)]:
+        desk.scheduler.end(sequence)
+    runner = desk.submit("a common beginning, another end")
+    plan = desk.step()
+    assert plan.memory == (
+        Save(0, runner.key, (*stranger.encode(), 7), None),
+        Trim(0, 0),
+        Share(1, 0, len("a common beginning")),
+    )
+    assert planned(plan) == [(runner, len(", another end"))]
+
+
+def test_parked_strangers_stay_while_others_run() -> None:
+    desk = Desk()
+    parked, _ = desk.decode("parked and unknown to all"), desk.decode("runs on")
+    desk.scheduler.end(parked)
+    desk.submit("comes in addition")
+    assert desk.step().memory == ()
 
 
 def test_an_evicted_text_goes_to_the_host_cache_once() -> None:
     desk = Desk(max_parked=1)
     texts = ["first text, long enough", "other text, long enough"]
-    for text in texts:
-        desk.scheduler.end(desk.decode(text))
+    for sequence in [desk.decode(text) for text in texts]:
+        desk.scheduler.end(sequence)
     plan = desk.step()
     assert plan.memory == (
-        Save(0, desk.scheduler.key_of(desk.submit("x").request), tuple(texts[0].encode()), None),
+        Save(0, desk.scheduler.key_of(desk.submit("x").request), (*texts[0].encode(), 7), None),
         Trim(0, 0),
     )
 
