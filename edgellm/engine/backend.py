@@ -57,6 +57,8 @@ class BackendInfo:
     """Identifies weights and KV layout; saved states of another fingerprint are refused."""
     threads: int = 0
     """Compute threads at opening; 0 when their number makes no difference."""
+    tile_tokens: int = 1
+    """Prompt tokens that attention computes together; 1 when it has no such tiles."""
 
 
 class Sampler(Protocol):

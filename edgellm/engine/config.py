@@ -30,10 +30,10 @@ class EngineConfig:
     """Layers on the GPU; None takes all when a GPU backend is compiled in."""
     batch_tokens: int = 512
     """Most tokens in one decode call."""
-    step_target_s: float = 0.1
-    """Time a step may take while anyone is decoding; prefill chunks are cut to it."""
+    step_target_s: float = 0.3
+    """About the time a step takes while anyone is decoding; prefill chunks are cut to it."""
     solo_step_target_s: float = 0.5
-    """Time a step may take while nobody is decoding."""
+    """About the time a step takes while nobody is decoding."""
     host_cache_bytes: int = 512 * 1024**2
     """Host memory for prefixes that were pushed out of the KV cache."""
     disk_cache_dir: str | None = None

@@ -55,6 +55,7 @@ class FakeOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hidden_cells: int = 0
     """Cells that are promised but missing."""
     can_share_prefix: bool = True
+    tile_tokens: int = 1
 
 
 @dataclass(slots=True, eq=False)
@@ -96,6 +97,7 @@ class FakeBackend:
             eos_text=SPECIAL_TEXTS[IM_END - 256],
             chat_template=CHAT_TEMPLATE,
             can_share_prefix=self.options.can_share_prefix,
+            tile_tokens=self.options.tile_tokens,
             state_bytes_per_token=3,
             device="cpu",
             fingerprint=digest_of("fake", config.kv_type).hex()[:32],

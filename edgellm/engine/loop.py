@@ -52,6 +52,7 @@ class Engine:
             batch_tokens=config.batch_tokens,
             step_target_s=config.step_target_s,
             solo_step_target_s=config.solo_step_target_s,
+            tile_tokens=backend.info.tile_tokens,
         )
         is_choice_ours = config.threads is None and backend.info.threads > 1
         self._threads = ThreadPolicy(backend.info.threads) if is_choice_ours else None

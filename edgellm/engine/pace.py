@@ -13,17 +13,20 @@ LEAST_PREFILL_TOKENS = 8
 class Pace:
     """Running estimates of what a decode row and a prompt token cost, in seconds."""
 
-    def __init__(self, *, batch_tokens: int, step_target_s: float, solo_step_target_s: float) -> None:
+    def __init__(
+        self, *, batch_tokens: int, step_target_s: float, solo_step_target_s: float, tile_tokens: int = 1
+    ) -> None:
         self.decode_row_s: float | None = None
         self.prefill_token_s: float | None = None
         self._batch_tokens = batch_tokens
         self._step_target_s = step_target_s
         self._solo_step_target_s = solo_step_target_s
+        self._tile_tokens = tile_tokens
 
     def prefill_tokens(self, rows: int, *, is_anyone_decoding: bool) -> int:
         """Prompt tokens for a step that also decodes `rows` sequences.
 
-        The step stays within its target time, which is shorter while anyone waits for a next token.
+        The step keeps near its target time, which is shorter while anyone waits for a next token.
         """
         room = self._batch_tokens - rows
         if self.prefill_token_s is None:
@@ -31,7 +34,7 @@ class Pace:
         target = self._step_target_s if is_anyone_decoding else self._solo_step_target_s
         left_s = target - rows * (self.decode_row_s or 0.0)
         affordable = int(left_s / self.prefill_token_s) if self.prefill_token_s > 0 else room
-        return max(0, min(max(affordable, LEAST_PREFILL_TOKENS), room))
+        return max(0, min(max(self._whole_tiles(affordable), LEAST_PREFILL_TOKENS), room))
 
     def note(self, rows: int, prefill_tokens: int, step_s: float) -> None:
         """A step with so many decode rows and prompt tokens took `step_s`."""
@@ -42,6 +45,11 @@ class Pace:
         if rows and self.decode_row_s is None:
             rest_s = step_s * prefill_tokens / (rows + prefill_tokens)
         self.prefill_token_s = _smoothed(self.prefill_token_s, rest_s / prefill_tokens)
+
+    def _whole_tiles(self, tokens: int) -> int:
+        """The nearest number of tokens in whole tiles; what is not half a tile stays as it is."""
+        tile = self._tile_tokens
+        return max(1, round(tokens / tile)) * tile if 2 * tokens >= tile else tokens
 
 
 def _smoothed(estimate: float | None, measured: float) -> float:

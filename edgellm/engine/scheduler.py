@@ -2,14 +2,16 @@
 
 No clock, thread, tokenizer or model library: the same events give the same plans.
 
-Rules: decode first; prompts are read within a time budget; preempted sequences come back first, then tenants
-in turn, each in order of arrival; adapters take turns, a step each; when cells run out, parked texts go
-first, then the youngest sequence waits. The oldest sequence is never preempted, so everybody's turn comes.
+Rules: decode first; prompts are read within a time budget, whole tiles of them in turn with decoding; preempted
+sequences come back first, then tenants in turn, each in order of arrival; adapters take turns, a step each; when
+cells run out, parked texts go first, then the youngest sequence waits. The oldest sequence is never preempted, so
+everybody's turn comes.
 """
 
 from __future__ import annotations
 
 from bisect import insort
+from collections.abc import Iterable
 
 from edgellm.engine.backend import BackendInfo, Span
 from edgellm.engine.config import EngineConfig
@@ -32,6 +34,9 @@ class Scheduler:
         self._max_running = min(config.max_running, config.batch_tokens, info.max_sequences)
         self.most_waiting = config.queue_limit
         self._shares_prefixes = config.use_prefix_cache
+        self._tile_tokens = info.tile_tokens
+        self._is_tile_due = False
+        """Whether the last step left a chunk of whole tiles for this one."""
         self._arrivals = 0
         self._turns: dict[str | None, int] = {}
         """When each adapter of the running sequences last had its turn."""
@@ -159,12 +164,18 @@ class Scheduler:
         budget = min(budget, sum(missing for _, missing in reading))
         self.memory.make_room(len(steps) + budget)
         budget = min(budget, self.memory.slots.free_cells - len(steps))
-        for sequence, missing in reading:
-            if budget == 0:
-                break
-            steps.append((sequence, min(missing, budget)))
-            budget -= steps[-1][1]
-        return steps
+        if steps and self._is_apart(budget):
+            self._is_tile_due = not self._is_tile_due
+            return _chunks(reading, budget) if not self._is_tile_due else steps
+        return steps + _chunks(reading, budget)
+
+    def _is_apart(self, budget: int) -> bool:
+        """Whether so many prompt tokens are computed apart from decode rows.
+
+        A tile leaves out the cells that all of its tokens may not see; a single row of another text in it, and
+        it leaves out hardly any. Without whole tiles, rows are cheapest beside a chunk.
+        """
+        return 1 < self._tile_tokens <= budget
 
     def _plan(self, steps: list[tuple[Sequence, int]], adapter: str | None) -> Plan:
         self._turn += 1
@@ -188,3 +199,14 @@ class Scheduler:
         youngest.state = State.WAITING
         self.waiting.add_resuming(youngest)
         self.preemptions += 1
+
+
+def _chunks(reading: Iterable[tuple[Sequence, int]], budget: int) -> list[tuple[Sequence, int]]:
+    """The next tokens of those that miss some, oldest first, up to the budget."""
+    chunks = []
+    for sequence, missing in reading:
+        if budget == 0:
+            break
+        chunks.append((sequence, min(missing, budget)))
+        budget -= chunks[-1][1]
+    return chunks

@@ -17,7 +17,7 @@ from edgellm.engine.outcome import failed
 PARENT_CHECK_S = 1.0
 """How often the reader looks whether the face still is the parent; another process may hold its socket open."""
 FLUSH_LIMIT_S = 2.0
-TEXT_INTERVAL_S = 0.025
+TEXT_INTERVAL_S = 0.04
 """Time between two sendings of text: shorter than a reader notices, longer than a fast step."""
 MOST_TOGETHER = 64
 """Answers written in one piece."""

@@ -114,6 +114,7 @@ class LlamaBackend:
             device=device,
             fingerprint=self._fingerprint.hex(),
             threads=opening.compute_threads(self._config) if device == "cpu" else 0,
+            tile_tokens=opening.CPU_TILE_TOKENS if device == "cpu" else 1,
         )
 
     # text

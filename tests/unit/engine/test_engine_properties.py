@@ -33,7 +33,7 @@ class EngineMachine(RuleBasedStateMachine):
         batch_tokens=st.integers(4, 64),
         host_cache_bytes=st.sampled_from([0, 300, 100_000]),
         use_prefix_cache=st.sampled_from([True, True, True, False]),
-        options=st.sampled_from(["", "", "hidden_cells=9", "can_share_prefix=0"]),
+        options=st.sampled_from(["", "hidden_cells=9", "can_share_prefix=0", "tile_tokens=4"]),
     )
     def open(self, options: str, **config: int) -> None:
         self.bench = Bench(model_path=f"fake:{options}", queue_limit=6, **config)

@@ -12,6 +12,11 @@ def pace() -> Pace:
     return Pace(batch_tokens=512, step_target_s=0.1, solo_step_target_s=0.5)
 
 
+@pytest.fixture
+def tiled() -> Pace:
+    return Pace(batch_tokens=512, step_target_s=0.1, solo_step_target_s=0.5, tile_tokens=64)
+
+
 def test_before_any_measurement_chunks_are_small(pace: Pace) -> None:
     assert pace.prefill_tokens(0, is_anyone_decoding=False) == FIRST_PREFILL_TOKENS
 
@@ -22,6 +27,19 @@ def test_a_budget_is_the_time_left_over_the_cost_of_a_token(pace: Pace) -> None:
     assert pace.prefill_tokens(4, is_anyone_decoding=True) == 60
     assert pace.prefill_tokens(0, is_anyone_decoding=True) == 100
     assert pace.prefill_tokens(0, is_anyone_decoding=False) == 500
+
+
+def test_a_budget_of_half_a_tile_becomes_whole_ones(tiled: Pace) -> None:
+    tiled.note(0, 100, 0.1)
+    tiled.note(4, 0, 0.04)
+    assert tiled.prefill_tokens(4, is_anyone_decoding=True) == 64
+    assert tiled.prefill_tokens(0, is_anyone_decoding=True) == 128
+    assert tiled.prefill_tokens(0, is_anyone_decoding=False) == 512
+
+
+def test_a_budget_below_half_a_tile_stays(tiled: Pace) -> None:
+    tiled.note(0, 10, 0.04)
+    assert tiled.prefill_tokens(0, is_anyone_decoding=True) == 25
 
 
 def test_a_slow_machine_still_reads_on(pace: Pace) -> None:

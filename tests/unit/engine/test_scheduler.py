@@ -66,6 +66,13 @@ def test_decode_comes_first_and_prompts_share_what_the_budget_leaves() -> None:
     assert planned(desk.step()) == [(first, 1), (second, 1), (third, 10)]
 
 
+def test_whole_tiles_of_a_prompt_take_turns_with_decoding() -> None:
+    desk = Desk(options="tile_tokens=8", chunk=11)
+    runner, reader = desk.decode("runs"), desk.submit("b" * 25)
+    steps = [planned(desk.step()) for _ in range(5)]
+    assert steps == [[(runner, 1)], [(reader, 10)], [(runner, 1)], [(reader, 10)], [(runner, 1), (reader, 5)]]
+
+
 def test_only_the_span_that_ends_the_text_wants_logits() -> None:
     desk = Desk(chunk=6)
     desk.submit("ten tokens")
