@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 from edgellm.engine.outcome import Failed, Finished
 from edgellm.errors import EdgeLLMError, EngineError, error_types
 from edgellm.types import StreamEvent
+
+if TYPE_CHECKING:
+    import asyncio
 
 Outcome = Finished | Failed
 
@@ -59,6 +62,8 @@ class Inbox:
 
     async def take_async(self) -> StreamEvent | None:
         """Like `take`, for an event loop; needs no thread."""
+        import asyncio  # 40 ms that a command without an event loop does not need
+
         loop = asyncio.get_running_loop()
         while True:
             arrived = asyncio.Event()

@@ -7,12 +7,14 @@ import select
 import socket
 import threading
 import time
+from collections.abc import Iterable
 from queue import Empty, SimpleQueue
 
 from edgellm.engine import wire
 from edgellm.engine.backend import Backend
 from edgellm.engine.frames import READ_BYTES, Frames, WireError, pack
 from edgellm.engine.outcome import failed
+from edgellm.types import Delta
 
 PARENT_CHECK_S = 1.0
 """How often the reader looks whether the face still is the parent; another process may hold its socket open."""
@@ -111,9 +113,35 @@ class Outbox:
                 answers.append(self._answers.get())
             is_open = None not in answers
             try:
-                self._channel.sendall(b"".join(_frame(answer) for answer in answers if answer is not None))
+                self._channel.sendall(b"".join(_frame(answer) for answer in joined(answers)))
             except (BrokenPipeError, ConnectionResetError):
                 return  # the reading thread sees the same end
+
+
+def joined(answers: Iterable[wire.AnyAnswer | None]) -> list[wire.AnyAnswer]:
+    """The answers in order, with a stream's pieces of text joined: fewer events for the face to wake up for.
+
+    Pieces that carry token traces stay as they are.
+    """
+    kept: list[wire.AnyAnswer] = []
+    growing: dict[tuple[int, int], int] = {}  # stream to the place of its only piece in `kept`
+    for answer in answers:
+        if answer is None:
+            continue
+        if isinstance(answer, wire.Piece) and not answer.delta.tokens:
+            place = growing.setdefault((answer.id, answer.delta.index), len(kept))
+            if place < len(kept):
+                kept[place] = _sum(kept[place], answer)
+                continue
+        kept.append(answer)
+    return kept
+
+
+def _sum(first: wire.AnyAnswer, second: wire.Piece) -> wire.Piece:
+    assert isinstance(first, wire.Piece)
+    one, two = first.delta, second.delta
+    delta = Delta(text=one.text + two.text, reasoning=one.reasoning + two.reasoning, index=one.index)
+    return wire.Piece(id=second.id, delta=delta)
 
 
 def _frame(answer: wire.AnyAnswer) -> bytes:

@@ -17,7 +17,7 @@ from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.models import Models
 from edgellm.sdk.options import ChatOptions, CompleteOptions
 from edgellm.sdk.sessions import Sessions
-from edgellm.sdk.stream import ReplyStream, whole_async
+from edgellm.sdk.stream import ReplyStream
 from edgellm.settings import Settings
 from edgellm.types import Reply
 
@@ -108,7 +108,7 @@ class AsyncEdgeLLM:
     ) -> Reply | ReplyStream:
         """Answer a prompt or a conversation; cancelling the task cancels the request."""
         running = await asyncio.to_thread(lambda: self._edge.chat(prompt, stream=True, **options))
-        return running if stream else await whole_async(running)
+        return running if stream else await _whole(running)
 
     @overload
     async def complete(
@@ -125,7 +125,7 @@ class AsyncEdgeLLM:
     ) -> Reply | ReplyStream:
         """Continue a text as it stands, without a chat template."""
         running = await asyncio.to_thread(lambda: self._edge.complete(prompt, stream=True, **options))
-        return running if stream else await whole_async(running)
+        return running if stream else await _whole(running)
 
     async def embed(self, texts: Sequence[str], *, model: str | None = None) -> list[list[float]]:
         """One unit-length vector per text."""
@@ -154,3 +154,14 @@ class AsyncEdgeLLM:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         await self.close()
+
+
+async def _whole(stream: ReplyStream) -> Reply:
+    """The reply of a stream nobody watches; cancelling the task cancels the request."""
+    try:
+        async for _ in stream:
+            continue
+        return stream.reply
+    except asyncio.CancelledError:
+        await asyncio.shield(asyncio.to_thread(stream.close))
+        raise

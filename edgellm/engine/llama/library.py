@@ -6,13 +6,30 @@ warnings and errors are kept, because a failed call returns no reason: the reaso
 
 from __future__ import annotations
 
+import importlib
+import importlib.metadata
+import importlib.util
 import logging
+import sys
 from collections import deque
 from typing import Any
 
-import llama_cpp.llama_cpp as _bindings
 
-lib: Any = _bindings
+def _bindings() -> Any:
+    """`llama_cpp.llama_cpp` without what its package imports beside it.
+
+    The package's own module brings the `Llama` class with chat formats, caches and tokenizers along: 150 ms of every
+    worker's start, and nothing of it is used here.
+    """
+    if "llama_cpp" not in sys.modules:
+        spec = importlib.util.find_spec("llama_cpp")
+        if spec is None:
+            raise ModuleNotFoundError("llama-cpp-python is not installed.", name="llama_cpp")
+        sys.modules["llama_cpp"] = importlib.util.module_from_spec(spec)  # not executed: a bare package
+    return importlib.import_module("llama_cpp.llama_cpp")
+
+
+lib: Any = _bindings()
 """The C API under its own names (`llama_decode`, `llama_batch`, ...), as declared by llama-cpp-python."""
 
 logger = logging.getLogger("edgellm.llama")
@@ -48,9 +65,7 @@ def complaints() -> str:
 
 def version() -> str:
     """llama.cpp's own version and the Python binding's."""
-    import llama_cpp  # deferred only to reach the package's version beside its C module
-
-    return f"{lib.llama_version().decode()} (llama-cpp-python {llama_cpp.__version__})"
+    return f"{lib.llama_version().decode()} (llama-cpp-python {importlib.metadata.version('llama-cpp-python')})"
 
 
 def system_info() -> str:
