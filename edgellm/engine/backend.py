@@ -95,10 +95,20 @@ class Backend(Protocol):
     def is_end(self, token: int) -> bool:
         """Whether the token ends the model's turn."""
 
+    def open_adapter(self, path: str) -> str:
+        """Load the adapter that is in the file now; what it is called in `run`, until it is closed.
+
+        The file may be replaced afterwards: its new content has another name, and both can be used. Opening the
+        same content again gives the same name, to be closed as often. Raises: InvalidInput.
+        """
+
+    def close_adapter(self, adapter: str) -> None:
+        """One of those who opened it needs it no more."""
+
     def run(self, spans: Sequence[Span], adapter: str | None) -> None:
         """Compute one step: every span's tokens enter the memory of its sequence.
 
-        At most one span a sequence. Raises: StepAborted, OutOfCells.
+        `adapter` is open, or None for the plain model. At most one span a sequence. Raises: StepAborted, OutOfCells.
         """
 
     def sample(self, span_index: int, sampler: Sampler) -> Sampled:

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from edgellm.engine.backend import Backend
-from edgellm.engine.conversation import Kept, fit, fold_system
+from edgellm.engine.conversation import Kept, fit, fold_system, overflow
 from edgellm.engine.prompt import Placeholders, Prompt, Rendering, tokenize_prompt
 from edgellm.engine.reasoning import detect_tags, open_block, tag_tokens
 from edgellm.engine.render_wire import OUTPUT_LIMIT_BYTES
@@ -21,6 +21,8 @@ ANSWER_SHARE = 4
 """A conversation leaves this share (1/n) of the context to the answer, unless `max_tokens` asks for less."""
 TEXT_LIMIT_BYTES = OUTPUT_LIMIT_BYTES * 7 // 8
 """More text than this is not rendered at all: turns are left out first."""
+TOKEN_BYTES = 4
+"""About the size of a token, for texts that are too large to be counted."""
 
 Render = Callable[[tuple[Message, ...]], tuple[Rendering, Prompt]]
 
@@ -64,6 +66,8 @@ class ChatFormat:
         kept = Kept(messages=tuple(messages))
         if keep == "newest":
             kept = self._fit(messages, render, max_tokens)
+        elif (size := _text_bytes(messages)) > TEXT_LIMIT_BYTES:
+            raise overflow(max(self._context_tokens, size // TOKEN_BYTES), self._context_tokens)
         rendering, prompt = render(kept.messages)
         notices = [notice for notice in (*self._news, _left_out(kept), prompt.notice) if notice]
         self._news = []
@@ -79,9 +83,9 @@ class ChatFormat:
 
     def _fit(self, messages: Sequence[Message], render: Render, max_tokens: int | None) -> Kept:
         def count(some: Sequence[Message]) -> int:
-            size = sum(len(message.content.encode()) for message in some)
+            size = _text_bytes(some)
             if size > TEXT_LIMIT_BYTES:
-                return max(self._context_tokens, size // 4)  # too much to render; tokens have about four bytes
+                return max(self._context_tokens, size // TOKEN_BYTES)  # too much to render
             return len(render(tuple(some))[1].tokens)
 
         share = max(1, self._context_tokens // ANSWER_SHARE)
@@ -140,6 +144,10 @@ _FALLBACK_NEWS = {
     PLAIN: "The model file has no chat template; turns are written as plain text. A base model continues text "
     "rather than answering.",
 }
+
+
+def _text_bytes(messages: Sequence[Message]) -> int:
+    return sum(len(message.content.encode()) for message in messages)
 
 
 def _left_out(kept: Kept) -> str:

@@ -8,8 +8,10 @@ the text. Misuse that would end a real runtime raises `Misuse`.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
@@ -82,6 +84,7 @@ class FakeBackend:
         self._held: list[list[_Cell]] = [[] for _ in range(config.max_running + config.max_parked)]
         self._rows: list[_Cell | None] = []
         self._samplers: set[FakeSampler] = set()
+        self._adapters: Counter[str] = Counter()
         self._abort = threading.Event()
         self._is_closed = False
         self.info = BackendInfo(
@@ -170,12 +173,27 @@ class FakeBackend:
         for token, adapter in cells:
             self._append(sequence, token, adapter)
 
+    # adapters
+
+    def open_adapter(self, path: str) -> str:
+        """The path itself; where there is such a file, its content counts."""
+        file = Path(path)
+        adapter = f"{path} {digest_of(file.read_bytes()).hex()}" if file.is_file() else path
+        self._adapters[adapter] += 1
+        return adapter
+
+    def close_adapter(self, adapter: str) -> None:
+        """One user fewer."""
+        _require(self._adapters[adapter] > 0, f"adapter {adapter!r} is not open")
+        self._adapters[adapter] -= 1
+
     # steps
 
     def run(self, spans: Sequence[Span], adapter: str | None) -> None:
         """Check the step, take its time, then fill its cells."""
         self._abort.clear()
         self._check(spans)
+        _require(adapter is None or self._adapters[adapter] > 0, f"adapter {adapter!r} is not open")
         self._reserve(sum(len(span.tokens) for span in spans))
         self._take_time(spans)
         self._rows = []
@@ -220,9 +238,10 @@ class FakeBackend:
         self._abort.set()
 
     def close(self) -> None:
-        """Called once, after all samplers were closed."""
+        """Called once, after all samplers and adapters were closed."""
         _require(not self._is_closed, "closed twice")
         _require(not self._samplers, f"{len(self._samplers)} samplers are still open")
+        _require(not any(self._adapters.values()), "adapters are still open")
         self._is_closed = True
 
     def _check(self, spans: Sequence[Span]) -> None:

@@ -15,6 +15,8 @@ class HostState:
     key: CacheKey
     tokens: tuple[int, ...]
     content: bytes
+    conversation: str | None = None
+    """Whose text it is."""
 
     @property
     def tier(self) -> Tier:
@@ -63,6 +65,11 @@ class HostCache:
         if state in self._states:
             del self._states[state]
             self._states[state] = None
+
+    def forget(self, conversation: str) -> None:
+        """Drop every state of the conversation."""
+        for state in [state for state in self._states if state.conversation == conversation]:
+            self.drop(state)
 
     def drop(self, state: HostState) -> None:
         """Forget the state, if it is still here."""

@@ -14,6 +14,7 @@ from queue import SimpleQueue
 from edgellm.engine import wire
 from edgellm.engine.frames import READ_BYTES, Frames, WireError
 from edgellm.engine.outcome import Failed, failed
+from edgellm.engine.watchdog import HUNG_EXIT
 from edgellm.engine.worker_log import WorkerLog
 from edgellm.errors import WorkerDied
 
@@ -94,21 +95,28 @@ class Link:
         if self._is_closing.wait(delay_s):
             self._end(None, "it was stopped before it started")
             return
-        ours, theirs = socket.socketpair()
         try:
-            self.process = _spawn(theirs, self._log)
+            ours = self._start()
         except OSError as error:
-            ours.close()
             self._end(None, f"it could not be started: {error}")
             return
-        finally:
-            theirs.close()
         threading.Thread(target=self._listen, args=(ours,), name="edgellm-link-reader", daemon=True).start()
         while (frame := self._outbox.get()) is not None:
             try:
                 ours.sendall(frame)
             except OSError:
                 return  # the reading thread sees the same end and reports it
+
+    def _start(self) -> socket.socket:
+        """Start the process. Returns: our end of its socket. Raises: OSError."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self.process = _spawn(theirs, self._log)
+            except OSError:
+                ours.close()
+                raise
+        return ours
 
     def _listen(self, ours: socket.socket) -> None:
         """The reading thread: hand answers out until the worker closes its end."""
@@ -124,6 +132,9 @@ class Link:
             self.process.kill()
         except OSError as error:
             trouble = f"the connection broke: {error}"
+            self.process.kill()
+        except Exception as error:  # a receiver calls what came from outside; nobody would listen any more
+            trouble = f"a watcher of its answers failed: {error!r}"
             self.process.kill()
         self._outbox.put(None)
         exit_code = _wait(self.process)
@@ -157,10 +168,11 @@ class Link:
         self._ended.set()
 
     def _died(self, exit_code: int | None, cause: str) -> WorkerDied:
+        again = "" if self._is_closing.is_set() else "The next request starts it again."
         log = f" Its log: {self._log.path}" if self._log.path else ""
         return WorkerDied(
             f"The engine process ended while it worked: {cause}.",
-            hint=f"The next request starts it again.{log}",
+            hint=f"{again}{log}".strip(),
             exit_code=exit_code,
             detail=self._log.last_lines(),
         )
@@ -188,6 +200,8 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
 
 
 def _cause(exit_code: int) -> str:
+    if exit_code == HUNG_EXIT:
+        return "it was stuck in one step for ten minutes"
     if exit_code >= 0:
         return f"exit code {exit_code}"
     try:

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from edgellm.engine.answer import Answer, Choice
-from edgellm.engine.backend import Backend, OutOfCells, Sampled, Sampler, StepAborted
+from edgellm.engine.backend import Backend, OutOfCells, Sampled, StepAborted
 from edgellm.engine.config import EngineConfig
 from edgellm.engine.metrics import Counts, EngineMetrics
 from edgellm.engine.mover import Mover
-from edgellm.engine.outcome import Ended, EngineEvent, Failed, Piece, Progress, failed
+from edgellm.engine.open_requests import OpenRequests
+from edgellm.engine.outcome import EngineEvent, Piece, Progress
 from edgellm.engine.pace import Pace
 from edgellm.engine.plan import Plan
 from edgellm.engine.request import Request
 from edgellm.engine.saved_conversations import ConversationStore
 from edgellm.engine.scheduler import Scheduler
-from edgellm.engine.sequence import Sequence
-from edgellm.engine.text import AnswerText
 from edgellm.engine.threads import ThreadPolicy
-from edgellm.errors import ContextOverflow, EngineError, InvalidInput, QueueFull
+from edgellm.errors import EngineError, InvalidInput
 from edgellm.types import Delta, FinishReason
 
 PROGRESS_EVERY_S = 0.1
-SEEDS = 2**32 - 1
-"""Seeds are below this."""
 
 
 class Engine:
@@ -46,8 +42,9 @@ class Engine:
         self._backend = backend
         self._emit = emit
         self._clock = clock
-        self._context_tokens = backend.info.context_tokens
+        self._counts = Counts()
         self._scheduler = Scheduler(backend.info, config)
+        self._requests = OpenRequests(backend, self._scheduler, self._counts, emit, clock)
         self._pace = Pace(
             batch_tokens=config.batch_tokens,
             step_target_s=config.step_target_s,
@@ -59,39 +56,27 @@ class Engine:
         self._used_threads = backend.info.threads
         conversations = _conversation_store(config, backend.info.fingerprint)
         self._mover = Mover(backend, self._scheduler.memory, conversations)
-        self._answers: dict[int, Answer] = {}
-        self._deadlines: dict[int, float] = {}
-        self._counts = Counts()
 
     # requests
 
     def submit(self, request: Request) -> None:
         """Take a request, or end it at once as refused."""
-        if request.id in self._answers:
-            raise ValueError(f"request id {request.id} is still in use")
-        try:
-            self._check(request)
-            samplers = self._open_samplers(request)
-        except (InvalidInput, QueueFull) as refusal:
-            self._counts.refused += 1
-            self._emit(Ended(request.id, failed(refusal)))
-            return
-        self._accept(request, samplers)
+        answer = self._requests.open(request)
+        if answer is not None:
+            self._mover.find_conversation(answer.sequence)
 
     def cancel(self, request_id: int) -> None:
         """End a request with the text it has; nothing happens when it is unknown or has ended."""
-        answer = self._answers.get(request_id)
-        if answer is not None:
-            self._finish(answer, FinishReason.CANCELLED)
+        self._requests.cancel(request_id)
 
     @property
     def next_deadline(self) -> float | None:
         """When `step` is needed although nothing arrives, on the engine's clock."""
-        return min(self._deadlines.values(), default=None)
+        return self._requests.next_deadline
 
     def close(self) -> None:
         """End all open requests as failed. The backend stays open: it belongs to the caller."""
-        self._fail_all(EngineError("The engine was closed before the answer was complete."))
+        self._requests.fail_all(EngineError("The engine was closed before the answer was complete."))
 
     # a step
 
@@ -101,11 +86,12 @@ class Engine:
         Raises: whatever broke the backend, after every open request has ended as failed.
         """
         started_at = self._clock()
-        self._end_late(started_at)
+        self._requests.end_late(started_at)
         try:
             return self._step(started_at)
         except Exception as broken:
-            self._fail_all(EngineError(f"The model runtime failed: {broken}", hint="The model has to be opened again."))
+            hint = "The model has to be opened again."
+            self._requests.fail_all(EngineError(f"The model runtime failed: {broken}", hint=hint))
             raise
 
     def _step(self, started_at: float) -> bool:
@@ -113,7 +99,7 @@ class Engine:
         if not self._mover.move(plan.memory):
             return True
         if plan.stuck is not None:
-            self._end_stuck(plan.stuck)
+            self._requests.end_stuck(plan.stuck)
             return True
         if not plan.spans:
             return bool(plan.memory) or self._mover.write_one()
@@ -128,9 +114,9 @@ class Engine:
         except OutOfCells:
             self._scheduler.learn_capacity(plan)
             return True
-        except InvalidInput as problem:  # the adapter cannot be used
-            for sequence in plan.sequences:
-                self._fail(self._answers.get(sequence.request.id), failed(problem))
+        except InvalidInput as problem:  # a token that the model does not know
+            for answer in [self._requests[sequence.request.id] for sequence in plan.sequences]:
+                self._requests.fail(answer, problem)
             return True
         run_s = self._clock() - run_at
         self._scheduler.advance(plan)
@@ -143,7 +129,7 @@ class Engine:
         sample_at = self._clock()
         drawn: list[tuple[Answer, Choice, Sampled | InvalidInput]] = []
         for row, (span, sequence) in enumerate(zip(plan.spans, plan.sequences, strict=True)):
-            answer = self._answers[sequence.request.id]
+            answer = self._requests[sequence.request.id]
             if not span.wants_logits:
                 self._report_progress(answer, span.start + len(span.tokens), sample_at)
                 continue
@@ -152,7 +138,7 @@ class Engine:
         now = self._clock()
         for answer, choice, sampled in drawn:
             if isinstance(sampled, InvalidInput):
-                self._fail(answer, failed(sampled))
+                self._requests.fail(answer, sampled)
             elif choice.finish_reason is None:  # it may have failed with a sibling
                 self._take(answer, choice, sampled, now)
         return now - sample_at
@@ -179,123 +165,23 @@ class Engine:
         elif text or reasoning:
             self._emit(Piece(answer.request.id, Delta(text=text, reasoning=reasoning, index=choice.index)))
         if is_end or choice.text.is_stopped:
-            self._end_choice(answer, choice, FinishReason.STOP)
+            self._requests.end_choice(answer, choice, FinishReason.STOP)
         elif choice.completion_tokens >= answer.sequence.limit_tokens:
-            self._end_choice(answer, choice, FinishReason.LENGTH)
+            self._requests.end_choice(answer, choice, FinishReason.LENGTH)
         elif choice.sequence is None:
             choice.sequence = self._scheduler.fork(answer.sequence, choice.index, token)
         else:
             self._scheduler.append(choice.sequence, token)
 
-    # how requests begin and end
-
-    def _check(self, request: Request) -> None:
-        """Raises: InvalidInput, ContextOverflow, QueueFull."""
-        prompt_tokens = len(request.prompt)
-        if prompt_tokens == 0:
-            raise InvalidInput("The prompt is empty.", hint="Send at least one token.", field="prompt")
-        if prompt_tokens >= self._context_tokens:
-            raise ContextOverflow(
-                f"The prompt has {prompt_tokens} tokens; the context holds {self._context_tokens}, answer included.",
-                hint="Shorten the prompt or open the model with a larger context.",
-                prompt_tokens=prompt_tokens,
-                context_tokens=self._context_tokens,
-            )
-        if self._scheduler.is_full:
-            limit = self._scheduler.most_waiting
-            raise QueueFull(f"{limit} requests are waiting already.", hint="Try again in a moment.", limit=limit)
-
-    def _open_samplers(self, request: Request) -> list[Sampler]:
-        """One a choice, each with its own seed. Raises: InvalidInput, InvalidSchema."""
-        sampling = request.sampling
-        seed = secrets.randbelow(SEEDS) if sampling.seed is None else sampling.seed
-        samplers: list[Sampler] = []
-        try:
-            for index in range(sampling.n):
-                samplers.append(
-                    self._backend.open_sampler(sampling, (seed + index) % SEEDS, request.constraint, request.prompt)
-                )
-        except InvalidInput:
-            for sampler in samplers:
-                sampler.close()
-            raise
-        return samplers
-
-    def _accept(self, request: Request, samplers: list[Sampler]) -> None:
-        room = self._context_tokens - len(request.prompt)
-        sequence = self._scheduler.submit(request, min(room, request.sampling.max_tokens or room))
-        self._mover.find_conversation(sequence)
-        choices = [Choice(index, sampler, _answer_text(request)) for index, sampler in enumerate(samplers)]
-        choices[0].sequence = sequence
-        self._answers[request.id] = Answer(request, self._clock(), choices, sequence)
-        if request.deadline_at is not None:
-            self._deadlines[request.id] = request.deadline_at
-
-    def _end_choice(self, answer: Answer, choice: Choice, reason: FinishReason) -> None:
-        """Close one answer; the last one closes the request."""
-        text, reasoning = choice.text.finish()
-        if text or reasoning:
-            self._emit(Piece(answer.request.id, Delta(text=text, reasoning=reasoning, index=choice.index)))
-        self._drop_choice(choice, reason)
-        if not answer.open_choices:
-            self._close_request(answer)
-            finished = answer.finished(self._clock())
-            self._counts.note_finished(finished)
-            self._emit(Ended(answer.request.id, finished))
-
-    def _drop_choice(self, choice: Choice, reason: FinishReason) -> None:
-        choice.finish_reason = reason
-        choice.sampler.close()
-        if choice.sequence is not None:
-            self._scheduler.end(choice.sequence)
-
-    def _close_request(self, answer: Answer) -> None:
-        del self._answers[answer.request.id]
-        self._deadlines.pop(answer.request.id, None)
-
-    def _finish(self, answer: Answer, reason: FinishReason) -> None:
-        """End all answers that are still being written."""
-        for choice in answer.open_choices:
-            self._end_choice(answer, choice, reason)
-
-    def _fail(self, answer: Answer | None, outcome: Failed) -> None:
-        if answer is None or answer.request.id not in self._answers:
-            return
-        for choice in answer.open_choices:
-            self._drop_choice(choice, FinishReason.CANCELLED)
-        self._close_request(answer)
-        self._counts.failed += 1
-        self._emit(Ended(answer.request.id, outcome))
-
-    def _fail_all(self, error: EngineError) -> None:
-        for answer in list(self._answers.values()):
-            self._fail(answer, failed(error))
-
-    def _end_late(self, now: float) -> None:
-        for request_id in [id for id, at in self._deadlines.items() if at <= now]:
-            self._finish(self._answers[request_id], FinishReason.DEADLINE)
-
-    def _end_stuck(self, sequence: Sequence) -> None:
-        """The cache cannot hold this sequence even alone: an answer ends here, a prompt is refused."""
-        answer = self._answers[sequence.request.id]
-        if not answer.awaits_first_token:
-            self._end_choice(answer, answer.choices[sequence.index], FinishReason.LENGTH)
-            return
-        cells = self._scheduler.memory.slots.capacity
-        overflow = ContextOverflow(
-            f"The prompt has {len(answer.request.prompt)} tokens; the model runtime has room for {cells} only.",
-            hint="Shorten the prompt.",
-            prompt_tokens=len(answer.request.prompt),
-            context_tokens=cells,
-        )
-        self._fail(answer, failed(overflow))
+    # conversations
 
     def save_conversations(self) -> None:
         """Write every parked conversation that is not on disk yet: before the process exits, or when idle."""
         self._mover.save_conversations()
 
     def forget_conversation(self, conversation: str) -> None:
-        """Remove what is kept of a conversation that has no request running."""
+        """Remove what is kept of a conversation; nothing will be kept of its requests that still run."""
+        self._scheduler.forget_conversation(conversation)
         self._mover.forget_conversation(conversation)
 
     # measurements
@@ -327,7 +213,7 @@ class Engine:
 
     def _note_admitted(self, plan: Plan, now: float) -> None:
         for span, sequence in zip(plan.spans, plan.sequences, strict=True):
-            answer = self._answers[sequence.request.id]
+            answer = self._requests[sequence.request.id]
             if answer.admitted_at is None:
                 answer.admitted_at = answer.progress_at = now
                 if sequence.tier is not None and span.start > 0:
@@ -345,12 +231,6 @@ class Engine:
         self._counts.note_step(step_s=step_s, backend_s=run_s + sample_s, rows=rows, prefill_tokens=prefill_tokens)
         if self._threads is not None and prefill_tokens == 0:
             self._threads.note(rows, run_s)
-
-
-def _answer_text(request: Request) -> AnswerText:
-    return AnswerText(
-        stop=request.sampling.stop, reasoning_tags=request.reasoning_tags, reasoning_open=request.reasoning_open
-    )
 
 
 def _conversation_store(config: EngineConfig, fingerprint: str) -> ConversationStore | None:

@@ -1,25 +1,22 @@
-"""What the KV cache holds and whom it may serve: matches, parked sequences, eviction."""
+"""What the KV cache holds: who gets a place in it, what is parked there, what has to leave."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from edgellm.engine.backend import BackendInfo
+from edgellm.engine.beginnings import WORTH_RESTORING_TOKENS, Beginnings, Source
 from edgellm.engine.config import EngineConfig
 from edgellm.engine.hostcache import HostCache, HostState
-from edgellm.engine.plan import CacheKey, MemoryOperation, Restore, Save, SavedState, Share, Tier, Trim
-from edgellm.engine.prefix import PrefixTree, common_length
-from edgellm.engine.sequence import Sequence, State
+from edgellm.engine.plan import CacheKey, MemoryOperation, Restore, Save, Share, Trim
+from edgellm.engine.prefix import PrefixTree
+from edgellm.engine.sequence import Sequence
 from edgellm.engine.slots import Slots
 
 DECODE_HEADROOM_TOKENS = 16
 """Cells kept free for each running sequence when another one is admitted: fewer preemptions."""
-WORTH_WAITING_TOKENS = 16
-"""A prompt waits for a beginning that is being computed when that is at least this long."""
-WORTH_RESTORING_TOKENS = 16
-"""A saved state is read back when it saves at least this much over what is in the KV cache."""
 WORTH_KEEPING_TOKENS = 16
 """A parked text that has fewer tokens in common with the only one that runs makes way for it."""
 
@@ -43,23 +40,9 @@ class Parked:
     key: CacheKey
     tokens: tuple[int, ...]
     conversation: str | None
-    """Name under which it is not yet saved on disk."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A beginning of a prompt that need not be computed."""
-
-    length: int = 0
-    slot: int | None = None
-    state: SavedState | None = None
-
-    @property
-    def tier(self) -> Tier | None:
-        """Where it is; None when there is nothing to reuse."""
-        if self.slot is not None:
-            return Tier.LIVE
-        return self.state.tier if self.state is not None else None
+    """Whose text it is."""
+    is_unsaved: bool
+    """Whether it has to be written to disk before it leaves."""
 
 
 class Memory:
@@ -74,7 +57,9 @@ class Memory:
         self.parked: dict[int, Parked] = {}  # least recently used first
         self.evictions = 0
         self._tree: PrefixTree[int] = PrefixTree()
-        self._can_share = info.can_share_prefix
+        self.beginnings = Beginnings(
+            slots=self.slots, tree=self._tree, host=self.host, parked=self.parked, can_share=info.can_share_prefix
+        )
         self._can_park = config.use_prefix_cache
         self._max_parked = config.max_parked
         self._keeps_conversations = config.disk_cache_dir is not None
@@ -92,8 +77,8 @@ class Memory:
         if not running:
             self._push_out_strangers(sequence.key, tokens)
         common = self._tree.matches(sequence.key, tokens[:-1])
-        sources = self._sources(sequence, tokens, common)
-        if self._is_coming(common, sources[0].length, running):
+        sources = self.beginnings.sources(sequence, tokens, common)
+        if self.beginnings.is_coming(common, sources[0].length, running):
             return Admission.LATER, sources[0]
         for source in sources:
             if self._fits(source, len(tokens), running):
@@ -101,25 +86,20 @@ class Memory:
                 return (Admission.RESTORING if source.state else Admission.PLACED), source
         return Admission.FULL, sources[0]
 
-    def covered_tokens(self, key: CacheKey, tokens: tuple[int, ...]) -> int:
-        """Length of the beginning of `tokens` that is in the KV cache or in host memory."""
-        live = (self._usable(slot, length) for slot, length in self._tree.matches(key, tokens).items())
-        saved = (length for state, length in self.host.matches(key, tokens).items() if self._is_usable(state, length))
-        return max([*live, *saved], default=0)
-
     def park(self, sequence: Sequence) -> None:
         """The sequence has ended: keep its text for later prompts, as far as it was computed."""
         slot, sequence.slot = sequence.slot, None
         assert slot is not None
         held = self.slots.held(slot)
-        if not self._can_park or held == 0:
+        if not self._can_park or held == 0 or sequence.is_forgotten:
             self._release(slot)
             return
         tokens = sequence.tokens_between(0, held)
-        conversation = sequence.request.conversation if self._keeps_conversations else None
-        self._forget_older(sequence.key, tokens, conversation)
+        conversation = sequence.request.conversation
+        self._release_older(sequence.key, tokens, conversation)
         self._tree.insert(sequence.key, tokens, slot)
-        self.parked[slot] = Parked(key=sequence.key, tokens=tokens, conversation=conversation)
+        is_unsaved = conversation is not None and self._keeps_conversations
+        self.parked[slot] = Parked(key=sequence.key, tokens=tokens, conversation=conversation, is_unsaved=is_unsaved)
         while len(self.parked) > self._max_parked:
             self.evict_one()
 
@@ -129,8 +109,8 @@ class Memory:
         assert slot is not None
         tokens = sequence.tokens_between(0, self.slots.held(slot))
         self._tree.remove(slot)
-        if self._is_worth_saving(sequence.key, tokens):
-            self._operations.append(Save(slot, sequence.key, tokens, None))
+        if not sequence.is_forgotten and self._is_worth_saving(sequence.key, tokens):
+            self._operations.append(Save(slot, sequence.key, tokens, sequence.request.conversation))
         self._release(slot)
 
     def evict_one(self, but: int | None = None) -> bool:
@@ -145,18 +125,20 @@ class Memory:
         """Evict what is parked and has nothing to do with the text that will run alone.
 
         Attention reads the cache up to its last occupied cell, whoever owns what is there: 1,500 parked tokens slow
-        each step of a 135M model by 4 %, and moving them to host memory costs as much as a few steps.
+        each step of a 135M model by 4 %, and moving them to host memory costs as much as a few steps. What host memory
+        cannot take stays: reading it again would cost far more.
         """
         common = self._tree.matches(key, tokens)
         for slot, parked in list(self.parked.items()):
-            if common.get(slot, 0) < min(WORTH_KEEPING_TOKENS, len(parked.tokens), len(tokens)):
+            is_stranger = common.get(slot, 0) < min(WORTH_KEEPING_TOKENS, len(parked.tokens), len(tokens))
+            if is_stranger and self.host.has_room_for(len(parked.tokens)):
                 self._evict(slot)
 
     def _evict(self, slot: int) -> None:
         parked = self.parked.pop(slot)
         self._tree.remove(slot)
-        if parked.conversation is not None or self._is_worth_saving(parked.key, parked.tokens):
-            self._operations.append(Save(slot, parked.key, parked.tokens, parked.conversation))
+        if parked.is_unsaved or self._is_worth_saving(parked.key, parked.tokens):
+            self._operations.append(Save(slot, parked.key, parked.tokens, parked.conversation, parked.is_unsaved))
         self._release(slot)
         self.evictions += 1
 
@@ -168,60 +150,23 @@ class Memory:
         return True
 
     def forget_conversation(self, conversation: str) -> None:
-        """Release the conversation's parked text; what is on disk already is not this owner's."""
+        """Release the conversation's texts here and in host memory; what is on disk is not this owner's."""
+        self._operations = [o for o in self._operations if not (isinstance(o, Save) and o.conversation == conversation)]
         for slot, parked in list(self.parked.items()):
             if parked.conversation == conversation:
                 del self.parked[slot]
                 self._release(slot)
+        self.host.forget(conversation)
 
     def note_saved(self, slot: int) -> None:
         """The parked conversation in the slot is on disk now."""
-        self.parked[slot] = replace(self.parked[slot], conversation=None)
+        self.parked[slot] = replace(self.parked[slot], is_unsaved=False)
 
     def note_lost(self, restore: Restore) -> None:
         """The state could not be read back: the slot is empty, the state is not tried again."""
         self.slots.trim(restore.slot, 0)
         if isinstance(restore.state, HostState):
             self.host.drop(restore.state)
-
-    def _usable(self, slot: int, common: int) -> int:
-        """How many of the common positions the slot can give away now."""
-        held = self.slots.held(slot)
-        if self._can_share:
-            return min(common, held)
-        return held if slot in self.parked and held <= common else 0
-
-    def _is_usable(self, state: SavedState, common: int) -> bool:
-        """Whether the state can be cut to the common positions."""
-        return self._can_share or common == len(state.tokens)
-
-    def _sources(self, sequence: Sequence, tokens: tuple[int, ...], common: dict[int, int]) -> list[Source]:
-        """Everything the sequence could begin with, most promising first; the last one is nothing.
-
-        The last token is never taken: its logits are needed.
-        """
-        live = [Source(length=self._usable(slot, length), slot=slot) for slot, length in common.items()]
-        live.sort(key=lambda source: (-source.length, source.slot not in self.parked, source.slot))
-        best = live[0].length if live else 0
-        saved = [s for s in self._saved(sequence, tokens) if s.length >= best + WORTH_RESTORING_TOKENS]
-        saved.sort(key=lambda source: -source.length)
-        return [*saved, *(source for source in live[:1] if source.length), Source()]
-
-    def _saved(self, sequence: Sequence, tokens: tuple[int, ...]) -> Iterator[Source]:
-        wanted = tokens[:-1]
-        found: list[tuple[SavedState, int]] = list(self.host.matches(sequence.key, wanted).items())
-        if sequence.saved is not None:
-            found.append((sequence.saved, common_length(sequence.saved.tokens, wanted, 0)))
-        for state, length in found:
-            if self._is_usable(state, length):
-                yield Source(length=length, state=state)
-
-    def _is_coming(self, common: dict[int, int], known: int, running: Collection[Sequence]) -> bool:
-        """Whether a running sequence is about to hold more of the prompt than is known now."""
-        if not self._can_share:
-            return False
-        reading = (s.slot for s in running if s.state is State.PREFILL and s.slot is not None)
-        return any(common.get(slot, 0) > max(known, WORTH_WAITING_TOKENS - 1) for slot in reading)
 
     def _fits(self, source: Source, length: int, running: Collection[Sequence]) -> bool:
         """Whether the sequence can be computed to its newest token without touching those that run."""
@@ -290,14 +235,13 @@ class Memory:
             self._operations.append(Trim(slot, 0))
         self.slots.give_back(slot)
 
-    def _forget_older(self, key: CacheKey, tokens: tuple[int, ...], conversation: str | None) -> None:
-        """Release parked texts that `tokens` continue, and keep a conversation's name at its newest text only."""
+    def _release_older(self, key: CacheKey, tokens: tuple[int, ...], conversation: str | None) -> None:
+        """Release parked texts that `tokens` continue; only a conversation's newest text will be written to disk."""
         common = self._tree.matches(key, tokens)
         for slot, parked in list(self.parked.items()):
-            same = conversation is not None and parked.conversation == conversation
-            if same and parked.key.tenant == key.tenant:
-                parked = self.parked[slot] = replace(parked, conversation=None)
-            if parked.conversation is None and common.get(slot, 0) == len(parked.tokens):
+            if parked.is_unsaved and (parked.conversation, parked.key.tenant) == (conversation, key.tenant):
+                parked = self.parked[slot] = replace(parked, is_unsaved=False)
+            if not parked.is_unsaved and common.get(slot, 0) == len(parked.tokens):
                 del self.parked[slot]
                 self._release(slot)
 
@@ -305,4 +249,4 @@ class Memory:
         """Whether the text would be lost otherwise, and host memory can take it."""
         if len(tokens) < WORTH_RESTORING_TOKENS or not self.host.has_room_for(len(tokens)):
             return False
-        return self.covered_tokens(key, tokens) < len(tokens)
+        return self.beginnings.covered_tokens(key, tokens) < len(tokens)

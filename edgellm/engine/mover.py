@@ -38,7 +38,7 @@ class Mover:
         request = sequence.request
         if self._conversations is None or request.conversation is None:
             return
-        if self._memory.covered_tokens(sequence.key, request.prompt) < len(request.prompt) - 1:
+        if self._memory.beginnings.covered_tokens(sequence.key, request.prompt) < len(request.prompt) - 1:
             sequence.saved = self._conversations.find(sequence.key, request.conversation)
 
     def save_conversations(self) -> None:
@@ -47,7 +47,7 @@ class Mover:
             return
         self.move(self._memory.take_operations())
         for slot, parked in list(self._memory.parked.items()):
-            if parked.conversation is not None:
+            if parked.is_unsaved and parked.conversation is not None:
                 state = self._backend.save(slot)
                 self._conversations.write(parked.key, parked.conversation, parked.tokens, state)
                 self._memory.note_saved(slot)
@@ -55,8 +55,7 @@ class Mover:
             pass
 
     def forget_conversation(self, conversation: str) -> None:
-        """Free the parked text of the conversation, and remove its saved states."""
-        self._memory.forget_conversation(conversation)
+        """Carry out what memory has forgotten of the conversation, and remove its saved states."""
         self.move(self._memory.take_operations())
         if self._conversations is not None:
             self._conversations.forget(conversation)
@@ -67,8 +66,8 @@ class Mover:
 
     def _save(self, save: Save) -> None:
         state = self._backend.save(save.slot)
-        self._memory.host.put(HostState(save.key, save.tokens, state))
-        if save.conversation is not None and self._conversations is not None:
+        self._memory.host.put(HostState(save.key, save.tokens, state, save.conversation))
+        if save.is_unsaved and save.conversation is not None and self._conversations is not None:
             self._conversations.write_later(save.key, save.conversation, save.tokens, state)
 
     def _restore(self, restore: Restore) -> bool:

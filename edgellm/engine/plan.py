@@ -17,6 +17,7 @@ class CacheKey(NamedTuple):
 
     tenant: str
     adapter: str | None
+    """As `Backend.open_adapter` calls it: another content of the same file is another adapter."""
     request_id: int | None
     """None with the prefix cache on; otherwise a request shares with itself alone."""
 
@@ -71,6 +72,9 @@ class Save:
     key: CacheKey
     tokens: tuple[int, ...]
     conversation: str | None
+    """Whose text it is."""
+    is_unsaved: bool = False
+    """Whether the conversation has to be written to disk as well."""
 
 
 @dataclass(frozen=True, slots=True)

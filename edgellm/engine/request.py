@@ -21,6 +21,9 @@ class Request:
     tenant: str = ""
     """Whose text this is; cached text is never shared between tenants."""
     adapter: str | None = None
+    """Path of a LoRA file; what it holds when the request is submitted is what the whole answer uses."""
+    stop: tuple[str, ...] = ()
+    """Texts that end an answer, besides those of `sampling`."""
     deadline_at: float | None = None
     """On the engine's clock, in seconds."""
     conversation: str | None = None

@@ -28,7 +28,9 @@ class Range:
     def contains(self, value: object) -> bool:
         """Whether `value` is a number of the right kind inside the range; booleans are not numbers here."""
         kinds = (int,) if self.whole else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            return False
+        if isinstance(value, float) and not math.isfinite(value):
             return False
         return self.low < value <= self.high if self.above_low else self.low <= value <= self.high
 

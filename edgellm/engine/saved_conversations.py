@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -26,6 +27,9 @@ MAGIC = b"EDGEKV1\n"
 DIGEST_BYTES = 32
 MOST_HEADER_BYTES = 16 * 1024**2
 SUFFIX = ".kv"
+LEFTOVER = ".part"
+LEFTOVER_S = 600.0
+"""A part that was not written to for so long belongs to a process that died while it saved."""
 
 logger = logging.getLogger(__name__)
 
@@ -169,6 +173,7 @@ class ConversationStore:
             logger.warning("A conversation's state could not be saved in %s: %s.", self._folder, problem)
 
     def _keep_within_budget(self) -> None:
+        _remove_leftovers(self._folder)
         files = sorted(_files(self._folder))
         excess = sum(size for _, size, _ in files) - self._budget_bytes
         for _, size, path in files:
@@ -182,6 +187,7 @@ def forget_conversation(folder: Path, conversation: str) -> None:
     """Remove a conversation's saved states from a folder, whichever model they are of; unreadable files go too."""
     if not folder.is_dir():
         return
+    _remove_leftovers(folder)
     for _, _, path in list(_files(folder)):
         try:
             with path.open("rb") as handle:
@@ -197,10 +203,25 @@ def forget_conversation(folder: Path, conversation: str) -> None:
 
 def _files(folder: Path) -> Iterator[tuple[int, int, Path]]:
     """Time of last use, size and path of every saved conversation."""
+    return _entries(folder, SUFFIX)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Take away what processes that died while they saved left behind; it holds text of conversations."""
+    for changed_ns, _, path in list(_entries(folder, LEFTOVER)):
+        if time.time() - changed_ns / 1e9 > LEFTOVER_S:
+            _remove(path, "It is not complete.")
+
+
+def _entries(folder: Path, suffix: str) -> Iterator[tuple[int, int, Path]]:
+    """Modification time, size and path of every file whose name ends so."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False):
-                facts = entry.stat(follow_symlinks=False)
+            if entry.name.endswith(suffix) and entry.is_file(follow_symlinks=False):
+                try:
+                    facts = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:  # another process removed it just now
+                    continue
                 yield facts.st_mtime_ns, facts.st_size, Path(entry.path)
 
 

@@ -14,8 +14,9 @@ from bisect import insort
 from collections.abc import Iterable
 
 from edgellm.engine.backend import BackendInfo, Span
+from edgellm.engine.beginnings import Source
 from edgellm.engine.config import EngineConfig
-from edgellm.engine.memory import Admission, Memory, Source
+from edgellm.engine.memory import Admission, Memory
 from edgellm.engine.pace import Pace
 from edgellm.engine.plan import CacheKey, Plan
 from edgellm.engine.request import Request
@@ -48,13 +49,16 @@ class Scheduler:
         places = max(0, self._max_running - len(self.running))
         return self.waiting.new >= self.most_waiting + places
 
-    def submit(self, request: Request, limit_tokens: int) -> Sequence:
-        """A new request joins the line; its further answers are forked once the prompt is read."""
+    def submit(self, request: Request, limit_tokens: int, adapter: str | None = None) -> Sequence:
+        """A new request joins the line; its further answers are forked once the prompt is read.
+
+        adapter: what to compute it with, as `Backend.open_adapter` calls it.
+        """
         sequence = Sequence(
             request=request,
             order=(self._arrivals, 0),
             limit_tokens=limit_tokens,
-            key=self.key_of(request),
+            key=CacheKey(request.tenant, adapter, None if self._shares_prefixes else request.id),
         )
         self._arrivals += 1
         self.waiting.add(sequence)
@@ -68,13 +72,10 @@ class Scheduler:
             limit_tokens=first.limit_tokens,
             key=first.key,
             generated=[token],
+            is_forgotten=first.is_forgotten,
         )
         self.waiting.add_resuming(sequence)
         return sequence
-
-    def key_of(self, request: Request) -> CacheKey:
-        """Whose cached text the request may share."""
-        return CacheKey(request.tenant, request.adapter, None if self._shares_prefixes else request.id)
 
     def end(self, sequence: Sequence) -> None:
         """The sequence is finished, cancelled or late: its text is parked, its place is free."""
@@ -84,6 +85,13 @@ class Scheduler:
             self.running.remove(sequence)
             self.memory.park(sequence)
         sequence.state = State.ENDED
+
+    def forget_conversation(self, conversation: str) -> None:
+        """Keep nothing of the conversation: what is cached goes now, what runs when it ends."""
+        for sequence in [*self.running, *self.waiting.candidates(())]:
+            if sequence.request.conversation == conversation:
+                sequence.is_forgotten = True
+        self.memory.forget_conversation(conversation)
 
     def append(self, sequence: Sequence, token: int) -> None:
         """The sequence, whose tokens are all in memory, gained one."""
@@ -126,7 +134,7 @@ class Scheduler:
         """Give free places to those whose turn it is. Returns False when a state must be read back first."""
         if len(self.running) >= self._max_running:
             return True
-        for sequence in self.waiting.candidates({s.request.adapter for s in self.running}):
+        for sequence in self.waiting.candidates({s.adapter for s in self.running}):
             admission, source = self.memory.admit(sequence, self.running)
             if admission is Admission.FULL:
                 return True
@@ -147,12 +155,12 @@ class Scheduler:
 
     def _adapter_in_turn(self) -> str | None:
         """The adapter that has waited longest among those of the running sequences."""
-        self._turns = {s.request.adapter: self._turns.get(s.request.adapter, 0) for s in self.running}
+        self._turns = {s.adapter: self._turns.get(s.adapter, 0) for s in self.running}
         return min(self._turns, key=self._turns.__getitem__)
 
     def _steps(self, adapter: str | None, pace: Pace) -> list[tuple[Sequence, int]]:
         """Sequences of the adapter with the number of tokens each computes; empty when cells are short."""
-        group = [(s, self.missing(s)) for s in self.running if s.request.adapter == adapter]
+        group = [(s, self.missing(s)) for s in self.running if s.adapter == adapter]
         steps = [(s, 1) for s, missing in group if missing == 1]
         if not self.memory.make_room(len(steps)):
             return []

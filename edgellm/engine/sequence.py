@@ -46,6 +46,8 @@ class Sequence:
     """Where its beginning was found at its last admission; None when it had to be computed."""
     computed_tokens: int = 0
     """Tokens that went through the model for this answer."""
+    is_forgotten: bool = False
+    """Its conversation was forgotten meanwhile: nothing of it is kept."""
     overtaken: int = 0
     """How often a younger request was admitted first because its adapter was in use."""
 
@@ -53,6 +55,11 @@ class Sequence:
     def index(self) -> int:
         """Which of the n answers this is."""
         return self.order[1]
+
+    @property
+    def adapter(self) -> str | None:
+        """What it is computed with, as the backend calls it."""
+        return self.key.adapter
 
     @property
     def length(self) -> int:

@@ -94,12 +94,10 @@ class Service:
         )
         for notice in prompt.notices:
             self._send(wire.Noticed(id=ask.id, text=notice))
-        request = _request(ask.id, prompt.tokens, options)
-        sampling = replace(request.sampling, stop=(*request.sampling.stop, *self._format.stop))
         engine.submit(
             replace(
-                request,
-                sampling=sampling,
+                _request(ask.id, prompt.tokens, options),
+                stop=self._format.stop,
                 reasoning_open=prompt.reasoning_open,
                 reasoning_tags=self._format.reasoning_tags if may_think else (),
                 reasoning_tokens=self._format.reasoning_tokens,

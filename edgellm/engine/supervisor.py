@@ -223,7 +223,11 @@ class Worker:
         return self._link
 
     def _start_link(self, pause_s: float) -> tuple[Link, Opening]:
-        link = Link(WorkerLog(self._log_dir, self.config.model_path), delay_s=pause_s, on_death=self._note_death)
+        try:
+            log = WorkerLog(self._log_dir, self.config.model_path)
+        except OSError as error:
+            raise EngineError(f"The engine process has no place for its log: {error}.") from error
+        link = Link(log, delay_s=pause_s, on_death=self._note_death)
         opening = Opening()
         link.send(wire.OPEN_ID, pack(wire.Open(id=wire.OPEN_ID, config=self.config)), opening)
         return link, opening
@@ -242,7 +246,7 @@ def _frame(ask: wire.AnyAsk) -> bytes:
     try:
         frame = pack(ask)
         list(Frames[wire.AnyAsk](wire.AnyAsk).feed(frame))
-    except (UnicodeEncodeError, WireError, TypeError) as error:
+    except (UnicodeEncodeError, OverflowError, WireError, TypeError) as error:
         raise InvalidInput(f"The request cannot be sent to the engine: {error}") from error
     return frame
 

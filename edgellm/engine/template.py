@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from edgellm.engine.frames import READ_BYTES, Frames, pack
+from edgellm.engine.frames import READ_BYTES, Frames, WireError, pack
 from edgellm.engine.render_wire import (
     MEMORY_LIMIT_BYTES,
     OUT_OF_MEMORY_EXIT,
@@ -20,7 +20,7 @@ from edgellm.engine.render_wire import (
     RenderAnswer,
     RenderAsk,
 )
-from edgellm.errors import TemplateRejected
+from edgellm.errors import InvalidInput, TemplateRejected
 
 START_LIMIT_S = 30.0
 """How long a child may take to start on a busy machine."""
@@ -51,7 +51,8 @@ class Renderer:
     def render(self, template: str, variables: Sequence[dict[str, Any]]) -> list[str]:
         """One text for each set of variables.
 
-        Raises: TemplateRejected when the template is too large, fails, refuses, or breaks a limit.
+        Raises: TemplateRejected when the template is too large, fails, refuses, or breaks a limit; InvalidInput when
+        the variables are too large to be sent.
         """
         size = len(template.encode("utf-8", "surrogatepass"))
         if size > TEMPLATE_LIMIT_BYTES:
@@ -59,7 +60,11 @@ class Renderer:
         if problem := self._child.wait_until_ready():
             self._replace_child()
             raise TemplateRejected(f"The process that renders chat templates did not start: it {problem}.")
-        answer = self._child.ask(pack(RenderAsk(template=template, variables=list(variables))))
+        try:
+            frame = pack(RenderAsk(template=template, variables=list(variables)))
+        except WireError as error:
+            raise InvalidInput(f"The conversation cannot be rendered: {error.message}", field="messages") from error
+        answer = self._child.ask(frame)
         if isinstance(answer, str):
             self._replace_child()
             raise TemplateRejected(f"The chat template {answer}.", hint=_HINT)

@@ -60,7 +60,7 @@ class WaitingLine:
         """Who should be admitted, in order; `adapters` are those in use, which are preferred within bounds."""
         line = list(self._in_turn())
         if line and adapters and line[0].overtaken < ADAPTER_PATIENCE:
-            line.sort(key=lambda sequence: sequence.request.adapter not in adapters)
+            line.sort(key=lambda sequence: sequence.adapter not in adapters)
         return [*self._resuming, *line]
 
     def _in_turn(self) -> Iterator[Sequence]:

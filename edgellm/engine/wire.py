@@ -34,6 +34,7 @@ class Options:
     tenant: str = ""
     """Whose text this is; cached text is never shared between tenants."""
     adapter: str | None = None
+    """Path of a LoRA file; the answer is written with what the file holds when the open model takes the request."""
     deadline_s: float | None = None
     """From when the open model takes the request to the end of the answer; a later end is cut there."""
     conversation: str | None = None

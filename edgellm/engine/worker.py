@@ -1,12 +1,13 @@
 """The engine process: `python -m edgellm.engine.worker --fd N`, started and spoken to by a face.
 
 The main thread owns the model and steps the engine, one thread reads asks, one writes answers. The process ends when it
-is asked to, when SIGTERM arrives, when the face is gone, and when the model runtime becomes unusable.
+is asked to, when SIGTERM arrives, when the face is gone, and when the model runtime becomes unusable or gets stuck.
 """
 
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ from edgellm.engine.frames import WireError
 from edgellm.engine.outcome import failed
 from edgellm.engine.service import Service
 from edgellm.engine.template import Renderer
+from edgellm.engine.watchdog import HUNG_EXIT, Watchdog
 from edgellm.engine.worker_channel import Outbox, Tray, read_asks
 from edgellm.errors import EdgeLLMError
 
@@ -100,7 +102,7 @@ def open_backend(config: EngineConfig, on_progress: Callable[[float], None]) -> 
 
 def _loop(service: Service, first: list[wire.AnyAsk], tray: Tray) -> None:
     """Asks and steps in turn; many asks at once wait for each other rather than hold up running answers."""
-    waiting, is_busy = deque(first), False
+    waiting, is_busy, watchdog = deque(first), False, Watchdog(_give_up)
     while True:
         waiting.extend(tray.take(0 if is_busy or waiting else service.idle_s()))
         until = time.monotonic() + ASKS_TARGET_S
@@ -111,7 +113,7 @@ def _loop(service: Service, first: list[wire.AnyAsk], tray: Tray) -> None:
                 return
             service.handle(ask)
             waiting.extend(tray.take(0))  # a cancel that came meanwhile must not wait for a whole step
-        is_busy = service.step()
+        is_busy = watchdog.watched(service.step)
 
 
 def _sender(tray: Tray, outbox: Outbox) -> Callable[[wire.AnyAnswer], None]:
@@ -155,6 +157,13 @@ def _end_soon(tray: Tray, limit_s: float) -> None:
     deadline.daemon = True
     deadline.start()
     tray.put(wire.Shutdown(id=-1))
+
+
+def _give_up() -> None:
+    """The engine thread is stuck; only the end of the process frees those who wait for it."""
+    faulthandler.dump_traceback()
+    sys.stderr.write("worker ends: a step does not come back\n")
+    os._exit(HUNG_EXIT)
 
 
 def _end_process(problem: threading.ExceptHookArgs) -> None:

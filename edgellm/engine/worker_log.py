@@ -12,6 +12,8 @@ from edgellm.paths import PRIVATE_FILE, private_dir
 SIZE_LIMIT_BYTES = 1024**2
 """A larger file is begun anew when a worker starts."""
 _TAIL_BYTES = 8192
+_NAME_CHARACTERS = 60
+"""Of the model's name: a file name has 255 bytes, a character up to four."""
 
 
 class WorkerLog:
@@ -19,7 +21,8 @@ class WorkerLog:
 
     def __init__(self, folder: Path | None, model_path: str) -> None:
         """A private file in `folder` named after the model; without a folder, one that is gone with this object."""
-        self.path = folder and private_dir(folder) / f"worker-{Path(model_path).stem or 'model'}.log"
+        name = Path(model_path).stem[:_NAME_CHARACTERS] or "model"
+        self.path = folder and private_dir(folder) / f"worker-{name}.log"
         self.handle = _open(self.path)
         self._start = os.fstat(self.handle.fileno()).st_size
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,16 @@ class Kind:
         path = starter_path() if self.name == "llama.cpp" else f"fake:{'prefill_token_s=0.01' if slow else ''}"
         defaults = {"model_path": path, "context_tokens": 512, "max_running": 4, "max_parked": 4, "threads": 1}
         return EngineConfig(**{**defaults, **fields})
+
+    def write_adapter(self, path: Path, layer: int) -> Path:
+        """An adapter for the model of `config`; another layer makes it another one."""
+        if self.name == "fake":
+            path.write_text(f"adapter of layer {layer}")
+        else:
+            from tests.live.test_llama_adapter import write_adapter  # deferred: fast tests load no llama.cpp
+
+            write_adapter(path, tensor=f"blk.{layer}.attn_q")
+        return path
 
     def open(self, config: EngineConfig) -> Backend:
         if self.name == "fake":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -171,6 +172,34 @@ def test_traces_are_log_probabilities(backend: Backend, prompt: list[int]) -> No
     assert logprobs == sorted(logprobs, reverse=True)
     assert sum(map(math.exp, logprobs)) <= 1.0 + 1e-6
     assert 0.0 <= trace.entropy <= math.log2(backend.info.vocabulary_size)
+
+
+def entropy_with(backend: Backend, prompt: list[int], adapter: str | None) -> float:
+    """What the model expects after the prompt, as one number; leaves nothing in memory."""
+    sampler = backend.open_sampler(Sampling(temperature=0.0, logprobs=0), 0, None, prompt)
+    backend.run([Span(0, 0, prompt, True)], adapter)
+    trace = backend.sample(0, sampler).trace
+    sampler.close()
+    backend.trim(0, 0)
+    assert trace is not None
+    return trace.entropy
+
+
+def test_an_adapter_is_what_its_file_held_when_it_was_opened(
+    kind: Kind, backend: Backend, prompt: list[int], tmp_path: Path
+) -> None:
+    path = kind.write_adapter(tmp_path / "legal.gguf", 5)
+    plain, first = entropy_with(backend, prompt, None), backend.open_adapter(str(path))
+    before = entropy_with(backend, prompt, first)
+    assert backend.open_adapter(str(path)) == first
+    kind.write_adapter(tmp_path / "next.gguf", 9).replace(path)
+    second = backend.open_adapter(str(path))
+    assert len({plain, before, entropy_with(backend, prompt, second)}) == 3
+    backend.close_adapter(first)
+    assert entropy_with(backend, prompt, first) == before
+    backend.close_adapter(first)
+    backend.close_adapter(second)
+    assert entropy_with(backend, prompt, None) == plain
 
 
 def test_a_json_object_is_valid_json(backend: Backend, prompt: list[int]) -> None:

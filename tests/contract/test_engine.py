@@ -158,6 +158,18 @@ def test_texts_in_host_memory_come_back_for_their_own_tenant_only(backend: Backe
         assert 0 < small.engine.metrics().host_cache_bytes <= one_text_bytes * 3 // 2
 
 
+def test_a_replaced_adapter_shares_no_text_with_the_old_one(kind: Kind, backend: Backend, tmp_path: Path) -> None:
+    visit = Visit(backend, kind.config(disk_cache_dir=str(tmp_path / "kept")))
+    path = kind.write_adapter(tmp_path / "legal.gguf", 5)
+    for layer in (5, 9):
+        kind.write_adapter(tmp_path / "next.gguf", layer).replace(path)
+        for _ in range(2):
+            visit.ask(SYSTEM, adapter=str(path), conversation="tour")
+        visit.engine.save_conversations()
+    cached = [visit.finished(number).usage.cached_tokens for number in range(4)]
+    assert [tokens > 0 for tokens in cached] == [False, True, False, True]
+
+
 def test_a_constraint_is_kept_in_every_answer_and_stop_strings_end_each(visit: Visit) -> None:
     constraint = Constraint(kind="json_schema", text=json.dumps({"enum": ["loom", "clock"]}))
     sampling = Sampling(temperature=1.5, seed=1, n=3, max_tokens=30)

@@ -11,6 +11,7 @@ import pytest
 
 from edgellm.engine.backend import Span
 from edgellm.engine.config import EngineConfig
+from edgellm.engine.llama.adapters import MOST_IDLE, version_of
 from edgellm.engine.llama.backend import LlamaBackend
 from edgellm.errors import InvalidInput
 from tests.ggufs import F32, GGUF, Tensor, string
@@ -51,9 +52,20 @@ def backend() -> Iterator[LlamaBackend]:
 
 
 def row_with(backend: LlamaBackend, adapter: str | None) -> np.ndarray:
-    """Logits after one prompt, computed with `adapter`."""
+    """Logits after one prompt, computed with the adapter that is in the file now."""
+    if adapter is None:
+        return row_of(backend, None)
+    opened = backend.open_adapter(adapter)
+    try:
+        return row_of(backend, opened)
+    finally:
+        backend.close_adapter(opened)
+
+
+def row_of(backend: LlamaBackend, opened: str | None) -> np.ndarray:
+    """The same with an adapter that is open."""
     prompt = backend.tokenize("The capital of France is", parse_special=False, add_bos=True)
-    backend.run([Span(0, 0, prompt, True)], adapter)
+    backend.run([Span(0, 0, prompt, True)], opened)
     row = backend._logits(0).copy()
     backend.trim(0, 0)
     return row
@@ -70,6 +82,49 @@ def test_adapters_change_the_output_and_leave_no_trace(backend: LlamaBackend, tm
     assert np.array_equal(row_with(backend, one), adapted)
 
 
+def test_a_replaced_file_is_another_adapter_and_the_old_one_lasts_while_it_is_open(
+    backend: LlamaBackend, tmp_path: Path
+) -> None:
+    path = write_adapter(tmp_path / "legal.gguf")
+    first = backend.open_adapter(path)
+    before = row_of(backend, first)
+    Path(write_adapter(tmp_path / "next.gguf", tensor="blk.9.attn_q")).replace(path)
+    second = backend.open_adapter(path)
+    after = row_of(backend, second)
+    assert first != second
+    assert np.abs(after - before).max() > 0.1
+    assert np.array_equal(row_of(backend, first), before)
+    backend.close_adapter(first)
+    assert np.array_equal(row_with(backend, path), after)
+    backend.close_adapter(second)
+
+
+def test_adapters_in_use_stay_loaded_and_few_of_the_others(backend: LlamaBackend, tmp_path: Path) -> None:
+    used = backend.open_adapter(write_adapter(tmp_path / "used.gguf"))
+    before, plain = row_of(backend, used), row_with(backend, None)
+    idle = [write_adapter(tmp_path / f"{layer}.gguf", tensor=f"blk.{layer}.attn_q") for layer in range(MOST_IDLE + 2)]
+    rows = [row_with(backend, path) for path in idle]
+    assert list(backend._adapters._loaded) == [used, *map(version_of, idle[-MOST_IDLE:])]
+    assert np.array_equal(row_of(backend, used), before)
+    assert [np.array_equal(row_with(backend, path), row) for path, row in zip(idle, rows, strict=True)] == [True] * 6
+    assert np.array_equal(row_with(backend, None), plain)
+    backend.close_adapter(used)
+
+
+def test_the_adapter_that_computed_last_can_be_freed(backend: LlamaBackend, tmp_path: Path) -> None:
+    paths = [write_adapter(tmp_path / f"{layer}.gguf", tensor=f"blk.{layer}.attn_q") for layer in range(MOST_IDLE + 1)]
+    plain = row_with(backend, None)
+    last, *others = [backend.open_adapter(path) for path in paths]
+    row = row_of(backend, last)
+    for version in (last, *others):
+        backend.close_adapter(version)
+    assert last not in backend._adapters._loaded
+    assert np.array_equal(row_with(backend, None), plain)
+    with pytest.raises(InvalidInput, match="not open"):
+        row_of(backend, last)
+    assert np.array_equal(row_with(backend, paths[0]), row)
+
+
 def test_adapters_for_something_else_are_refused(backend: LlamaBackend, tmp_path: Path) -> None:
     plain = row_with(backend, None)
     good = Path(write_adapter(tmp_path / "good.gguf")).read_bytes()
@@ -79,6 +134,7 @@ def test_adapters_for_something_else_are_refused(backend: LlamaBackend, tmp_path
         str(tmp_path / "cut.gguf"): "cannot be used",
         str(tmp_path / "text.gguf"): "cannot be used",
         str(tmp_path / "missing.gguf"): "cannot be used",
+        "zero\0byte": "cannot be used",
         write_adapter(tmp_path / "arch.gguf", architecture="qwen2"): "general.architecture is 'qwen2'",
         write_adapter(tmp_path / "kind.gguf", kind="control"): "adapter.type is 'control'",
         write_adapter(tmp_path / "name.gguf", tensor="blk.99.attn_q"): "does not exist in base model",

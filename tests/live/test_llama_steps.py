@@ -183,3 +183,12 @@ def test_progress_runs_from_zero_to_one_and_close_may_be_repeated() -> None:
     opened.close()
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"context_tokens": 0}, {"context_tokens": 2**32}, {"batch_tokens": 0}, {"max_parked": -9}, {"threads": 0}]
+)
+def test_numbers_that_would_abort_or_wrap_around_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        LlamaBackend(EngineConfig(model_path=starter_path(), **wrong))  # type: ignore[arg-type]
+    assert refused.value.facts["field"] in wrong

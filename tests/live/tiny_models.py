@@ -1,4 +1,4 @@
-"""Tiny random models without a vocabulary: plain attention (Llama), a sliding window (Gemma 3), a state (Mamba)."""
+"""Tiny random models: plain attention (Llama), a sliding window (Gemma 3), a state (Mamba)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.ggufs import F32, GGUF, Tensor, string, u32
+from tests.ggufs import ARRAY, F32, GGUF, Tensor, string, strings, u32
 
 LAYERS, WIDTH, INNER, VOCABULARY = 6, 64, 128, 96
 HEADS, HEAD, WINDOW = 4, 32, 16
 KERNEL, STATE, RANK = 4, 16, 4
+I32 = 5
 
 Shapes = Mapping[str, tuple[int, ...]]
 """Tensor names and shapes, fastest dimension first."""
@@ -57,13 +58,28 @@ RECURRENT_LAYER: Shapes = {
 }
 
 
+DENSE_SIZES = {
+    "attention.head_count": HEADS, "attention.head_count_kv": 1, "attention.key_length": HEAD,
+    "attention.value_length": HEAD, "rope.dimension_count": HEAD,
+}  # fmt: skip
+
+
 def write_dense(path: Path) -> str:
     """A model whose layers see everything. Returns: its path."""
-    sizes = {
-        "attention.head_count": HEADS, "attention.head_count_kv": 1, "attention.key_length": HEAD,
-        "attention.value_length": HEAD, "rope.dimension_count": HEAD,
-    }  # fmt: skip
-    return _write(path, "llama", sizes, DENSE_LAYER)
+    return _write(path, "llama", DENSE_SIZES, DENSE_LAYER)
+
+
+def write_whole(path: Path) -> str:
+    """`write_dense` with a vocabulary and a chat template: a file that passes inspection. Returns: its path."""
+    whole = {
+        "tokenizer.ggml.model": string("llama"),
+        "tokenizer.ggml.tokens": strings([f"t{number}" for number in range(VOCABULARY)]),
+        "tokenizer.ggml.token_type": struct.pack(
+            f"<IIQ{VOCABULARY}i", ARRAY, I32, VOCABULARY, 3, *[1] * (VOCABULARY - 1)
+        ),
+        "tokenizer.chat_template": string("{{ messages }}"),
+    }
+    return _write(path, "llama", DENSE_SIZES, DENSE_LAYER, whole)
 
 
 def write_windowed(path: Path) -> str:
@@ -84,7 +100,9 @@ def write_recurrent(path: Path) -> str:
     return _write(path, "mamba", sizes, RECURRENT_LAYER)
 
 
-def _write(path: Path, architecture: str, sizes: Mapping[str, int], layer: Shapes) -> str:
+def _write(
+    path: Path, architecture: str, sizes: Mapping[str, int], layer: Shapes, more: Mapping[str, bytes] | None = None
+) -> str:
     random = np.random.default_rng(3)
     shapes: dict[str, tuple[int, ...]] = {"token_embd.weight": (WIDTH, VOCABULARY), "output_norm.weight": (WIDTH,)}
     for number in range(LAYERS):
@@ -95,7 +113,7 @@ def _write(path: Path, architecture: str, sizes: Mapping[str, int], layer: Shape
         raw = (-np.abs(array) if name.endswith("ssm_a") else array).astype(np.float32)
         tensors.append(Tensor(name, shape, offset=len(data), size=raw.nbytes))
         data += raw.tobytes() + bytes(-raw.nbytes % 32)
-    GGUF(keys=_metadata(architecture, sizes), tensors=tensors, data=bytes(data)).write(path)
+    GGUF(keys=_metadata(architecture, sizes) | dict(more or {}), tensors=tensors, data=bytes(data)).write(path)
     return str(path)
 
 

@@ -72,7 +72,7 @@ class LlamaBackend:
         self._abort_flag = ctypes.create_string_buffer(2)
         self._candidates = Candidates(self._vocabulary.size)
         self._grammars = Grammars(self._vocabulary)
-        self._adapters = Adapters(model, self._architecture)
+        self._adapters = Adapters(model, self._context, self._architecture)
         self._cuttable = not (lib.llama_model_is_recurrent(model) or lib.llama_model_is_hybrid(model))
         state_bytes = 0 if is_embedder else self._try_out()
         self.info = self._describe(state_bytes)
@@ -135,12 +135,22 @@ class LlamaBackend:
         """Whether `token` ends the model's turn."""
         return self._vocabulary.is_end(token)
 
+    # adapters
+
+    def open_adapter(self, path: str) -> str:
+        """Load what the file holds now. Raises: InvalidInput."""
+        return self._adapters.open(path)
+
+    def close_adapter(self, adapter: str) -> None:
+        """One user fewer; it may be freed."""
+        self._adapters.close(adapter)
+
     # steps
 
     def run(self, spans: Sequence[Span], adapter: str | None) -> None:
         """One llama_decode over all spans. Raises: StepAborted, OutOfCells, InvalidInput, EngineError."""
         self._check(spans)
-        self._adapters.use(self._context, adapter)
+        self._adapters.use(adapter)
         self._rows = {}
         self._fill(spans)
         self._abort_flag[0] = b"\x00"

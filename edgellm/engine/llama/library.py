@@ -21,12 +21,16 @@ def _bindings() -> Any:
     The package's own module brings the `Llama` class with chat formats, caches and tokenizers along: 150 ms of every
     worker's start, and nothing of it is used here.
     """
-    if "llama_cpp" not in sys.modules:
-        spec = importlib.util.find_spec("llama_cpp")
-        if spec is None:
-            raise ModuleNotFoundError("llama-cpp-python is not installed.", name="llama_cpp")
-        sys.modules["llama_cpp"] = importlib.util.module_from_spec(spec)  # not executed: a bare package
-    return importlib.import_module("llama_cpp.llama_cpp")
+    if "llama_cpp" in sys.modules:
+        return importlib.import_module("llama_cpp.llama_cpp")
+    spec = importlib.util.find_spec("llama_cpp")
+    if spec is None:
+        raise ModuleNotFoundError("llama-cpp-python is not installed.", name="llama_cpp")
+    sys.modules["llama_cpp"] = importlib.util.module_from_spec(spec)  # not executed: a bare package
+    try:
+        return importlib.import_module("llama_cpp.llama_cpp")
+    finally:
+        del sys.modules["llama_cpp"]  # who imports the package itself gets the whole of it
 
 
 lib: Any = _bindings()

@@ -22,6 +22,9 @@ SPARE_SEQUENCES = 4
 MAX_DEFAULT_THREADS = 16
 """Decoding is bound by memory bandwidth; more threads than this mostly wait for each other."""
 
+LEAST = {"context_tokens": 1, "max_running": 1, "max_parked": 0, "batch_tokens": 1, "threads": 1}
+MOST = 2**31 - 1
+"""llama.cpp counts in 32 bits; a larger number would become another one on the way."""
 CPU_TILE_TOKENS = 64
 """GGML_FA_TILE_Q: from so many tokens on, attention on a CPU takes them together, which costs a sixth less each."""
 
@@ -159,8 +162,8 @@ def _failure(what: str, config: EngineConfig) -> ModelLoadFailed:
 
 def checked(config: EngineConfig) -> EngineConfig:
     """`config` itself. Raises: InvalidInput for numbers llama.cpp would abort on."""
-    for field in ("context_tokens", "max_running", "batch_tokens", "threads"):
+    for field, least in LEAST.items():
         value = getattr(config, field)
-        if value is not None and value < 1:
-            raise InvalidInput(f"{field} is {value}; it must be at least 1.", field=field, value=value)
+        if value is not None and not least <= value <= MOST:
+            raise InvalidInput(f"{field} is {value}; it must be {least} to {MOST}.", field=field, value=value)
     return config

@@ -139,6 +139,7 @@ def greedy_text(prompt: tuple[int, ...], adapter: str | None, most_tokens: int) 
     config = EngineConfig(model_path="fake:", context_tokens=4096, max_running=1, max_parked=0)
     backend = FakeBackend(config)
     sampler = backend.open_sampler(GREEDY, 0, None, prompt)
+    adapter = None if adapter is None else backend.open_adapter(adapter)
     answer: list[int] = []
     step = list(prompt)
     while len(answer) < most_tokens:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from edgellm.engine.backend import Sampled, Sampler, Span
+from edgellm.engine.backend import Sampled, Sampler
 from edgellm.engine.fake_model import IM_END, IM_START
 from edgellm.engine.outcome import Ended
+from edgellm.engine.plan import Save
 from edgellm.errors import InvalidInput
 from edgellm.types import Constraint, FinishReason, Sampling
 from tests.unit.engine.harness import GREEDY, Bench, greedy_text
@@ -46,6 +47,13 @@ def test_the_context_is_a_limit() -> None:
 def test_stop_strings_end_an_answer_and_are_not_part_of_it() -> None:
     bench = Bench()
     bench.run("x", Sampling(temperature=0.0, logit_bias={97: 100.0}, presence_penalty=0.0, stop=("aaaa", "zz")))
+    assert (bench.text(0), bench.reason(0)) == ("", FinishReason.STOP)
+
+
+def test_stop_strings_of_the_format_count_besides_those_of_the_caller() -> None:
+    bench = Bench()
+    many = tuple(f"never {number}" for number in range(16))
+    bench.run("x", Sampling(temperature=0.0, logit_bias={97: 100.0}, stop=many), stop=("aaa",))
     assert (bench.text(0), bench.reason(0)) == ("", FinishReason.STOP)
 
 
@@ -275,19 +283,42 @@ def test_a_broken_backend_fails_all_and_is_reported(monkeypatch: pytest.MonkeyPa
 
 def test_an_adapter_that_cannot_be_used_fails_only_its_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench()
-    run = bench.backend.run
 
-    def without_adapters(spans: list[Span], adapter: str | None) -> None:
-        if adapter is not None:
-            raise InvalidInput(f"The adapter {adapter!r} is no GGUF file.")
-        run(spans, adapter)
+    def refused(path: str) -> str:
+        raise InvalidInput(f"The adapter {path!r} is no GGUF file.")
 
-    monkeypatch.setattr(bench.backend, "run", without_adapters)
+    monkeypatch.setattr(bench.backend, "open_adapter", refused)
     bad, good = bench.submit(LONG, Sampling(n=2), adapter="missing"), bench.submit(LONG)
     bench.settle()
     assert bench.failed(bad).message == "The adapter 'missing' is no GGUF file."
     assert bench.text(good) == greedy_text(tuple(LONG.encode()), None, 170)
     assert bench.backend.open_samplers == 0
+
+
+def test_an_adapter_file_that_is_replaced_is_another_adapter(tmp_path: Path) -> None:
+    file, folder = tmp_path / "legal.gguf", tmp_path / "kept"
+    file.write_bytes(b"first")
+    bench = Bench(disk_cache_dir=str(folder), max_parked=1)
+    first = bench.run(LONG, adapter=str(file), conversation="chat")
+    file.write_bytes(b"second")
+    assert bench.run(LONG, adapter=str(file), conversation="chat") != first
+    assert bench.finished(1).usage.cached_tokens == 0
+    file.write_bytes(b"first")
+    assert bench.run(LONG, adapter=str(file), conversation="chat") == first
+    bench.backend.close()
+
+
+def test_an_answer_is_finished_with_the_adapter_it_began_with(tmp_path: Path) -> None:
+    file = tmp_path / "legal.gguf"
+    file.write_bytes(b"first")
+    bench = Bench(context_tokens=512, max_running=2)
+    alone = bench.run(LONG, adapter=str(file))
+    running, waiting = (bench.submit(LONG, adapter=str(file), tenant=tenant) for tenant in ("acme", "umbrella"))
+    bench.engine.step()
+    file.unlink()
+    bench.settle()
+    assert bench.text(running) == bench.text(waiting) == alone
+    bench.backend.close()  # refuses adapters that are still open
 
 
 def test_a_constraint_that_breaks_while_writing_ends_only_its_own_request(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -375,6 +406,66 @@ def test_without_a_name_nothing_is_written(tmp_path: Path) -> None:
     bench.run(LONG)
     bench.engine.save_conversations()
     assert not (tmp_path / "kept").exists()
+
+
+# conversations that are forgotten
+
+
+def remembers(bench: Bench, folder: Path | None = None) -> bool:
+    """Whether anything is kept of the text in memory or on disk."""
+    memory = bench.engine._scheduler.memory
+    return bool(memory.parked or len(memory.host) or (folder and folder.exists() and any(folder.iterdir())))
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_a_forgotten_conversation_leaves_nothing(tmp_path: Path, on_disk: bool) -> None:
+    folder = tmp_path / "kept"
+    bench = Bench(disk_cache_dir=str(folder) if on_disk else None)
+    bench.run(LONG, conversation="chat")
+    bench.engine.save_conversations()
+    bench.engine.forget_conversation("chat")
+    assert not remembers(bench, folder)
+    assert bench.backend.cells_used == 0
+
+
+def test_a_forgotten_conversation_leaves_host_memory_and_the_others_stay(tmp_path: Path) -> None:
+    bench = Bench(disk_cache_dir=str(tmp_path / "kept"), max_parked=1)
+    bench.run(LONG, conversation="chat")
+    bench.run("something else entirely " * 4, conversation="another")
+    assert bench.engine.metrics().host_cache_bytes > 0
+    bench.engine.forget_conversation("chat")
+    assert bench.engine.metrics().host_cache_bytes == 0
+    assert bench.engine.metrics().parked == 1
+
+
+def test_a_text_on_its_way_to_host_memory_is_forgotten_too(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    bench = Bench(disk_cache_dir=str(folder), max_parked=1)
+    other = bench.submit("x", Sampling(temperature=0.0, logit_bias={97: 100.0}))
+    bench.engine.step()
+    chat = bench.submit(LONG, Sampling(temperature=0.0, max_tokens=3), conversation="chat")
+    while chat not in bench.outcomes:
+        bench.engine.step()
+    bench.engine.cancel(other)  # parks it; the next step will push the conversation out
+    assert any(isinstance(operation, Save) for operation in bench.engine._scheduler.memory._operations)
+    bench.engine.forget_conversation("chat")
+    bench.settle()
+    assert bench.engine.metrics().host_cache_bytes == 0
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("steps", [0, 1, 6])
+def test_requests_that_run_when_their_conversation_is_forgotten_leave_nothing(tmp_path: Path, steps: int) -> None:
+    folder = tmp_path / "kept"
+    bench = Bench(disk_cache_dir=str(folder), context_tokens=512, max_running=2)
+    request_id = bench.submit(LONG, Sampling(temperature=0.0, n=3, max_tokens=20), conversation="chat")
+    for _ in range(steps):
+        bench.engine.step()
+    bench.engine.forget_conversation("chat")
+    bench.settle()
+    assert {bench.text(request_id, index) for index in range(3)} == {greedy_text(tuple(LONG.encode()), None, 20)}
+    bench.engine.save_conversations()
+    assert not remembers(bench, folder)
 
 
 # fairness and measurements

@@ -21,6 +21,7 @@ PROMPTS = st.builds(
 )
 ADAPTERS = st.sampled_from([None, None, None, "legal", "poet"])
 TENANTS = st.sampled_from(["", "", "acme", "umbrella"])
+CONVERSATIONS = st.sampled_from(["chat", "talk"])
 
 
 class EngineMachine(RuleBasedStateMachine):
@@ -39,22 +40,23 @@ class EngineMachine(RuleBasedStateMachine):
         self.bench = Bench(model_path=f"fake:{options}", queue_limit=6, **config)
         self.tokens: dict[int, tuple[tuple[int, ...], str | None, int, int]] = {}
         self.work = 0
+        self.forgotten: set[str | None] = set()
 
     @rule(
         prompt=PROMPTS,
         adapter=ADAPTERS,
         tenant=TENANTS,
+        conversation=st.none() | CONVERSATIONS,
         most_tokens=st.sampled_from([1, 5, 20, 60]),
         n=st.sampled_from([1, 1, 1, 3]),
         patience_s=st.sampled_from([None, None, None, 0.0, 0.05, 0.2]),
     )
-    def submit(
-        self, prompt: str, adapter: str | None, tenant: str, most_tokens: int, n: int, patience_s: float | None
-    ) -> None:
+    def submit(self, prompt: str, most_tokens: int, n: int, patience_s: float | None, **whose: str | None) -> None:
         sampling = Sampling(temperature=0.0, max_tokens=most_tokens, n=n)
         deadline_at = None if patience_s is None else self.bench.clock.now + patience_s
-        request_id = self.bench.submit(prompt, sampling, adapter=adapter, tenant=tenant, deadline_at=deadline_at)
-        self.tokens[request_id] = (tuple(prompt.encode()), adapter, most_tokens, n)
+        request_id = self.bench.submit(prompt, sampling, deadline_at=deadline_at, **whose)
+        self.tokens[request_id] = (tuple(prompt.encode()), whose["adapter"], most_tokens, n)
+        self.forgotten.discard(whose["conversation"])
         self.work += n * (len(prompt) + most_tokens)
 
     @rule(steps=st.sampled_from([1, 3, 10, 40]))
@@ -67,6 +69,11 @@ class EngineMachine(RuleBasedStateMachine):
     def cancel(self, back: int) -> None:
         """One of the newest requests; often it has ended."""
         self.bench.engine.cancel(max(0, len(self.tokens) - 1 - back))
+
+    @rule(conversation=CONVERSATIONS)
+    def forget(self, conversation: str) -> None:
+        self.bench.engine.forget_conversation(conversation)
+        self.forgotten.add(conversation)
 
     @rule()
     def abort(self) -> None:
@@ -86,6 +93,13 @@ class EngineMachine(RuleBasedStateMachine):
                 alone = memory.slots.held(slot) + memory.slots.held(other)
                 both = [(slot, memory.slots.held(slot)), (other, memory.slots.held(other))]
                 assert memory.slots.cells_of(both) == alone
+
+    @invariant()
+    def nothing_is_kept_of_what_was_forgotten(self) -> None:
+        memory = self.bench.engine._scheduler.memory
+        kept = {*(parked.conversation for parked in memory.parked.values())}
+        kept |= {state.conversation for state in memory.host._states}
+        assert not kept & self.forgotten
 
     @invariant()
     def within_the_limits(self) -> None:

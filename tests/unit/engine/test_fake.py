@@ -28,7 +28,7 @@ def digest(backend: FakeBackend, sequence: int) -> bytes:
 def test_the_context_of_a_token_is_everything_before_it_and_the_adapter() -> None:
     backend = fake()
     backend.run([Span(0, 0, [1, 2, 3], True), Span(1, 0, [1, 9, 3], True)], None)
-    backend.run([Span(2, 0, [1, 2, 3], True)], "legal")
+    backend.run([Span(2, 0, [1, 2, 3], True)], backend.open_adapter("legal"))
     assert len({digest(backend, sequence) for sequence in range(3)}) == 3
 
 

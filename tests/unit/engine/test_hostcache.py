@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgellm.engine.hostcache import HostCache, HostState
 from edgellm.engine.plan import CacheKey
 
@@ -46,6 +48,17 @@ def test_other_tenants_see_nothing() -> None:
     cache = HostCache(100, 1)
     cache.put(state("secret", key=CacheKey("acme", None, None)))
     assert cache.matches(KEY, tuple(b"secret")) == {}
+
+
+def test_a_conversation_is_forgotten_with_all_its_states() -> None:
+    cache = HostCache(100, 1)
+    kept = state("kept")
+    for entry in (kept, replace(state("one"), conversation="chat"), replace(state("two"), conversation="chat")):
+        cache.put(entry)
+    cache.forget("chat")
+    assert (len(cache), cache.used_bytes) == (1, 10)
+    assert list(cache.matches(KEY, tuple(b"kept"))) == [kept]
+    assert cache.matches(KEY, tuple(b"one")) == {}
 
 
 def test_dropping_twice_is_harmless() -> None:

@@ -223,6 +223,19 @@ def test_a_conversation_too_large_to_render_is_cut_first(renderer: Renderer) -> 
     assert len(prompt.tokens) <= 60_000
 
 
+def test_a_conversation_too_large_to_render_is_refused_when_nothing_may_be_left_out(renderer: Renderer) -> None:
+    chat = ChatFormat(Backend(RAW), renderer)
+    with pytest.raises(ContextOverflow):
+        chat.prompt([user("u" * 2_000_000)], max_tokens=None, keep="all")
+
+
+def test_more_messages_than_a_frame_holds_are_refused(renderer: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgellm.engine.frames.FRAME_LIMIT_BYTES", 50_000)
+    chat = ChatFormat(Backend(RAW), renderer)
+    with pytest.raises(InvalidInput, match="cannot be rendered"):
+        chat.prompt([user("")] * 2_000, max_tokens=None, keep="newest")
+
+
 def test_an_empty_conversation_is_refused(renderer: Renderer) -> None:
     with pytest.raises(InvalidInput, match="no messages"):
         prompt_of(renderer, RAW, [])

@@ -10,8 +10,8 @@ import pytest
 import edgellm.engine
 
 PURE = (
-    *("request", "outcome", "sequence", "plan", "prefix", "slots", "hostcache", "memory", "waiting", "scheduler"),
-    *("pace", "threads", "text", "answer", "metrics"),
+    *("request", "outcome", "sequence", "plan", "prefix", "slots", "hostcache", "beginnings", "memory", "waiting"),
+    *("scheduler", "pace", "threads", "text", "answer", "metrics"),
 )
 ALLOWED = {"__future__", "bisect", "codecs", "collections", "dataclasses", "enum", "heapq", "statistics", "typing"}
 

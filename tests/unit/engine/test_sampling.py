@@ -49,6 +49,11 @@ def test_out_of_range_is_refused_by_name(field: str, value: Any) -> None:
     assert field in caught.value.message
 
 
+def test_a_number_larger_than_any_float_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="seed"):
+        check_sampling(changed("seed", 10**400))
+
+
 @given(st.sampled_from([*NUMBERS, *OPTIONAL_NUMBERS]), st.sampled_from([math.nan, math.inf, -math.inf]))
 def test_no_field_takes_a_number_that_is_not_finite(field: str, value: float) -> None:
     with pytest.raises(InvalidInput):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -182,6 +184,39 @@ def test_a_forgotten_conversation_is_gone_for_every_model_and_the_others_stay(tm
     assert not kept.write_one()
     assert len(files(tmp_path)) == 1
     assert kept.find(KEY, "another") is not None
+
+
+def test_what_a_process_left_half_written_is_removed_once_it_is_old(tmp_path: Path) -> None:
+    left, fresh = tmp_path / ".left.kv.1-2.part", tmp_path / ".fresh.kv.3-4.part"
+    for part in (left, fresh):
+        part.write_bytes(STATE)
+    os.utime(left, (1, 1))
+    store(tmp_path).write(KEY, "chat", TOKENS, STATE)
+    assert not left.exists()
+    os.utime(fresh, (1, 1))
+    forget_conversation(tmp_path, "another")
+    assert not fresh.exists()
+    assert len(files(tmp_path)) == 1
+
+
+def test_files_that_another_process_removes_meanwhile_disturb_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(tmp_path).write(KEY, "chat", TOKENS, STATE)
+    scandir = os.scandir
+
+    @contextmanager
+    def removing(folder: Path) -> Iterator[list[os.DirEntry[str]]]:
+        with scandir(folder) as entries:
+            found = list(entries)
+        for entry in found:
+            assert entry.is_file(follow_symlinks=False)
+            os.unlink(entry.path)
+        yield found
+
+    monkeypatch.setattr("edgellm.engine.saved_conversations.os.scandir", removing)
+    forget_conversation(tmp_path, "chat")
+    assert files(tmp_path) == []
 
 
 def test_forgetting_removes_what_cannot_be_read_and_needs_no_folder(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ class Desk:
     def submit(self, prompt: str, **fields: Any) -> Sequence:
         self.next_id += 1
         request = Request(id=self.next_id, prompt=tuple(prompt.encode()), sampling=Sampling(), **fields)
-        return self.scheduler.submit(request, 1_000)
+        return self.scheduler.submit(request, 1_000, request.adapter)
 
     def step(self) -> Plan:
         """Plan, pretend to compute, sample."""
@@ -196,6 +196,13 @@ def test_parked_strangers_stay_while_others_run() -> None:
     assert desk.step().memory == ()
 
 
+def test_a_parked_stranger_that_would_be_lost_stays() -> None:
+    desk = Desk(host_cache_bytes=0)
+    desk.scheduler.end(desk.decode("nothing in common at all"))
+    desk.submit("runs alone")
+    assert desk.step().memory == ()
+
+
 def test_an_evicted_text_goes_to_the_host_cache_once() -> None:
     desk = Desk(max_parked=1)
     texts = ["first text, long enough", "other text, long enough"]
@@ -203,7 +210,7 @@ def test_an_evicted_text_goes_to_the_host_cache_once() -> None:
         desk.scheduler.end(sequence)
     plan = desk.step()
     assert plan.memory == (
-        Save(0, desk.scheduler.key_of(desk.submit("x").request), (*texts[0].encode(), 7), None),
+        Save(0, desk.submit("x").key, (*texts[0].encode(), 7), None),
         Trim(0, 0),
     )
 
@@ -240,7 +247,7 @@ def test_adapters_take_turns_a_step_each() -> None:
     plain, legal = desk.submit("one"), desk.submit("two", adapter="legal")
     turns = [desk.step() for _ in range(6)]
     assert [plan.adapter for plan in turns] == [None, "legal"] * 3
-    assert all(len({s.request.adapter for s in plan.sequences}) == 1 for plan in turns)
+    assert all(len({s.adapter for s in plan.sequences}) == 1 for plan in turns)
     assert len(plain.generated) == len(legal.generated) == 3
 
 

@@ -10,13 +10,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from edgellm.engine import supervisor, wire
 from edgellm.engine.config import EngineConfig
-from edgellm.engine.frames import FRAME_LIMIT_BYTES
+from edgellm.engine.frames import FRAME_LIMIT_BYTES, pack
 from edgellm.engine.stream import Stream
 from edgellm.engine.supervisor import Worker
 from edgellm.errors import EngineError, InvalidInput, ModelLoadFailed, WorkerDied
@@ -130,6 +131,62 @@ def test_a_worker_that_cannot_start_says_so(monkeypatch: pytest.MonkeyPatch) -> 
         fake_worker()
 
 
+def test_a_worker_without_a_socket_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted() -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("edgellm.engine.link.socket.socketpair", exhausted)
+    with pytest.raises(WorkerDied, match="Too many open files"):
+        fake_worker()
+
+
+def test_a_log_that_cannot_be_written_is_a_typed_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(EngineError, match="no place for its log"):
+        Worker(fake_config(), log_dir=tmp_path / "file")
+
+
+def test_a_watcher_that_fails_ends_the_worker_instead_of_leaving_everybody_waiting() -> None:
+    def broken(_: wire.AnyAnswer) -> None:
+        raise ValueError("no such widget")
+
+    worker = fake_worker()
+    try:
+        stream = worker.chat(user("x"), sampling=ENDLESS)
+        worker._link.send(10**6, pack(wire.Stats(id=10**6)), broken)
+        error = end_of(stream)
+        assert isinstance(error, WorkerDied)
+        assert "no such widget" in error.message
+    finally:
+        worker.stop()
+
+
+STUCK = """
+import sys, time
+from edgellm.engine import watchdog, worker
+from edgellm.engine.fake import FakeBackend
+watchdog.LOOK_EVERY_S, watchdog.MOST_LOOKS = 0.05, 4
+FakeBackend.run = lambda *_: time.sleep(60)
+sys.exit(worker.main(sys.argv[1:]))
+"""
+
+
+def test_a_worker_that_is_stuck_in_a_step_is_ended_and_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    spawn = subprocess.Popen
+
+    def stuck(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        return spawn([command[0], "-c", STUCK, *command[3:]], **options)
+
+    monkeypatch.setattr("edgellm.engine.link.subprocess.Popen", stuck)
+    with Worker.start(fake_config(), log_dir=tmp_path) as worker:
+        error = end_of(worker.chat(user("x")))
+        assert isinstance(error, WorkerDied)
+        assert "stuck in one step" in error.message
+        assert "does not come back" in str(error.facts["detail"])
+    (log,) = tmp_path.iterdir()
+    assert "in watched" in log.read_text(), "the log shows where it was stuck"
+
+
 def test_a_load_that_takes_too_long_is_ended() -> None:
     with pytest.raises(ModelLoadFailed, match="not open after"):
         Worker.start(fake_config(), log_dir=None, ready_timeout_s=0.001)
@@ -146,6 +203,15 @@ def test_stop_ends_open_streams_and_refuses_later_ones() -> None:
     assert isinstance(end_of(stream), EngineError)
     refused = end_of(worker.chat(user("x")))
     assert "unloaded" in str(refused)
+
+
+def test_a_request_that_waits_for_a_model_which_is_unloaded_is_promised_nothing() -> None:
+    worker = Worker(fake_config())
+    stream = worker.chat(user("x"))
+    worker.stop()
+    error = end_of(stream)
+    assert isinstance(error, EngineError)
+    assert "again" not in str(error)
 
 
 def test_what_the_process_says_goes_to_its_private_log(tmp_path: Path) -> None:

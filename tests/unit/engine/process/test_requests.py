@@ -7,6 +7,7 @@ import gc
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -179,6 +180,7 @@ def test_over_the_queue_limit_requests_are_refused_and_all_others_complete(worke
         ({"sampling": Sampling(top_p=0.0)}, InvalidInput),
         ({"sampling": Sampling(temperature="hot")}, InvalidInput),  # type: ignore[arg-type]
         ({"sampling": Sampling(n=17)}, InvalidInput),
+        ({"sampling": Sampling(seed=2**70)}, InvalidInput),
         ({"constraint": Constraint(kind="json_schema", text="{")}, InvalidSchema),
         ({"constraint": Constraint(kind="grammar", text='start: "a"')}, InvalidSchema),
         ({"deadline_s": 0.0}, InvalidInput),
@@ -232,6 +234,12 @@ def test_an_embedder_embeds_and_refuses_empty_text() -> None:
         assert list(stream) == []
         with pytest.raises(InvalidInput, match="open for embeddings"):
             stream.result()
+
+
+def test_a_name_too_long_for_a_log_file_is_cut(tmp_path: Path) -> None:
+    with Worker.start(fake_config("," * 250), log_dir=tmp_path) as worker:
+        assert worker.info.name == "fake"
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_requests_wait_for_a_model_that_is_still_being_opened() -> None:
