@@ -11,8 +11,6 @@ ARGS     ?=
 BIN := $(VENV)/bin
 SETUP = $(PYTHON) -m scripts.set_up --venv "$(VENV)" --extras "$(EXTRAS)" $(if $(PORTABLE),--portable)
 
-
-
 help:            ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 

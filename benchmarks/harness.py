@@ -144,6 +144,7 @@ def main_without_texts(
 ) -> int:
     """Run one benchmark from the command line; prints its table. Returns the exit code."""
     options = parse_options(arguments, what or run.__doc__ or "")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every child would compile again what an installation has ready
     try:
         publish(run(options), options)
     except (MachineBusy, ArmFailed, WrongWork) as problem:

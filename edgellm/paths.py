@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 PRIVATE_DIR = 0o700
 PRIVATE_FILE = 0o600
+LEFTOVER_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     same `path` at once: the last one wins, whole. Raises: OSError.
     """
     private_dir(path.parent)
-    temporary = path.with_name(f".{path.name[:80]}.{os.getpid()}-{threading.get_ident()}.part")
+    beginning = f".{path.name[:80]}."
+    _remove_leftovers(path.parent, beginning)
+    temporary = path.with_name(f"{beginning}{os.getpid()}-{threading.get_ident()}.part")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, PRIVATE_FILE)
     try:
         with os.fdopen(descriptor, "wb") as handle:
@@ -111,6 +116,16 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
         raise
     sync_dir(path.parent)
+
+
+def _remove_leftovers(folder: Path, beginning: str) -> None:
+    """Remove what writers that were killed left behind; one that still works has written within the hour."""
+    leftover = re.compile(re.escape(beginning) + r"\d+-\d+\.part")
+    for entry in folder.iterdir():
+        if leftover.fullmatch(entry.name):
+            with suppress(FileNotFoundError):
+                if time.time() - entry.stat().st_mtime > LEFTOVER_S:
+                    entry.unlink()
 
 
 def write_private(path: Path, content: bytes) -> None:

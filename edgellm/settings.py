@@ -78,6 +78,7 @@ class SettingInfo:
     key: str
     type: str
     default: Any
+    """None for an entry of a table, which is not there unless it was set."""
     help: str
     variable: str
     """Environment variable that overrides it."""
@@ -95,7 +96,7 @@ def load_settings(home: Home, environment: Mapping[str, str], overrides: Mapping
     for variable, key, text in _from_environment(environment):
         values[key] = parse_setting(key, text, variable)
     for key, value in (overrides or {}).items():
-        values[key] = _checked(_known(key, "override"), value, "override")
+        values[_known(key, "override")] = _checked(key, value, "override")
     sampling = {key.removeprefix("sampling."): values.pop(key) for key in list(values) if key.startswith("sampling.")}
     return Settings(sampling=Sampling(**sampling), **values)
 
@@ -103,9 +104,9 @@ def load_settings(home: Home, environment: Mapping[str, str], overrides: Mapping
 def parse_setting(key: str, text: str, source: str) -> Any:
     """The value that `text` stands for, as in an environment variable: plain for texts, otherwise TOML's notation.
 
-    Raises: InvalidSettings that names `source`.
+    One entry of a table is a key too (`prompts.Translator`). Raises: InvalidSettings that names `source`.
     """
-    return _checked(_known(key, source), _parsed(key, text, source), source)
+    return _checked(key, _parsed(key, text, source), source)
 
 
 def save_setting(home: Home, key: str, value: Any) -> None:
@@ -116,18 +117,18 @@ def save_setting(home: Home, key: str, value: Any) -> None:
     """
     path = home.settings
     _from_file(path)  # a file with an error is not written to
-    name, _, entry = key.partition(".")
-    in_table = bool(entry) and name in _leaves()
-    setting = _known(name if in_table else key, str(path))
+    _kind(key, str(path))
     if value is not None:
-        _checked(setting, {entry: value} if in_table else value, str(path))
+        _checked(key, value, str(path))
     try:
-        edited = with_value(_read(path), (name, entry) if entry else (name,), value)
+        edited = with_value(_read(path), tuple(key.split(".", 1)), value).encode()
+    except UnicodeEncodeError as error:
+        raise _wrong(key, value, str(path), "it holds bytes that are no UTF-8") from error
     except CannotEdit as error:
         message = f"{key} cannot be changed in {path}: its form there is too unusual to edit safely."
         raise InvalidSettings(message, hint=f"By hand: {error}", field=key, source=str(path)) from error
     try:
-        write_private(path, edited.encode())
+        write_private(path.resolve(), edited)  # a link stays a link
     except OSError as error:
         message = f"The settings file {path} cannot be written: {error.strerror}."
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -137,11 +138,16 @@ def save_setting(home: Home, key: str, value: Any) -> None:
 
 def describe() -> list[SettingInfo]:
     """Every setting in the tree's order; the help is the docstring beneath its field."""
-    found: list[SettingInfo] = []
-    for key, (owner, name, hint) in _leaves().items():
-        default = getattr(Settings().sampling if owner is Sampling else Settings(), name)
-        found.append(SettingInfo(key, _type_name(hint), default, field_help(owner)[name], _variable(key)))
-    return found
+    return [explain(key) for key in _leaves()]
+
+
+def explain(key: str) -> SettingInfo:
+    """One setting, or one entry of a table (`prompts.Translator`). Raises: InvalidSettings."""
+    kind = _kind(key, "")
+    owner, name, _ = _leaves()[_setting_of(key)]
+    defaults = Settings().sampling if owner is Sampling else Settings()
+    default = getattr(defaults, name) if key in _leaves() else None
+    return SettingInfo(key, _type_name(kind), default, field_help(owner)[name], _variable(_setting_of(key)))
 
 
 def field_help(owner: type) -> dict[str, str]:
@@ -192,9 +198,12 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_bytes().decode().replace("\r\n", "\n")
+        return path.read_bytes().decode()
     except FileNotFoundError:
         return ""
+    except OSError as error:
+        message = f"The settings file {path} cannot be read: {error.strerror}."
+        raise InvalidSettings(message, source=str(path)) from error
     except UnicodeDecodeError as error:
         message = f"The settings file {path} is not UTF-8 text (byte {error.start})."
         raise InvalidSettings(message, hint="Save it as UTF-8.", source=str(path)) from error
@@ -214,10 +223,23 @@ def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, str, st
     return found
 
 
+def _setting_of(key: str) -> str:
+    """The setting that holds `key`, which may be an entry of a table."""
+    name, _, entry = key.partition(".")
+    return name if entry and name in _leaves() and typing.get_origin(_leaves()[name][2]) is Mapping else key
+
+
+def _kind(key: str, source: str) -> Any:
+    """The type of a setting or of a table's entries. Raises: InvalidSettings."""
+    setting = _setting_of(key)
+    hint = _leaves()[_known(setting, source)][2]
+    return hint if setting == key else typing.get_args(hint)[1]
+
+
 def _known(key: str, source: str) -> str:
     if key in _leaves():
         return key
-    message = f"There is no setting {key!r} (from {source})."
+    message = f"There is no setting {key!r}" + (f" (from {source})." if source else ".")
     raise InvalidSettings(message, hint=_nearest(key, list(_leaves())), field=key, source=source)
 
 
@@ -229,14 +251,14 @@ def _nearest(name: str, known: list[str]) -> str:
 def _checked(key: str, value: Any, source: str) -> Any:
     """The value in its field's type."""
     try:
-        return msgspec.convert(value, _leaves()[key][2], strict=True, str_keys=True)
+        return msgspec.convert(value, _kind(key, source), strict=True, str_keys=True)
     except msgspec.ValidationError as error:
         raise _wrong(key, value, source, str(error)) from error
 
 
 def _wrong(key: str, value: object, source: str, reason: str) -> InvalidSettings:
     message = f"Setting {key!r} from {source} cannot be {value!r}: {reason}."
-    return InvalidSettings(message, hint=f"It takes {_type_name(_leaves()[key][2])}.", field=key, source=source)
+    return InvalidSettings(message, hint=f"It takes {_type_name(_kind(key, source))}.", field=key, source=source)
 
 
 _SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
@@ -244,7 +266,7 @@ _SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false"
 
 def _parsed(key: str, text: str, source: str) -> Any:
     """The value a variable's text stands for: plain text for strings, otherwise as TOML writes it."""
-    hint = _leaves()[key][2]
+    hint = _kind(key, source)
     if hint is bool:
         if text.lower() not in _SWITCH:
             raise _wrong(key, text, source, "neither true nor false")

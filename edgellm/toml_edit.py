@@ -29,7 +29,8 @@ def with_value(text: str, key: tuple[str, ...], value: Any) -> str:
         text += "\n"
     lines = [f"{line}\n" for line in text.split("\n")[:-1]]  # TOML knows no other line ends, str.splitlines does
     for candidate in _candidates(lines, key, value):
-        if _parses_to(candidate, wanted):
+        found = _tree(candidate)
+        if found is not None and _pruned(found) == _pruned(wanted):
             return candidate
     raise CannotEdit(_statement(".".join(map(_key, key)), value) if value is not None else f"remove {'.'.join(key)}")
 
@@ -43,12 +44,12 @@ def _assign(tree: dict[str, Any], key: tuple[str, ...], value: Any) -> None:
         tree[key[-1]] = value
 
 
-def _parses_to(text: str, wanted: dict[str, Any]) -> bool:
+def _tree(text: str) -> dict[str, Any] | None:
+    """What a text stands for; None when it is no TOML, or only part of a statement."""
     try:
-        found = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError:
-        return False
-    return _pruned(found) == _pruned(wanted)
+        return None
 
 
 def _pruned(tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,32 +62,31 @@ def _pruned(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 def _candidates(lines: list[str], key: tuple[str, ...], value: Any) -> Iterator[str]:
     """Texts that may have the wanted meaning: nothing to do, the statement replaced, inserted, a table added."""
+    newline = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
     yield "".join(lines)
     for start, line in enumerate(lines):
         match = _STATEMENT.match(line)
         if match and _last_part(match["key"]) == key[-1]:
-            for end in range(start + 1, len(lines) + 1):
-                new = [] if value is None else [_statement(match["key"], value)]
-                yield "".join([*lines[:start], *new, *lines[end:]])
+            new = [] if value is None else [_statement(match["key"], value) + newline]
+            ends = range(start + 1, len(lines) + 1)
+            end = next((end for end in ends if _tree("".join(lines[start:end])) is not None), len(lines))
+            yield "".join([*lines[:start], *new, *lines[end:]])
     if value is None:
         return
-    new = [_statement(_key(key[-1]), value)]
+    new = [_statement(_key(key[-1]), value) + newline]
     if len(key) == 1:
         yield "".join([*new, *lines])
         return
     for start, line in enumerate(lines):
         if line.lstrip().startswith("["):
             yield "".join([*lines[: start + 1], *new, *lines[start + 1 :]])
-    gap = ["\n"] if lines else []
-    yield "".join([*lines, *gap, f"[{'.'.join(map(_key, key[:-1]))}]\n", *new])
+    gap = [newline] if lines else []
+    yield "".join([*lines, *gap, f"[{'.'.join(map(_key, key[:-1]))}]{newline}", *new])
 
 
 def _last_part(written: str) -> str | None:
-    """The last name of a key as it is written, quotes resolved."""
-    try:
-        tree: Any = tomllib.loads(f"{written} = 0")
-    except tomllib.TOMLDecodeError:
-        return None  # not a statement: part of a longer text
+    """The last name of a key as it is written, quotes resolved; None when it is part of a longer text."""
+    tree: Any = _tree(f"{written} = 0")
     name = None
     while isinstance(tree, dict):
         ((name, tree),) = tree.items()
@@ -94,7 +94,7 @@ def _last_part(written: str) -> str | None:
 
 
 def _statement(key: str, value: Any) -> str:
-    return f"{key} = {_toml(value)}\n"
+    return f"{key} = {_toml(value)}"
 
 
 def _key(name: str) -> str:

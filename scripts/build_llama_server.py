@@ -56,6 +56,9 @@ def _build(version: str, switches: Sequence[str], folder: Path) -> Path:
     binary = folder / "bin" / TARGETS[0]
     if all(binary.with_name(target).exists() for target in TARGETS):
         return binary
+    (folder / "CMakeCache.txt").unlink(
+        missing_ok=True
+    )  # of a build that was broken off: it names a source that is gone
     with tempfile.TemporaryDirectory() as temporary:
         source = fetch_source(version, Path(temporary))
         _run(["cmake", "-S", str(source), "-B", str(folder), "-G", "Ninja", *switches])

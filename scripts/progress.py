@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,16 +60,16 @@ def in_words(seconds: float) -> str:
 class ProgressLine:
     """One line that is redrawn on a terminal, or a line every 15 seconds elsewhere."""
 
-    def __init__(self, clock: Callable[[], float], out: TextIO = sys.stdout) -> None:
+    def __init__(self, clock: Callable[[], float], out: TextIO | None = None) -> None:
         self._clock = clock
-        self._out = out
-        self._is_terminal = out.isatty()
-        self._shown_at = float("-inf")
+        self._out = out or sys.stdout
+        self._is_terminal = self._out.isatty()
+        self._shown_at = clock()
 
     def show(self, text: str) -> None:
         """Show the newest state; off a terminal most states are left out."""
         if self._is_terminal:
-            self._out.write(f"\r\x1b[2K{text}")
+            self._out.write(f"\r\x1b[2K{text[: shutil.get_terminal_size().columns - 1]}")
         elif self._clock() - self._shown_at >= QUIET_INTERVAL_S:
             self._out.write(f"{text}\n")
             self._shown_at = self._clock()

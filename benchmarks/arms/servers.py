@@ -64,7 +64,11 @@ class ServerArm(ABC):
         """End the process."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(timeout=20)
+            try:
+                self._process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
             self._process = None
         self._log.close()
 
@@ -90,7 +94,7 @@ class ServerArm(ABC):
             connection.request("GET", self._health)
             is_ok = connection.getresponse().status == 200
             connection.close()
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
         return is_ok
 

@@ -5,7 +5,6 @@ A check never raises for what it finds: it returns what it saw and, unless all i
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shlex
@@ -17,12 +16,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgellm.cli.child import Ended, run_python
-from edgellm.cli.units import size
 from edgellm.cli.world import World
 from edgellm.errors import EdgeLLMError
+from edgellm.sizes import size
 
 if TYPE_CHECKING:
     from edgellm.sdk.facade import EdgeLLM
@@ -35,6 +34,7 @@ LITTLE_MEMORY_BYTES = 1024**3
 LITTLE_DISK_BYTES = 2 * 1024**3
 CHILD_TIMEOUT_S = 60.0
 APP_COLUMNS = 80
+ANOTHER_HOME = "Choose another folder with --home or EDGELLM_HOME."
 EXTRAS = {"train": "mlx_lm", "embed": "sentence_transformers", "docs": "pypdf", "serve": "fastapi"}
 """An optional install, and a module that comes with it alone."""
 
@@ -88,10 +88,34 @@ def failed(name: str, found: str, *repair: str) -> Finding:
     return Finding(name, State.FAIL, found, repair)
 
 
-def run_checks(world: World, edge: EdgeLLM) -> Iterator[Finding]:
+def run_checks(world: World) -> Iterator[Finding]:
     """Every check in turn, each as soon as it is done."""
-    for check in CHECKS:
-        yield check(world, edge)
+    edge, settings = opened(world)
+    yield settings
+    with edge:
+        for check in CHECKS:
+            yield made(check, world, edge)
+
+
+def made(check: Check, world: World, edge: EdgeLLM) -> Finding:
+    """What the check saw; a file that the system does not let us look at is a failure of this check alone."""
+    try:
+        return check(world, edge)
+    except OSError as error:
+        return failed(check.__name__.replace("_", " ").capitalize(), str(error), ANOTHER_HOME)
+
+
+def opened(world: World) -> tuple[EdgeLLM, Finding]:
+    """The SDK, and what its settings are like; unreadable ones are left out, so that the other checks can be made."""
+    name, path = "Settings", world.home.settings
+    try:
+        return world.open(), passed(name, str(path) if path.exists() else f"none yet ({path})")
+    except EdgeLLMError as error:
+        finding = failed(name, error.message, *filter(None, [error.hint]))
+    from edgellm.sdk.facade import EdgeLLM  # deferred, both: seldom needed
+    from edgellm.settings import Settings
+
+    return EdgeLLM(home=world.home, settings=Settings(), offline=world.offline), finding
 
 
 def python(_world: World, _edge: EdgeLLM) -> Finding:
@@ -108,9 +132,9 @@ def llama_cpp(world: World, _edge: EdgeLLM) -> Finding:
     A build carries no date of its source: what is told is when it was put here, which it cannot be newer than.
     """
     ended = run_python(["-c", LLAMA_PROBE], world.environment, CHILD_TIMEOUT_S)
-    if not ended.worked:
+    report = ended.report
+    if not (ended.worked and report):
         return failed("llama.cpp", f"importing it {ended.how}", *rebuild())
-    report = json.loads(ended.stdout)
     days = int((time.time() - report["installed_at"]) / 86400)
     age = f"{days} days ago" if days else "today"
     found = f"llama-cpp-python {report['version']}, installed {age}"
@@ -129,8 +153,8 @@ def first_decode(world: World, edge: EdgeLLM) -> Finding:
     except EdgeLLMError:
         return warned(name, "not tried, for lack of a starter model")
     ended = run_python(["-m", "edgellm.engine.trial", "decode", str(path)], world.environment, CHILD_TIMEOUT_S)
-    report = report_of(ended)
-    if ended.worked:
+    report = ended.report
+    if ended.worked and report:
         found = f"{report['device']}: opened in {report['load_s']:.2f} s, computed in {report['decode_s']:.2f} s"
         return passed(name, f"{found}, llama.cpp {report['llama_cpp_version']}")
     if report:
@@ -188,18 +212,22 @@ def store(world: World, edge: EdgeLLM) -> Finding:
         edge.sessions.list(limit=1)
     except EdgeLLMError as error:
         return failed("Store", error.message, *filter(None, [error.hint]))
-    return passed("Store", f"{size(path.stat().st_size)} ({path})")
+    files = [file for file in (path, path.with_name(f"{path.name}-wal")) if file.exists()]
+    return passed("Store", f"{size(sum(file.stat().st_size for file in files))} ({path})")
 
 
 def folders(world: World, _edge: EdgeLLM) -> Finding:
     """Whether EdgeLLM's folders are writable and private."""
-    folder = world.home.data
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if not os.access(existing, os.W_OK):
-        return failed("Folders", f"{existing} cannot be written to", "Choose another with EDGELLM_HOME.")
-    if folder.exists() and folder.stat().st_mode & 0o077:
-        return warned("Folders", f"{folder} is open to other users", f"chmod 700 {shlex.quote(str(folder))}")
-    return passed("Folders", str(folder))
+    home = world.home
+    for folder in (home.data, home.cache, home.config):
+        existing = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+        if not existing.is_dir():
+            return failed("Folders", f"{existing} is no folder", ANOTHER_HOME)
+        if not os.access(existing, os.W_OK | os.X_OK):
+            return failed("Folders", f"{existing} cannot be written to", ANOTHER_HOME)
+        if folder.exists() and folder.stat().st_mode & 0o077:
+            return warned("Folders", f"{folder} is open to other users", f"chmod 700 {shlex.quote(str(folder))}")
+    return passed("Folders", str(home.data))
 
 
 def memory(_world: World, edge: EdgeLLM) -> Finding:
@@ -272,12 +300,3 @@ def tested_version(distribution: str) -> str:
     except metadata.PackageNotFoundError:
         return ""
     return next((line.split("==")[1] for line in wanted if line.startswith(f"{distribution}==")), "")
-
-
-def report_of(ended: Ended) -> dict[str, Any]:
-    """The JSON object on the trial's last line; empty when it did not come so far."""
-    lines = ended.stdout.strip().splitlines()
-    try:
-        return dict(json.loads(lines[-1])) if lines else {}
-    except ValueError:
-        return {}

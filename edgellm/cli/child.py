@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,16 @@ class Ended:
     def worked(self) -> bool:
         """Whether it reached its end without complaint."""
         return self.exit_code == 0
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The JSON object on the last line it printed; empty when there is none."""
+        lines = self.stdout.strip().splitlines()
+        try:
+            found = json.loads(lines[-1]) if lines else {}
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
     @property
     def how(self) -> str:

@@ -135,7 +135,7 @@ class Diagnostics(Channel):
         elif isinstance(error, OSError):
             what = "the machine refuses" if error.filename is None else f"cannot use {str(error.filename)!r}"
             self.line(bad("error: "), f"{what}: {error.strerror}")
-            if isinstance(error, NotADirectoryError | FileExistsError | PermissionError):
+            if isinstance(error, NotADirectoryError | FileExistsError | PermissionError) and _is_ours(error, log):
                 self.line(dim("hint:  "), "EdgeLLM keeps its files below --home or EDGELLM_HOME: is that a folder?")
         return code
 
@@ -155,6 +155,13 @@ class Diagnostics(Channel):
             self.line(dim("hint:  "), f"the traceback could not be written to {str(log)!r}: {refusal.strerror}")
             return
         self.line(dim("hint:  "), f"the traceback is in {log}; please report it")
+
+
+def _is_ours(error: OSError, log: Path) -> bool:
+    """Whether the file is one of EdgeLLM's own, not one that the user named: `log` is HOME/data/logs/FILE."""
+    home = log.parent.parent.parent
+    file = type(log)(str(error.filename)).absolute()
+    return home == file or home in file.parents
 
 
 def append_traceback(error: BaseException, log: Path) -> None:

@@ -23,14 +23,13 @@ def doctor(world: World, as_data: bool) -> int:
     Tries a first decode in a process of its own, so that a crash is a finding. Ends with 1 when a check fails.
     """
     findings: list[Finding] = []
-    with world.open() as edge:
-        world.err.status("looking at this machine")
-        for finding in run_checks(world, edge):
-            findings.append(finding)
-            world.err.clear_status()
-            if not as_data:
-                _show(world, finding)
-                world.err.status("checking")
+    world.err.status("looking at this machine")
+    for finding in run_checks(world):
+        findings.append(finding)
+        world.err.clear_status()
+        if not as_data:
+            _show(world, finding)
+            world.err.status("checking")
     world.err.clear_status()
     failed = [finding for finding in findings if finding.state is State.FAIL]
     if as_data:

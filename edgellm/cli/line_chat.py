@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,9 +39,11 @@ class LineChat:
         self._talk = talk
 
     def run(self) -> Code:
-        """Talk until Ctrl+D, `/bye`, or Ctrl+C twice at the cursor."""
-        import readline  # noqa: F401  deferred; gives `input` line editing and recall
+        """Talk until Ctrl+D, `/bye`, or Ctrl+C twice at the cursor. Raises: ModelNotFound before the first prompt."""
+        with suppress(ImportError):  # not every build of Python has it
+            import readline  # noqa: F401  deferred; gives `input` line editing and recall
 
+        self._edge.models.get(self._talk.model_name)
         self._greet()
         ended_by = Code.DONE
         was_interrupted = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,10 @@ from edgellm.cli.ids import short
 from edgellm.cli.lazy import OrderedGroup
 from edgellm.cli.style import Part, Styled, bad, bold, dim, good, warn
 from edgellm.cli.table import Column
-from edgellm.cli.units import rate, size
+from edgellm.cli.units import rate
 from edgellm.cli.world import World, pass_world
-from edgellm.errors import ModelNotFound
+from edgellm.errors import ModelError, ModelNotFound
+from edgellm.sizes import size
 
 if TYPE_CHECKING:
     from edgellm.events import JobEvent
@@ -49,7 +51,7 @@ def list_models(world: World, with_cards: bool, only_fitting: bool, as_data: boo
     with world.open() as edge:
         installed = edge.models.list()
         cards = edge.models.cards()
-        fits = {card.id: edge.models.fit(card.id) for card in cards} if with_cards or only_fitting else {}
+        fits = _fits(edge, cards) if with_cards or only_fitting else {}
     if only_fitting:
         fits = {name: fit for name, fit in fits.items() if fit.verdict != "no"}
     shown = sorted(
@@ -68,6 +70,15 @@ def list_models(world: World, with_cards: bool, only_fitting: bool, as_data: boo
             f"Which to choose? `edgellm models list --fits` shows which of the catalogue's {len(cards)} run here, "
             "how fast, and what each is good at."
         )
+
+
+def _fits(edge: EdgeLLM, cards: list[ModelCard]) -> dict[str, Fit]:
+    """How each card fits, by id. A card whose installed file is refused is left out: `models show` tells why."""
+    fits = {}
+    for card in cards:
+        with suppress(ModelError):
+            fits[card.id] = edge.models.fit(card.id)
+    return fits
 
 
 def _show_installed(world: World, installed: list[InstalledModel]) -> None:
@@ -141,18 +152,19 @@ def _card(edge: EdgeLLM, name: str, unknown: ModelNotFound) -> ModelCard:
     """The catalogue's card. Raises: ModelNotFound with the nearest name, installed or in the catalogue."""
     try:
         return edge.models.card(name)
-    except ModelNotFound as error:
-        raise (error if "Did you mean" in error.hint else unknown) from None
+    except ModelNotFound:
+        raise unknown from None
 
 
 def _show_card(world: World, card: ModelCard, as_data: bool) -> None:
     if as_data:
         world.out.json({"card": card})
         return
-    world.out.line(bold(card.name), dim(f"  {card.id}, not installed"))
+    world.out.line(bold(card.id), dim("  not installed"))
     world.out.facts(
         [
             ("publisher", card.publisher),
+            ("their name", card.name),
             ("source", card.source),
             ("licence", card.licence),
             ("commercial use", f"{card.commercial_use}: {card.licence_note}"),
@@ -227,6 +239,9 @@ def pull(world: World, reference: str, as_job: bool, as_data: bool) -> None:
 
 
 def _pull_as_job(world: World, edge: EdgeLLM, reference: str, as_data: bool) -> None:
+    from edgellm.hub.download import understand  # deferred: only this command needs it
+
+    understand(reference, offline=edge.offline)
     arguments = {"reference": reference, "offline": edge.offline, "endpoint": edge.settings.hub_endpoint}
     job = edge.jobs.start("pull", f"Fetch {reference}", arguments)
     if as_data:

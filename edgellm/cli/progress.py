@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from edgellm.cli.diagnostics import Diagnostics
-from edgellm.cli.units import clock, size
+from edgellm.cli.units import clock
 from edgellm.events import Cancelled, Failed, Finished, JobEvent, Progressed, Started
+from edgellm.sizes import size
 
 FILLED, PARTS = "█", " ▏▎▍▌▋▊▉"
 
@@ -32,7 +33,7 @@ class ProgressLine:
 
 
 def progress_line(title: str, event: Progressed, total: float | None, unit: str, width: int) -> str:
-    """`smollm2  ███████▌   37 %  51.2 of 138 MiB  12 MiB/s  0:07 left`, cut to what the width allows."""
+    """`smollm2  ███████▌░░░░  37%  51.2 MB of 138 MB  12.0 MB/s  0:07 left`, cut to what the width allows."""
     facts = [_amount(event.done, total, unit)]
     if event.rate:
         facts.append(f"{_quantity(event.rate, unit)}/s")

@@ -22,8 +22,9 @@ def read_prompt(argument: str | None, stdin: TextIO, err: Diagnostics) -> str:
     piped = "" if stdin.isatty() else _read_all(stdin, err, is_needed=argument is None)
     parts = [part for part in (argument, piped.rstrip("\n")) if part and part.strip()]
     if not parts:
+        is_silent = argument is None and not stdin.isatty()
         raise InvalidInput(
-            "The prompt is empty.",
+            "There is no prompt: standard input is empty." if is_silent else "The prompt is empty.",
             hint='Give one as an argument, as in `edgellm chat "Name three rivers."`, or pipe one in.',
             field="prompt",
         )

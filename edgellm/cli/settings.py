@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +14,9 @@ from edgellm.cli.style import bold, dim
 from edgellm.cli.table import Column
 from edgellm.cli.world import World, pass_world
 from edgellm.errors import InvalidSettings
+
+if TYPE_CHECKING:
+    from edgellm.settings import SettingInfo
 
 JSON = click.option("--json", "as_data", is_flag=True, help="Print JSON.")
 
@@ -48,10 +53,15 @@ def show(world: World, key: str | None, as_data: bool) -> None:
         world.out.table(header, rows)
 
 
-def _explain(world: World, described: dict[str, Any], values: dict[str, Any], key: str, as_data: bool) -> None:
-    if key not in described:
+def _explain(world: World, described: dict[str, SettingInfo], values: dict[str, Any], key: str, as_data: bool) -> None:
+    table, entry = _entry(key, described)
+    if table and entry in values[table]:
+        info = replace(described[table], type="text", default="")
+        values = {key: values[table][entry]}
+    elif key in described:
+        info = described[key]
+    else:
         raise unknown_key(key, list(described))
-    info = described[key]
     if as_data:
         world.out.json(
             {"key": key, "value": values[key], "default": info.default, "type": info.type, "help": info.help}
@@ -69,20 +79,33 @@ def _explain(world: World, described: dict[str, Any], values: dict[str, Any], ke
     )
 
 
+def _entry(key: str, described: Mapping[str, SettingInfo]) -> tuple[str, str]:
+    """The table and the name of a key such as `prompts.Translator`; empty texts for every other key."""
+    table, _, entry = key.partition(".")
+    is_entry = bool(entry) and table in described and described[table].type.startswith("a table")
+    return (table, entry) if is_entry else ("", "")
+
+
 @settings.command("set")
 @click.argument("key")
 @click.argument("value")
 @JSON
 @pass_world
 def set_value(world: World, key: str, value: str, as_data: bool) -> None:
-    """Write one setting into the file; VALUE `default` takes it out again."""
+    """Write one setting into the file; VALUE `default` takes it out again.
+
+    An entry of a table is a KEY too: `edgellm settings set prompts.Translator "Translate into Hindi."`
+    """
     from edgellm.settings import describe, parse_setting, save_setting
 
     described = {info.key: info for info in describe()}
-    if key not in described:
+    table, _ = _entry(key, described)
+    if not table and key not in described:
         raise unknown_key(key, list(described))
-    variable = described[key].variable
-    parsed = None if value == "default" else parse_setting(key, value, "the command line")
+    variable = described[table or key].variable
+    parsed = None
+    if value != "default":
+        parsed = value if table else parse_setting(key, value, "the command line")
     save_setting(world.home, key, parsed)
     if world.environment.get(variable):
         world.err.warn(f"{variable} is set and wins over the file.")

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgellm.cli.sessions import find_session
-from edgellm.errors import InvalidSchema, NotFound
+from edgellm.errors import InvalidSchema, ModelError, ModelNotFound, NotFound
 from edgellm.types import Constraint, Message, Reply, Sampling
 
 if TYPE_CHECKING:
     from edgellm.sdk.facade import EdgeLLM
     from edgellm.sdk.stream import ReplyStream
 
+ModelProblem = (ModelNotFound, ModelError)
+"""Raised before anything is sent."""
 SCHEMA_LIMIT_BYTES = 64 * 1024
 """A longer schema is refused by the engine, too."""
 
@@ -78,18 +80,27 @@ class Talk:
 
     def ask(self, prompt: str) -> ReplyStream:
         """Send a prompt; the session begins with the first one."""
-        if self.session_id is None and self._options.is_saved:
+        begins = self.session_id is None and self._options.is_saved
+        if begins:
             self.session_id = self._edge.sessions.create(model=self.model_name, system=self.system).id
-        self._unsaved.append(Message(role="user", content=prompt))
-        return self._edge.chat(
-            prompt if self.session_id else list(self._unsaved),
-            stream=True,
-            model=self.model,
-            system=self.system,
-            session=self.session_id,
-            sampling=self._options.sampling(self._edge.settings.sampling),
-            constraint=self._constraint,
-        )
+        said = [*self._unsaved, Message(role="user", content=prompt)]
+        try:
+            stream = self._edge.chat(
+                prompt if self.session_id else said,
+                stream=True,
+                model=self.model,
+                system=self.system,
+                session=self.session_id,
+                sampling=self._options.sampling(self._edge.settings.sampling),
+                constraint=self._constraint,
+            )
+        except ModelProblem:
+            if begins and self.session_id:  # no model has heard of it: nothing that could be continued
+                self._edge.sessions.delete(self.session_id)
+                self.session_id = None
+            raise
+        self._unsaved = said
+        return stream
 
     def heard(self, reply: Reply) -> None:
         """Remember the answer for the next prompt; a stored session does so by itself."""

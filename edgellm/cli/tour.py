@@ -13,8 +13,8 @@ from edgellm.cli.ids import SHOWN
 from edgellm.cli.progress import bar
 from edgellm.cli.style import Part, bold, dim
 from edgellm.cli.table import Column
-from edgellm.cli.units import size
 from edgellm.cli.world import World, pass_world
+from edgellm.sizes import size
 from edgellm.types import Reply, Sampling, TokenTrace
 
 if TYPE_CHECKING:

@@ -5,18 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 
-def size(count: float | None) -> str:
-    """Bytes in binary units: `93.7 MiB`, `1.2 GiB`."""
-    if count is None:
-        return "?"
-    value, unit = float(count), "B"
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if value < 1023.5 or unit == "TiB":
-            break
-        value /= 1024
-    return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
-
-
 def span(seconds: float) -> str:
     """A duration: `0.42 s`, `12 s`, `3:05 min`, `1:02 h`."""
     if seconds < 10:

@@ -68,7 +68,7 @@ class ModelCard:
     verified: str
     """Where these facts were read."""
     id: str = ""
-    """The file's name without `.toml`."""
+    """The file's name without `.toml`; what every face and command calls the model, before and after it is fetched."""
     parameters: int | None = None
     context_tokens: int | None = None
     """Longest context the publisher states."""
@@ -103,6 +103,12 @@ class Catalogue:
         if card is None:
             raise no_such_model(card_id, self.ids)
         return card
+
+
+def card_ids() -> list[str]:
+    """Ids of the cards that come with EdgeLLM; no card is read for it."""
+    names = (entry.name for entry in importlib.resources.files(PACKAGE).iterdir())
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
 def load_catalogue(folder: Path | None = None) -> Catalogue:

@@ -44,19 +44,33 @@ def pull(
     Raises: InvalidInput, OfflineRefused, ModelNotFound, HubRefused, DownloadError, IntegrityError, ModelRejected,
     DiskFull.
     """
-    wanted = parse_reference(reference)
-    refuse_offline(offline, os.environ, reference)
+    wanted, card = understand(reference, offline=offline)
     access = Access(
         endpoint=(endpoint or os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/"),
         token=token or os.environ.get("HF_TOKEN") or None,
     )
-    card = None
-    if wanted.card:
-        card = load_catalogue().get(wanted.card)
-        wanted = replace(wanted, repository=_repository(card))
-    remote = choose(list_gguf(wanted.repository, wanted.revision, access), wanted, probe(disk=library.folder), card)
-    name = "-".join(filter(None, (wanted.card, wanted.quantization))) if card else name_from(Path(remote.path).stem)
+    files = list_gguf(wanted.repository, wanted.revision, access)
+    name = "-".join(filter(None, (wanted.card, wanted.quantization)))
+    if name:  # what was chosen once stays chosen, however much memory is free today
+        recorded = library.recorded_sha256(name)
+        files = [file for file in files if file.sha256 == recorded] or files
+    remote = choose(files, wanted, probe(disk=library.folder), card)
+    if not card:
+        name = name_from(Path(remote.path).stem)
     return _bring(remote, name, library, access, on_event)
+
+
+def understand(reference: str, *, offline: bool) -> tuple[Reference, ModelCard | None]:
+    """What a pull would look for, and the card it is about, if one; without the network.
+
+    Raises: InvalidInput, OfflineRefused, ModelNotFound.
+    """
+    wanted = parse_reference(reference)
+    refuse_offline(offline, os.environ, reference)
+    if not wanted.card:
+        return wanted, None
+    card = load_catalogue().get(wanted.card)
+    return replace(wanted, repository=_repository(card)), card
 
 
 def refuse_offline(offline: bool, environment: Mapping[str, str], what: str) -> None:

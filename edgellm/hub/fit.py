@@ -16,6 +16,7 @@ from edgellm.gguf_header import GGUFHeader
 from edgellm.hub.cards import CardFile, ModelCard
 from edgellm.hub.hardware import Hardware
 from edgellm.hub.quantization import BITS_PER_WEIGHT, preference
+from edgellm.sizes import size
 
 KVType = Literal["f16", "q8_0"]
 KV_BYTES = {"f16": 2.0, "q8_0": 34 / 32}
@@ -115,11 +116,11 @@ def fit(shape: ModelShape, hardware: Hardware, context_tokens: int, kv_type: KVT
     total = shape.weights_bytes + kv + buffers
     available = hardware.available_bytes
     verdict = _verdict(total, available)
-    parts = f"{_size(shape.weights_bytes)} weights, {_size(kv)} KV cache for {context_tokens:,} tokens"
+    parts = f"{size(shape.weights_bytes)} weights, {size(kv)} KV cache for {context_tokens:,} tokens"
     return Fit(
         verdict=verdict,
-        reason=f"{_WORDS[verdict]}: needs {_size(total)} ({parts}, {_size(buffers)} buffers) "
-        f"of {_size(available)} available.",
+        reason=f"{_WORDS[verdict]}: needs {size(total)} ({parts}, {size(buffers)} buffers) "
+        f"of {size(available)} available.",
         weights_bytes=shape.weights_bytes,
         kv_bytes=kv,
         buffers_bytes=buffers,
@@ -263,9 +264,3 @@ def _read_bytes_per_token(header: GGUFHeader, used_experts: int, experts: int) -
         else:
             total += tensor.size_bytes
     return max(total, 1)
-
-
-def _size(size_bytes: int) -> str:
-    if size_bytes < 1024**3:
-        return f"{size_bytes / 1024**2:.0f} MiB"
-    return f"{size_bytes / 1024**3:.1f} GiB"

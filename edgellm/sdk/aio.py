@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, Unpack, overload
 
-from edgellm.engine.metrics import EngineMetrics
-from edgellm.engine.wire import Token
 from edgellm.paths import Home
 from edgellm.sdk.background import Awaitables, awaitable
 from edgellm.sdk.facade import EdgeLLM, Prompt
@@ -31,6 +28,7 @@ class AsyncSessions(Awaitables[Sessions]):
     latest = awaitable(Sessions.latest)
     messages = awaitable(Sessions.messages)
     siblings = awaitable(Sessions.siblings)
+    forks = awaitable(Sessions.forks)
     switch = awaitable(Sessions.switch)
     rename = awaitable(Sessions.rename)
     delete = awaitable(Sessions.delete)
@@ -72,8 +70,14 @@ class AsyncJobs(Awaitables[Jobs]):
     resume = awaitable(Jobs.resume)
 
 
-class AsyncEdgeLLM:
+class AsyncEdgeLLM(Awaitables[EdgeLLM]):
     """EdgeLLM for asyncio programs; see `EdgeLLM` for arguments and errors."""
+
+    embed = awaitable(EdgeLLM.embed)
+    tokenize = awaitable(EdgeLLM.tokenize)
+    stats = awaitable(EdgeLLM.stats)
+    memory_bytes = awaitable(EdgeLLM.memory_bytes)
+    close = awaitable(EdgeLLM.close)
 
     def __init__(
         self,
@@ -83,15 +87,10 @@ class AsyncEdgeLLM:
         settings: Settings | None = None,
         offline: bool | None = None,
     ) -> None:
-        self._edge = EdgeLLM(model, home=home, settings=settings, offline=offline)
-        self.sessions = AsyncSessions(self._edge.sessions)
-        self.models = AsyncModels(self._edge.models)
-        self.jobs = AsyncJobs(self._edge.jobs)
-
-    @property
-    def blocking(self) -> EdgeLLM:
-        """The synchronous object underneath."""
-        return self._edge
+        super().__init__(EdgeLLM(model, home=home, settings=settings, offline=offline))
+        self.sessions = AsyncSessions(self.blocking.sessions)
+        self.models = AsyncModels(self.blocking.models)
+        self.jobs = AsyncJobs(self.blocking.jobs)
 
     @overload
     async def chat(
@@ -107,7 +106,7 @@ class AsyncEdgeLLM:
         self, prompt: Prompt | None, *, stream: bool = False, **options: Unpack[ChatOptions]
     ) -> Reply | ReplyStream:
         """Answer a prompt or a conversation; cancelling the task cancels the request."""
-        running = await asyncio.to_thread(lambda: self._edge.chat(prompt, stream=True, **options))
+        running = await asyncio.to_thread(lambda: self.blocking.chat(prompt, stream=True, **options))
         return running if stream else await _whole(running)
 
     @overload
@@ -124,28 +123,8 @@ class AsyncEdgeLLM:
         self, prompt: str, *, stream: bool = False, **options: Unpack[CompleteOptions]
     ) -> Reply | ReplyStream:
         """Continue a text as it stands, without a chat template."""
-        running = await asyncio.to_thread(lambda: self._edge.complete(prompt, stream=True, **options))
+        running = await asyncio.to_thread(lambda: self.blocking.complete(prompt, stream=True, **options))
         return running if stream else await _whole(running)
-
-    async def embed(self, texts: Sequence[str], *, model: str | None = None) -> list[list[float]]:
-        """One unit-length vector per text."""
-        return await asyncio.to_thread(self._edge.embed, texts, model=model)
-
-    async def tokenize(self, text: str, *, model: str | None = None) -> list[Token]:
-        """The tokens the model reads the text as."""
-        return await asyncio.to_thread(self._edge.tokenize, text, model=model)
-
-    async def stats(self, model: str | None = None) -> EngineMetrics | None:
-        """Counters of a loaded model; None when it is not loaded."""
-        return await asyncio.to_thread(self._edge.stats, model)
-
-    async def memory_bytes(self, model: str | None = None) -> int:
-        """Resident memory of a loaded model's process; 0 when it is not loaded."""
-        return await asyncio.to_thread(self._edge.memory_bytes, model)
-
-    async def close(self) -> None:
-        """Save conversations, stop the workers, close the store."""
-        await asyncio.to_thread(self._edge.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -158,10 +137,7 @@ class AsyncEdgeLLM:
 
 async def _whole(stream: ReplyStream) -> Reply:
     """The reply of a stream nobody watches; cancelling the task cancels the request."""
-    try:
+    async with stream:
         async for _ in stream:
             continue
         return stream.reply
-    except asyncio.CancelledError:
-        await asyncio.shield(asyncio.to_thread(stream.close))
-        raise

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from edgellm.errors import EdgeLLMError, InvalidInput
 from edgellm.sdk.answer import Answer
 from edgellm.sdk.options import ChatOptions
-from edgellm.store import Store, title_from
-from edgellm.store.sessions import StoredMessage
+from edgellm.store import Store, StoredMessage, title_from
 from edgellm.types import Message, Reply, Sampling
 
 SEEDS = 2**32 - 1
@@ -66,8 +65,7 @@ def prepare(
         asked = _store_turn(store, session_id, prompt, parent_id)
         if not session.title:
             _name(store, session_id, prompt)
-    history = tuple(as_message(stored) for stored in store.sessions.path(session_id, asked))
-    messages = _with_system(history, system or session.system)
+    messages = _with_system(_turns(store.sessions.path(session_id, asked)), system or session.system)
     return Ask(messages, sampling, session_id, asked, session.model or None)
 
 
@@ -81,28 +79,37 @@ def conclude(store: Store, ask: Ask, answer: Answer, error: EdgeLLMError | None)
         session_id=ask.session_id,
         notices=tuple(answer.notices),
     )
+    if ask.session_id is not None and ask.parent_id is not None and not answer.is_empty:
+        stored = store.sessions.append(
+            ask.session_id,
+            "assistant",
+            reply.text,
+            parent_id=ask.parent_id,
+            reasoning=reply.reasoning,
+            model=answer.model,
+            sampling=ask.sampling,
+            usage=answer.usage,
+            timings=answer.timings,
+            finish_reason=BROKEN if error else reply.finish_reason.value,
+        )
+        reply = replace(reply, message_id=stored.id)
     if error is None:
         store.usage.add(model=answer.model, usage=answer.usage, timings=answer.timings)
-    if ask.session_id is None or ask.parent_id is None or answer.is_empty:
-        return reply
-    stored = store.sessions.append(
-        ask.session_id,
-        "assistant",
-        reply.text,
-        parent_id=ask.parent_id,
-        reasoning=reply.reasoning,
-        model=answer.model,
-        sampling=ask.sampling,
-        usage=answer.usage,
-        timings=answer.timings,
-        finish_reason=BROKEN if error else reply.finish_reason.value,
-    )
-    return replace(reply, message_id=stored.id)
+    return reply
 
 
-def as_message(stored: StoredMessage) -> Message:
-    """A stored turn as the engine takes it."""
-    return Message(role=stored.role, content=stored.content)
+def _turns(branch: Iterable[StoredMessage]) -> tuple[Message, ...]:
+    """Stored turns as a model takes them: a question without an answer is joined with the next one.
+
+    Many chat templates refuse two questions in a row, and one failed answer would end the session.
+    """
+    turns: list[Message] = []
+    for stored in branch:
+        turn = Message(role=stored.role, content=stored.content)
+        if turns and turn.role == turns[-1].role == "user":
+            turn = replace(turn, content=f"{turns.pop().content}\n\n{turn.content}")
+        turns.append(turn)
+    return tuple(turns)
 
 
 def _as_messages(prompt: str | Sequence[Message] | None) -> tuple[Message, ...]:
@@ -110,6 +117,10 @@ def _as_messages(prompt: str | Sequence[Message] | None) -> tuple[Message, ...]:
         return (Message(role="user", content=prompt),)
     if not prompt:
         raise InvalidInput("The conversation is empty: give at least one message.", field="messages")
+    for message in prompt:
+        if not isinstance(message, Message):
+            text = f"A conversation consists of Message values; one of these is a {type(message).__name__}."
+            raise InvalidInput(text, hint='Write Message(role="user", content="...").', field="messages")
     return tuple(prompt)
 
 

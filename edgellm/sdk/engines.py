@@ -96,18 +96,19 @@ class Engines:
         return self._inspections.of(model.path)
 
     def loaded(self) -> list[str]:
-        """Names of models that are in memory now, as they were asked for."""
+        """Canonical names of models that are in memory now."""
         pool = self._opened_pool
         if pool is None:
             return []
-        return sorted({chosen.name for chosen in self._chosen.values() if pool.is_loaded(chosen.config)})
+        return sorted({chosen.name for chosen in list(self._chosen.values()) if pool.is_loaded(chosen.config)})
 
     def unload(self, name: str) -> None:
-        """Close a model if it is open."""
-        chosen = self._chosen.pop(name, None)
+        """Close a model if it is open: by its canonical name, or as it was asked for."""
         pool = self._opened_pool
-        if chosen is not None and pool is not None:
-            pool.unload(chosen.config)
+        for asked in [asked for asked, chosen in list(self._chosen.items()) if name in (asked, chosen.name)]:
+            chosen = self._chosen.pop(asked, None)
+            if chosen is not None and pool is not None:
+                pool.unload(chosen.config)
 
     def forget_conversation(self, name: str) -> None:
         """Remove the KV state of a conversation from memory and disk, whichever models wrote in it."""
@@ -120,17 +121,13 @@ class Engines:
 
     def stats(self, name: str) -> EngineMetrics | None:
         """Counters of a loaded model; None when it is not loaded."""
-        chosen, pool = self._chosen.get(name), self._opened_pool
-        if chosen is None or pool is None or not pool.is_loaded(chosen.config):
-            return None
-        return pool.worker(chosen.config, needed_bytes=chosen.needed_bytes).stats()
+        worker = self._loaded_worker(name)
+        return worker.stats() if worker is not None else None
 
     def memory_bytes(self, name: str) -> int:
         """Resident memory of a model's worker; 0 when it is not loaded."""
-        chosen, pool = self._chosen.get(name), self._opened_pool
-        if chosen is None or pool is None or not pool.is_loaded(chosen.config):
-            return 0
-        return pool.worker(chosen.config, needed_bytes=chosen.needed_bytes).memory_bytes()
+        worker = self._loaded_worker(name)
+        return worker.memory_bytes() if worker is not None else 0
 
     def close(self) -> None:
         """Stop every worker, conversations saved first."""
@@ -138,6 +135,13 @@ class Engines:
             pool, self._opened_pool = self._opened_pool, None
         if pool is not None:
             pool.close()
+
+    def _loaded_worker(self, name: str) -> Worker | None:
+        pool = self._opened_pool
+        for asked, chosen in list(self._chosen.items()):
+            if name in (asked, chosen.name) and pool is not None and pool.is_loaded(chosen.config):
+                return pool.worker(chosen.config, needed_bytes=chosen.needed_bytes)
+        return None
 
     def _pool(self) -> Pool:
         with self._lock:

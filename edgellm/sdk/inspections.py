@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -35,13 +36,12 @@ class Inspections:
                 return entry.inspection
             found = inspect(path)
             entries[key] = _Entry(status.st_size, status.st_mtime_ns, found)
-            write_private(self._memory, msgspec.json.encode(entries))
+            with suppress(OSError):  # a full disk forgets the verdict and refuses no model
+                write_private(self._memory, msgspec.json.encode(entries))
             return found
 
     def _read(self) -> dict[str, _Entry]:
         try:
             return msgspec.json.decode(self._memory.read_bytes(), type=dict[str, _Entry])
-        except FileNotFoundError:
-            return {}
-        except (msgspec.DecodeError, msgspec.ValidationError):
+        except (OSError, msgspec.DecodeError):
             return {}  # only a memory: every verdict can be found again

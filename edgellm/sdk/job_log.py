@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from edgellm.errors import DiskFull, JobError
 from edgellm.events import JobEvent, decode, encode
 from edgellm.paths import PRIVATE_FILE, Home, private_dir
 
-_TAIL_BYTES = 4096
+_TAIL_BYTES = 16 * 1024
 _TAIL_LINES = 5
 
 
@@ -35,7 +36,12 @@ class JobLog:
             size = os.fstat(descriptor).st_size
             if os.write(descriptor, line) < len(line):
                 os.ftruncate(descriptor, size)
-                raise DiskFull(f"There is no space left for {self.events}.", hint="Free some.", path=str(self.events))
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            message = f"There is no space left for {self.events}."
+            raise DiskFull(message, hint="Free some.", path=str(self.events)) from error
         finally:
             os.close(descriptor)
 
@@ -48,15 +54,25 @@ class JobLog:
         except FileNotFoundError:
             return [], offset
         complete = data[: data.rfind(b"\n") + 1]
+        return [self._decoded(line) for line in complete.splitlines()], offset + len(complete)
+
+    def _decoded(self, line: bytes) -> JobEvent:
         try:
-            return [decode(line) for line in complete.splitlines()], offset + len(complete)
+            return decode(line)
         except msgspec.DecodeError as error:
             raise JobError(f"{self.events} holds a line that is no event: {error}.", path=str(self.events)) from error
 
     def latest(self) -> JobEvent | None:
-        """The newest event."""
-        events, _ = self.read()
-        return events[-1] if events else None
+        """The newest event; only the end of the log is read, which grows by ten lines a second."""
+        try:
+            tail = _end_of(self.events)
+        except FileNotFoundError:
+            return None
+        first, last = tail.find(b"\n"), tail.rfind(b"\n")
+        if first == last:  # the log is short, or one line is very long
+            events, _ = self.read()
+            return events[-1] if events else None
+        return self._decoded(tail[tail.rfind(b"\n", 0, last) + 1 : last])
 
     def request_cancel(self) -> None:
         """Note that whatever ends the process from now on, the user wanted it to end."""
@@ -78,9 +94,7 @@ class JobLog:
     def last_words(self) -> str:
         """The last lines on standard error; empty when there are none."""
         try:
-            with self.errors.open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
-                text = file.read().decode(errors="replace")
+            text = _end_of(self.errors).decode(errors="replace")
         except FileNotFoundError:
             return ""
         return "\n".join(text.strip().splitlines()[-_TAIL_LINES:])
@@ -90,3 +104,9 @@ class JobLog:
         while True:
             yield self.folder / f"events.{attempt}.jsonl"
             attempt += 1
+
+
+def _end_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+        return file.read()

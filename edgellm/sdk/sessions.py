@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from edgellm.sdk.stream import ReplyStream, whole
-from edgellm.store import Store
-from edgellm.store.sessions import SearchHit, Session, StoredMessage
+from edgellm.store import SearchHit, Session, Store, StoredMessage
 from edgellm.types import Reply, Sampling
 
 AnswerAgain = Callable[[str, str, Sampling | None], ReplyStream]
@@ -49,6 +48,10 @@ class Sessions:
     def siblings(self, message_id: str) -> builtins.list[StoredMessage]:
         """The message and its alternatives, oldest first."""
         return self._store().sessions.siblings(message_id)
+
+    def forks(self, session_id: str) -> dict[str, tuple[str, ...]]:
+        """Every message that has siblings, by id: the ids of all of them, its own included, oldest first."""
+        return self._store().sessions.forks(session_id)
 
     def switch(self, session_id: str, message_id: str) -> builtins.list[StoredMessage]:
         """Make the branch through `message_id` the current one; returns its messages."""

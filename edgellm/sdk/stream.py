@@ -18,9 +18,9 @@ Conclude = Callable[[Answer, EdgeLLMError | None], Reply]
 class ReplyStream:
     """Yields `StreamEvent`s; `reply` is there after the last one.
 
-    The request runs from construction on. `cancel` keeps the partial answer; leaving the `with` block early does the
-    same, and a stream that is dropped without either is cancelled unrecorded. An error of the engine is raised from the
-    iteration, after the partial answer was recorded.
+    The request runs from construction on. `cancel` keeps the partial answer; leaving the `with` or `async with` block
+    early does the same, and a stream that is dropped without either is cancelled unrecorded. An error of the engine is
+    raised from the iteration, after the partial answer was recorded.
     """
 
     def __init__(self, source: Stream, model: str, conclude: Conclude) -> None:
@@ -85,6 +85,16 @@ class ReplyStream:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        import asyncio  # as above
+
+        await asyncio.shield(asyncio.to_thread(self.close))  # recorded also when the task is cancelled meanwhile
 
     def _note(self, event: StreamEvent) -> StreamEvent:
         self._answer.add(event)

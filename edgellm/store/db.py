@@ -82,25 +82,27 @@ class Database:
                 raise
 
     def close(self) -> None:
-        """Close every thread's connection; the last one in any process folds the WAL into the file."""
+        """Close every thread's connection; the last one in any process folds the WAL into the file.
+
+        What another thread is doing at this moment is waited for; its next use is refused.
+        """
         with self._lock:
             self._is_closed = True
             connections, self._connections = self._connections, {}
+        deadline = time.monotonic() + self._busy_timeout_s
         with _translated(self.path):
             for connection in connections.values():
-                connection.close()
+                _close_when_idle(connection, deadline)
 
     def _connection(self) -> apsw.Connection:
-        if self._is_closed:
-            raise StoreError(f"The store {self.path} is closed.", hint="Open it again.", path=str(self.path))
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            with _translated(self.path):
-                connection = _connect(self.path, self._busy_timeout_s)
-            self._local.connection = connection
-            with self._lock:
+        if connection is None or self._is_closed:
+            with self._lock, _translated(self.path):
+                if self._is_closed:
+                    raise StoreError(f"The store {self.path} is closed.", hint="Open it again.", path=str(self.path))
                 self._close_orphans()
-                self._connections[threading.current_thread()] = connection
+                connection = _connect(self.path, self._busy_timeout_s)
+                self._connections[threading.current_thread()] = self._local.connection = connection
         return connection
 
     def _close_orphans(self) -> None:
@@ -205,6 +207,17 @@ def _connect(path: Path, busy_timeout_s: float) -> apsw.Connection:
         connection.close()
         raise
     return connection
+
+
+def _close_when_idle(connection: apsw.Connection, deadline: float) -> None:
+    """Close a connection once the statement that its own thread runs has ended."""
+    while True:
+        try:
+            return connection.close()
+        except apsw.ThreadingViolationError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.002)
 
 
 def _patience(limit_s: float) -> Callable[[int], bool]:

@@ -167,8 +167,9 @@ def to_json(value: object, field: str) -> str | None:
     if value is None:
         return None
     try:
-        return json.dumps(msgspec.to_builtins(value, str_keys=True))
-    except (TypeError, ValueError) as error:
+        tree = msgspec.to_builtins(value, str_keys=True)
+        return storable(json.dumps(tree, ensure_ascii=False, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
         message = f"{field} holds something that JSON has no form for: {error}."
         raise InvalidInput(message, field=field) from error
 

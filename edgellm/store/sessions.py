@@ -146,6 +146,16 @@ class Sessions:
         sql = f"{MESSAGE} WHERE m.session_id = ? AND m.parent_id IS ? ORDER BY m.number"
         return [message_of(row) for row in self._database.read(sql, (message.session_id, message.parent_id))]
 
+    def forks(self, session_id: str) -> dict[str, tuple[str, ...]]:
+        """Every message that has siblings, by id: the ids of all of them, its own included, oldest first."""
+        self.get(session_id)
+        sql = "SELECT parent_id, id FROM messages WHERE session_id = ? ORDER BY number"
+        children: dict[str | None, builtins.list[str]] = {}
+        for parent_id, message_id in self._database.read(sql, (session_id,)):
+            children.setdefault(parent_id, []).append(message_id)
+        places = (tuple(ids) for ids in children.values() if len(ids) > 1)
+        return {message_id: ids for ids in places for message_id in ids}
+
     def set_head(self, session_id: str, message_id: str) -> Session:
         """Show the branch through a message: the head becomes the newest end beneath it."""
         self.get(session_id)

@@ -62,7 +62,7 @@ def from_json_text(text: str) -> tuple[Session, list[StoredMessage]]:
     """What `to_json_text` wrote. Raises: InvalidInput."""
     try:
         file = msgspec.json.decode(text.encode(), type=_File)
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise _invalid(str(error)) from error
     if (file.format, file.version) != (FORMAT, VERSION):
         raise _invalid(f"its format is {file.format!r}, version {file.version}")
@@ -81,6 +81,8 @@ def from_json_text(text: str) -> tuple[Session, list[StoredMessage]]:
             raise _invalid(f"message {message.id!r} appears twice")
         if message.parent_id is not None and message.parent_id not in known:
             raise _invalid(f"message {message.id!r} comes before its parent {message.parent_id!r}")
+        if message.role != "assistant" and (message.rating or message.correction is not None):
+            raise _invalid(f"message {message.id!r} is judged, but from the {message.role}")
         known.add(message.id)
     if file.session.head is not None and file.session.head not in known:
         raise _invalid(f"its head {file.session.head!r} is no message of it")

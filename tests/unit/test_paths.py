@@ -79,6 +79,17 @@ def test_an_exception_keeps_the_old_file_and_leaves_no_other(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path: Path) -> None:
+    path, old, new = tmp_path / "file", tmp_path / ".file.1-2.part", tmp_path / ".file.3-4.part"
+    stranger = tmp_path / ".file.download.part"
+    for part in (old, new, stranger):
+        part.write_bytes(b"half")
+    for part in (old, stranger):
+        os.utime(part, (1, 1))
+    write_private(path, b"x")
+    assert sorted(tmp_path.iterdir()) == sorted([path, new, stranger])
+
+
 def test_threads_may_replace_one_file_at_once(tmp_path: Path) -> None:
     path, failures = tmp_path / "file", []
 

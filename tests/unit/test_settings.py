@@ -11,7 +11,7 @@ import pytest
 
 from edgellm.errors import DiskFull, InvalidSettings
 from edgellm.paths import Home, home_from
-from edgellm.settings import Settings, describe, field_help, load_settings, save_setting
+from edgellm.settings import Settings, describe, explain, field_help, load_settings, parse_setting, save_setting
 from edgellm.types import Sampling
 
 
@@ -203,6 +203,8 @@ stop = [
         ("keys.quit", "ctrl+q"),
         ("prompts.Pirate: arr", "other"),
         ("prompts.With.dots", "text"),
+        ("prompts.Pirate: arr", None),
+        ("prompts.Nobody", None),
         ("threads", None),
     ],
 )
@@ -228,7 +230,18 @@ def test_saving_into_no_file_makes_a_private_one(home: Home) -> None:
     assert load_settings(home, {}) == Settings(theme="nord", sampling=Sampling(top_k=5))
 
 
-@pytest.mark.parametrize(("key", "value"), [("thraeds", 1), ("threads", "x"), ("keys.quit", 3), ("threads.x", 3)])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("thraeds", 1),
+        ("threads", "x"),
+        ("keys.quit", 3),
+        ("threads.x", 3),
+        ("threads.x", None),
+        ("system_prompt", "\ud800"),
+        ("prompts.\ud800", "x"),
+    ],
+)
 def test_saving_nonsense_is_refused_and_leaves_the_file(home: Home, key: str, value: object) -> None:
     write(home, HAND_WRITTEN)
     with pytest.raises(InvalidSettings):
@@ -245,3 +258,35 @@ def test_saving_never_touches_a_file_it_cannot_edit_safely(home: Home) -> None:
     with pytest.raises(InvalidSettings):
         save_setting(home, "theme", "nord")
     assert home.settings.read_text(encoding="utf-8") == "threads = \n"
+
+
+def test_saving_leaves_line_ends_and_links_as_they_are(home: Home, tmp_path: Path) -> None:
+    home.config.mkdir(parents=True)
+    kept = tmp_path / "kept elsewhere.toml"
+    kept.write_bytes(b"# mine\r\nthreads = 1\r\n")
+    home.settings.symlink_to(kept)
+    save_setting(home, "threads", 2)
+    assert home.settings.is_symlink()
+    assert kept.read_bytes() == b"# mine\r\nthreads = 2\r\n"
+
+
+def test_a_file_that_cannot_be_read_is_named(home: Home) -> None:
+    home.settings.mkdir(parents=True)
+    with pytest.raises(InvalidSettings, match="cannot be read: Is a directory"):
+        load_settings(home, {})
+
+
+def test_an_entry_of_a_table_is_a_setting_too(home: Home) -> None:
+    info = explain("prompts.Translator")
+    assert (info.key, info.type, info.default, info.variable) == ("prompts.Translator", "text", None, "EDGELLM_PROMPTS")
+    assert info.help == explain("prompts").help
+    text = 'Translate into "Hindi".\nNothing else.'
+    save_setting(home, "prompts.Translator", parse_setting("prompts.Translator", text, "here"))
+    assert load_settings(home, {}).prompts == {"Translator": text}
+    save_setting(home, "prompts.Translator", None)
+    assert load_settings(home, {}).prompts == {}
+    for nonsense in ("prompt.Translator", "threads.x", "prompts.", "sampling"):
+        with pytest.raises(InvalidSettings, match=nonsense):
+            explain(nonsense)
+        with pytest.raises(InvalidSettings, match=nonsense):
+            parse_setting(nonsense, "x", "here")

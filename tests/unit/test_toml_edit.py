@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
 from typing import Any
 
@@ -56,3 +57,16 @@ def test_a_value_in_an_inline_table_is_left_to_the_user() -> None:
 def test_a_type_is_a_difference() -> None:
     assert with_value("a = 1\n", ("a",), True) == "a = true\n"
     assert with_value("a = 1\n", ("a",), 1.0) == "a = 1.0\n"
+
+
+def test_line_ends_stay_as_they_are() -> None:
+    text = "# top\r\na = 1\r\n[t]\r\nb = [\r\n 1,\r\n]\r\n"
+    assert with_value(text, ("t", "b"), 2) == "# top\r\na = 1\r\n[t]\r\nb = 2\r\n"
+    assert with_value(text, ("u", "c"), 3) == text + "\r\n[u]\r\nc = 3\r\n"
+
+
+def test_a_long_file_full_of_the_same_key_takes_no_time() -> None:
+    text = "".join(f"[t{number}]\nkey = 1\n" for number in range(200))
+    started = time.process_time()
+    assert with_value(text, ("t199", "key"), 2) == text[: -len("1\n")] + "2\n"
+    assert time.process_time() - started < 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,16 @@ def test_arms_take_turns_and_the_first_round_only_warms_up() -> None:
     assert order == ["a", "b"] * 3
     assert found["a"]["value"].values == (1.0, 2.0)
     assert not any(arm.is_running for arm in arms)
+
+
+def test_children_find_their_byte_code_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+
+    def run(_options: harness.Options) -> Report:
+        assert "PYTHONDONTWRITEBYTECODE" not in os.environ
+        return Report(name="test", what="", units={}, arms={})
+
+    assert harness.main_without_texts(run, ["--model", "model.gguf", "--trial"], "test") == 0
 
 
 def test_arms_are_stopped_when_one_fails() -> None:

@@ -148,7 +148,7 @@ STARTER = InstalledModel(
 )
 FITS = Fit(
     verdict=Verdict.FITS,
-    reason="Fits: needs 300 MiB of 4.0 GiB available.",
+    reason="Fits: needs 300 MB of 4.0 GB available.",
     weights_bytes=98_000_000,
     kv_bytes=90_000_000,
     buffers_bytes=80_000_000,
@@ -258,6 +258,7 @@ class FakeEdge:
 
     def __init__(self, script: Script = ()) -> None:
         self.script = script
+        self.refusal: EdgeLLMError | None = None
         self.model = "starter"
         self.settings = SimpleNamespace(
             sampling=Sampling(temperature=0.5), system_prompt="", hub_endpoint="https://hub.example"
@@ -272,6 +273,8 @@ class FakeEdge:
 
     def chat(self, prompt: Any, *, stream: bool, **options: Any) -> FakeStream:
         self.asked.append((prompt, options))
+        if self.refusal:
+            raise self.refusal
         made = FakeStream(self.script, options.get("model") or self.model)
         self.streams.append(made)
         return made

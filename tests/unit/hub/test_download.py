@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ from edgellm.errors import (
     OfflineRefused,
 )
 from edgellm.events import JobEvent, Progressed, Started
-from edgellm.hub import installed, transfer
+from edgellm.hub import download, installed, transfer
+from edgellm.hub.cards import load_catalogue
 from edgellm.hub.download import pull
+from edgellm.hub.hardware import probe
 from edgellm.hub.inspect import Inspection
 from edgellm.hub.installed import InstalledModel, Library, sha256_of
 from tests.fakehub import FakeHub, Fault, fake_hub
@@ -309,6 +312,21 @@ def test_the_best_file_is_chosen_when_none_is_named(hub: FakeHub, library: Libra
     }
     assert fetch(hub, library, REPOSITORY).name == "tiny-Q8_0"
     assert fetch(hub, library, f"hf.co/{REPOSITORY}:q4_k_m").name == "tiny-Q4_K_M"
+
+
+def test_a_card_that_is_here_is_not_chosen_again_when_memory_is_short(
+    hub: FakeHub, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = load_catalogue().get("qwen3-0.6b")
+    small = model_bytes(64)
+    hub.files[card.repository] = {"q-Q8_0.gguf": CONTENT, "q-Q4_0.gguf": small}
+    first = fetch(hub, library, card.id)
+    assert (first.name, first.sha256) == (card.id, hashlib.sha256(CONTENT).hexdigest())
+    poor = replace(probe(), available_memory_bytes=1, gpus=(), compute="cpu")
+    monkeypatch.setattr(download, "probe", lambda **_: poor)
+    assert fetch(hub, library, card.id) == first
+    library.remove(card.id)
+    assert fetch(hub, library, card.id).size_bytes == len(small)
 
 
 def test_a_full_disk_is_noticed_before_anything_is_fetched(

@@ -58,7 +58,7 @@ def test_verdicts_and_their_sentence() -> None:
     assert fit(SMALL, with_memory(needed + 1), 4096).verdict is Verdict.TIGHT
     refused = fit(SMALL, with_memory(needed - 1), 4096)
     assert refused.verdict is Verdict.NO
-    assert refused.reason.startswith("Does not fit: needs 1.3 GiB (1.0 GiB weights, 128 MiB KV cache for 4,096 tokens")
+    assert refused.reason.startswith("Does not fit: needs 1.4 GB (1.1 GB weights, 134 MB KV cache for 4,096 tokens")
 
 
 def test_the_parts_add_up() -> None:

@@ -31,6 +31,15 @@ def test_the_bandwidth_is_measured_without_numpy_in_this_process() -> None:
     assert done.stdout.split() == ["True", "False"]
 
 
+def test_the_measuring_child_imports_nothing_from_the_current_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "numpy.py").write_text("import pathlib; pathlib.Path('imported').touch()")
+    monkeypatch.chdir(tmp_path)
+    assert measured_bandwidth(1) is not None
+    assert not (tmp_path / "imported").exists()
+
+
 def test_a_failed_measurement_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     assert measured_bandwidth(1) is None
@@ -45,13 +54,33 @@ def test_graphics_memory_as_nvidia_smi_prints_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "compute"),
-    [('noise\n{"ok": true, "device": "cuda"}', "cuda"), ('{"device": "metal"}', "metal"), ("", "cpu"), ("[]", "cpu")],
+    ("built", "has_gpu", "compute"),
+    [
+        ("libggml-cuda.so", True, "cuda"),
+        ("libggml-cuda.so", False, "cpu"),
+        ("libggml-cpu.so", True, "cpu"),
+    ],
 )
-def test_a_trial_says_what_llama_computes_with(monkeypatch: pytest.MonkeyPatch, answer: str, compute: str) -> None:
+def test_cuda_counts_where_llama_has_it_and_a_gpu_answers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, built: str, has_gpu: bool, compute: str
+) -> None:
+    (tmp_path / built).touch()
+    gpu = Gpu(name="test", total_memory_bytes=2**30, available_memory_bytes=2**29)
     monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(hardware, "_output", lambda command, _: answer if "edgellm.engine.trial" in command else "")
-    assert probe(trial_model=Path("m.gguf")).compute == compute
+    monkeypatch.setattr(hardware, "_llama_libraries", lambda: tmp_path)
+    monkeypatch.setattr(hardware, "_nvidia_gpus", lambda: (gpu,) if has_gpu else ())
+    found = probe()
+    assert found.compute == compute
+    assert (found.available_bytes == 2**29) is (compute == "cuda")
+
+
+def test_llamas_libraries_are_found_without_loading_them() -> None:
+    code = (
+        "import sys; from edgellm.hub.hardware import _llama_libraries;"
+        "print(any(_llama_libraries().glob('*ggml*')), 'llama_cpp' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["True", "False"]
 
 
 def files(monkeypatch: pytest.MonkeyPatch, contents: dict[str, str]) -> None:

@@ -140,6 +140,13 @@ def test_the_nearest_name_is_suggested(library: Library, model: Path) -> None:
         library.find("granit-small")
 
 
+def test_a_card_that_is_not_installed_says_how_to_fetch_it(library: Library) -> None:
+    with pytest.raises(ModelNotFound, match=r"'qwen3-0\.6b' is not installed\..*edgellm models pull qwen3-0\.6b"):
+        library.find("qwen3-0.6b")
+    with pytest.raises(ModelNotFound, match=r"Did you mean 'qwen3-0\.6b'\?"):
+        library.find("Qwen3-0.6B")
+
+
 def test_a_path_names_a_model_that_cannot_be_removed(library: Library, model: Path) -> None:
     found = library.find(str(model))
     assert (found.path, found.sha256, found.removable) == (model, None, False)

@@ -75,7 +75,7 @@ def test_off_a_terminal_a_line_every_fifteen_seconds() -> None:
         now[0] = float(second)
         line.show(f"at {second}")
     line.close()
-    assert out.getvalue() == "at 0\nat 15\nat 30\n"
+    assert out.getvalue() == "at 15\nat 30\n"
 
 
 def test_on_a_terminal_one_line_is_redrawn_and_cleared() -> None:

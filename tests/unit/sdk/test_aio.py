@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgellm.errors import InvalidInput
-from edgellm.sdk import aio, jobs, models, sessions
+from edgellm.sdk import aio, facade, jobs, models, sessions
 from edgellm.sdk.aio import AsyncEdgeLLM
 from edgellm.settings import Settings
 from edgellm.types import Delta, Sampling
@@ -48,6 +48,20 @@ async def test_a_cancelled_task_cancels_its_request(tmp_path: Path) -> None:
         assert stats.running == 0
 
 
+async def test_leaving_a_stream_early_records_what_was_written(tmp_path: Path) -> None:
+    async with AsyncEdgeLLM("fake:decode_row_s=0.005", home=tmp_path, settings=SETTINGS) as edge:
+        session = await edge.sessions.create()
+        async with await edge.chat(
+            "Go on for long", session=session.id, sampling=Sampling(seed=7), stream=True
+        ) as stream:
+            async for event in stream:
+                if isinstance(event, Delta) and event.text:
+                    break
+        stored = await edge.sessions.messages(session.id)
+        assert [message.role for message in stored] == ["user", "assistant"]
+        assert stored[1].content == stream.reply.text
+
+
 async def test_errors_keep_their_type(tmp_path: Path) -> None:
     async with AsyncEdgeLLM("fake:", home=tmp_path, settings=SETTINGS) as edge:
         with pytest.raises(InvalidInput, match="top_p"):
@@ -56,7 +70,12 @@ async def test_errors_keep_their_type(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("blocking", "twin"),
-    [(sessions.Sessions, aio.AsyncSessions), (models.Models, aio.AsyncModels), (jobs.Jobs, aio.AsyncJobs)],
+    [
+        (facade.EdgeLLM, aio.AsyncEdgeLLM),
+        (sessions.Sessions, aio.AsyncSessions),
+        (models.Models, aio.AsyncModels),
+        (jobs.Jobs, aio.AsyncJobs),
+    ],
 )
 def test_every_blocking_method_has_its_twin(blocking: type, twin: type) -> None:
     def public(kind: type) -> set[str]:

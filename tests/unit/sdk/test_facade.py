@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from edgellm.errors import ContextOverflow, InvalidInput, ModelNotFound, SessionNotFound
+from edgellm.errors import ContextOverflow, DiskFull, InvalidInput, ModelNotFound, SessionNotFound
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.settings import Settings
 from edgellm.types import Delta, FinishReason, Message, Sampling
@@ -70,12 +71,46 @@ def test_a_session_sends_its_history_and_its_system_message(edge: EdgeLLM) -> No
     assert second.message_id == edge.sessions.messages(session.id)[-1].id
 
 
+def test_a_question_that_got_no_answer_goes_in_with_the_next_one(edge: EdgeLLM) -> None:
+    session = edge.sessions.create()
+    with pytest.raises(ModelNotFound):
+        edge.chat("One", session=session.id, model="no-such-model")
+    together = edge.chat("Two", session=session.id, sampling=GREEDY)
+    assert together.text == edge.chat("One\n\nTwo", sampling=GREEDY).text
+    assert [message.content for message in edge.sessions.messages(session.id)] == ["One", "Two", together.text]
+
+
+def test_an_answer_is_kept_before_its_tokens_are_counted(edge: EdgeLLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise DiskFull("There is no space left.")
+
+    monkeypatch.setattr("edgellm.store.usage.UsageLog.add", refuse)
+    session = edge.sessions.create()
+    with pytest.raises(DiskFull):
+        edge.chat("One", session=session.id, sampling=GREEDY)
+    assert [message.role for message in edge.sessions.messages(session.id)] == ["user", "assistant"]
+
+
+def test_a_model_asked_for_by_its_path_answers_to_its_name(edge: EdgeLLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    engines = edge._engines
+    chosen = replace(engines.choose("fake:"), name="tiny")
+    monkeypatch.setattr(engines, "choose", lambda _: chosen)
+    edge.chat("x", model="folder/tiny.gguf", sampling=GREEDY)
+    assert edge.models.loaded() == ["tiny"]
+    assert edge.stats("tiny") == edge.stats("folder/tiny.gguf")
+    assert edge.memory_bytes("tiny") > 0
+    edge.models.unload("tiny")
+    assert edge.models.loaded() == []
+    assert edge.stats("folder/tiny.gguf") is None
+
+
 def test_answering_again_makes_a_sibling_and_an_edit_makes_a_branch(edge: EdgeLLM) -> None:
     session = edge.sessions.create()
     first = edge.chat("One", session=session.id, sampling=GREEDY)
     assert first.message_id is not None
     again = edge.sessions.regenerate(first.message_id, Sampling(seed=5, max_tokens=10))
     assert {message.id for message in edge.sessions.siblings(first.message_id)} == {first.message_id, again.message_id}
+    assert edge.sessions.forks(session.id)[first.message_id] == (first.message_id, again.message_id)
     question = edge.sessions.messages(session.id)[0]
     edge.chat("Another", session=session.id, parent=question.parent_id or "", sampling=GREEDY)
     assert [message.content for message in edge.sessions.siblings(question.id)] == ["One", "Another"]
@@ -119,6 +154,8 @@ def test_what_is_wrong_is_said_by_type_and_name(edge: EdgeLLM) -> None:
         edge.chat("x", session="nowhere")
     with pytest.raises(InvalidInput, match="empty"):
         edge.chat([])
+    with pytest.raises(InvalidInput, match="Message values; one of these is a dict"):
+        edge.chat([{"role": "user", "content": "x"}])  # type: ignore[list-item]
     with pytest.raises(InvalidInput, match="n = 2"):
         edge.chat("x", session=edge.sessions.create().id, sampling=Sampling(n=2))
     with pytest.raises(ModelNotFound):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
@@ -228,14 +229,35 @@ def test_the_log_gives_whole_lines_only(home: Home) -> None:
         log.read()
 
 
+def test_the_newest_event_is_found_at_the_end_of_a_long_log(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = JobLog(home, "x")
+    assert log.latest() is None
+    log.begin_attempt()
+    log.write(Failed(error="E", message="long " * 10_000))
+    assert isinstance(log.latest(), Failed)
+    for number in range(1000):
+        log.write(Progressed(done=number))
+    with log.events.open("ab") as file:
+        file.write(b'{"event":"progr')
+    monkeypatch.setattr(log, "read", lambda: pytest.fail("the whole log was read"))
+    newest = log.latest()
+    assert isinstance(newest, Progressed)
+    assert newest.done == 999
+
+
 def test_a_full_disk_leaves_no_half_line(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     log = JobLog(home, "x")
     log.begin_attempt()
     log.write(Started(title="a"))
     real = os.write
-    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:5]))
-    with pytest.raises(DiskFull):
-        log.write(Started(title="b"))
-    monkeypatch.undo()
+
+    def refuse(_descriptor: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for write in (refuse, lambda descriptor, data: real(descriptor, data[:5])):
+        monkeypatch.setattr(os, "write", write)
+        with pytest.raises(DiskFull):
+            log.write(Started(title="b"))
+        monkeypatch.undo()
     log.write(Started(title="c"))
     assert [event.title for event in log.read()[0] if isinstance(event, Started)] == ["a", "c"]

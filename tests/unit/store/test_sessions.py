@@ -88,6 +88,23 @@ def test_root_begins_another_conversation(store: Store, session: Session) -> Non
     assert texts(store.sessions.siblings(other.id)) == ["one", "two"]
 
 
+def test_forks_name_every_message_with_siblings(store: Store, session: Session) -> None:
+    question, first, _ = say(store, session, "a", "b", "c")
+    assert store.sessions.forks(session.id) == {}
+    second = store.sessions.append(session.id, "assistant", "B", parent_id=question.id)
+    edited = store.sessions.edit(question.id, "A")
+    roots, answers = (question.id, edited.id), (first.id, second.id)
+    assert store.sessions.forks(session.id) == {
+        question.id: roots,
+        edited.id: roots,
+        first.id: answers,
+        second.id: answers,
+    }
+    for message in store.sessions.tree(session.id):
+        siblings = tuple(sibling.id for sibling in store.sessions.siblings(message.id))
+        assert store.sessions.forks(session.id).get(message.id, (message.id,)) == siblings
+
+
 def test_switching_goes_to_the_newest_end_of_a_branch(store: Store, session: Session) -> None:
     question, _, third, _ = say(store, session, "a", "b", "c", "d")
     other = store.sessions.append(session.id, "assistant", "D", parent_id=third.id)
@@ -148,7 +165,7 @@ def test_what_was_deleted_is_gone_from_the_disk(tmp_path: Path) -> None:
 def test_what_does_not_exist_is_named(store: Store, session: Session) -> None:
     with pytest.raises(SessionNotFound, match="'nope'"):
         store.sessions.append("nope", "user", "x")
-    for act in (store.sessions.path, store.sessions.delete, store.sessions.export):
+    for act in (store.sessions.path, store.sessions.forks, store.sessions.delete, store.sessions.export):
         with pytest.raises(SessionNotFound, match="'nope'"):
             act("nope")
     with pytest.raises(SessionNotFound):
@@ -172,8 +189,12 @@ def test_branches_never_cross_sessions(store: Store, session: Session) -> None:
 
 
 def test_values_without_a_json_form_are_refused_and_nothing_is_stored(store: Store, session: Session) -> None:
-    with pytest.raises(InvalidInput, match="evidence"):
-        store.sessions.append(session.id, "assistant", "x", evidence={"what": object()})
+    deep: list[object] = []
+    for _ in range(5000):
+        deep = [deep]
+    for value in (object(), float("nan"), float("inf"), deep):
+        with pytest.raises(InvalidInput, match="evidence"):
+            store.sessions.append(session.id, "assistant", "x", evidence={"what": value})
     assert store.sessions.tree(session.id) == []
 
 
@@ -189,7 +210,10 @@ def test_any_text_comes_back_as_it_was(store: Store, text: str) -> None:
 
 
 def test_lone_surrogates_become_replacement_characters(store: Store, session: Session) -> None:
-    assert store.sessions.append(session.id, "user", "a\udc80b").content == "a\ufffdb"
+    stored = store.sessions.append(session.id, "user", "a\udc80b", evidence={"\ud800": "\udc80"})
+    assert stored.content == "a\ufffdb"
+    assert stored.evidence == {"\ufffd": "\ufffd"}
+    assert store.sessions.import_session(store.sessions.export(session.id, "json"))
     with pytest.raises(SessionNotFound):
         store.sessions.get("\ud800")
 

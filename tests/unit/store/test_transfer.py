@@ -96,11 +96,22 @@ def spoilt(store: Store, session: Session, change: Any) -> str:
         (lambda tree: tree["messages"][0].update(created_at=-1.0), "-1.0 is no time"),
         (lambda tree: tree["messages"][0].update(id=""), "a message has no id"),
         (lambda tree: tree.pop("session"), "session"),
+        (lambda tree: tree["messages"][0].update(rating=1), "judged, but from the user"),
+        (lambda tree: tree["messages"][0].update(correction=""), "judged, but from the user"),
     ],
 )
 def test_a_wrong_file_is_refused_and_nothing_is_added(store: Store, session: Session, change: Any, reason: str) -> None:
     with pytest.raises(InvalidInput, match=reason):
         store.sessions.import_session(spoilt(store, session, change))
+    assert store.sessions.list() == [session]
+
+
+def test_a_file_nested_too_deeply_is_refused(store: Store, session: Session) -> None:
+    text = store.sessions.export(session.id, "json")
+    deep = text.replace('"evidence": null', '"evidence": {"a": ' + "[" * 5000 + "]" * 5000 + "}", 1)
+    assert deep != text
+    with pytest.raises(InvalidInput, match="depth"):
+        store.sessions.import_session(deep)
     assert store.sessions.list() == [session]
 
 
