@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,9 @@ from textual.pilot import Pilot
 
 from tests.tui.fakes import FakeEdge, FakePreferences, Script
 
+PATIENCE_S = 10.0
+LOOK_S = 0.002
+"""How long Textual's pilot looks whether the app is idle, after every key; its own 0.02 s are most of a test's time."""
 Start = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
 
 
@@ -43,14 +47,13 @@ def edge_of(pilot: Pilot[None]) -> FakeEdge:
 
 
 async def settle(pilot: Pilot[None], until: Callable[[], bool] | None = None) -> None:
-    """Wait until something holds, and the screen has caught up."""
-    for _ in range(200):
-        await pilot.pause(0.03)  # looking at the screen draws all of it
-        if until is None or until():
-            break
-    else:
-        raise AssertionError("It did not happen in time; the screen shows:\n" + screen_text(pilot))
-    await pilot.pause(0.06)
+    """Wait until something holds and the screen stands still."""
+    end, before = time.monotonic() + PATIENCE_S, ""
+    while not (until is None or until()) or app_of(pilot).chat.transcript.is_behind or screen_text(pilot) != before:
+        if time.monotonic() > end:
+            raise AssertionError("It did not happen in time; the screen shows:\n" + screen_text(pilot))
+        before = screen_text(pilot)
+        await pilot.pause(0.02)
 
 
 async def say(pilot: Pilot[None], text: str) -> None:
@@ -72,6 +75,8 @@ def screen_text(pilot: Pilot[None]) -> str:
 
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """File pickers and exports see nothing of the repository."""
+    """File pickers and exports see nothing of the repository; the pilot waits no longer than it must."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", LOOK_S)
+    monkeypatch.setattr("textual._wait.SLEEP_IDLE", LOOK_S / 2)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from edgellm_tui.render.entry import entry_lines
 from edgellm_tui.turns import Phase, Turn
-from edgellm_tui.widgets.transcript import FRAME_S
+from edgellm_tui.widgets.transcript import FRAME_S, LAYOUT_SHARE
+from textual.content import Content
+from textual.widgets import TextArea
 
 from edgellm.errors import ContextOverflow, WorkerDied
 from edgellm.types import Delta, Loading, Notice, Prefill, StreamEvent
@@ -46,7 +50,7 @@ async def test_new_line_keys(key: str) -> None:
         await pilot.press("a", key, "b")
         prompt = app_of(pilot).chat.prompt
         assert prompt.text == "a\nb"
-        assert prompt.size.height == 2
+        await settle(pilot, lambda: prompt.size.height == 2)
 
 
 async def test_the_box_grows_to_ten_lines() -> None:
@@ -185,13 +189,6 @@ async def test_copy_message_and_code_blocks_only_on_the_users_key() -> None:
         await settle(pilot, lambda: pilot.app.clipboard == "two")
         await pilot.press("c")
         await settle(pilot, lambda: pilot.app.clipboard.startswith("a\n"))
-
-
-async def test_letters_typed_before_the_box_has_the_focus_are_kept() -> None:
-    async with opened() as pilot:
-        pilot.app.set_focus(None)
-        await pilot.press(*"early")
-        await settle(pilot, lambda: app_of(pilot).chat.prompt.text == "early")
 
 
 async def test_tokens_that_come_one_by_one_are_drawn_in_groups() -> None:
@@ -388,3 +385,134 @@ async def test_quitting_while_an_answer_streams_ends_cleanly() -> None:
         await pilot.press("ctrl+q")
         await pilot.pause()
     assert edge_of(pilot).is_closed
+
+
+@pytest.mark.parametrize(("error", "told"), [(None, "The answer is ready"), (WorkerDied("Gone."), "process ended")])
+async def test_an_answer_that_ends_out_of_sight_is_announced(error: WorkerDied | None, told: str) -> None:
+    script = replace(held("one two three"), error=error)
+    async with opened(script, size=(120, 30)) as pilot:
+        await pilot.press("x", "enter")
+        await settle(pilot, lambda: app_of(pilot).chat.conversation.is_answering)
+        await pilot.press("f4")
+        open_gate(script)
+        await settle(pilot, lambda: told in screen_text(pilot))
+
+
+async def test_an_answer_in_sight_or_stopped_is_not_announced() -> None:
+    async with opened(saying("seen"), script := held("one two three")) as pilot:
+        await say(pilot, "q")
+        await pilot.press("x", "enter")
+        await settle(pilot, lambda: app_of(pilot).chat.conversation.is_answering)
+        await pilot.press("f4", "ctrl+c")
+        await settle(pilot, lambda: not app_of(pilot).chat.conversation.is_answering)
+        assert script.gate is not None
+        assert [note.message for note in pilot.app._notifications] == []
+
+
+async def test_a_click_into_the_messages_leaves_the_view_and_the_focus_where_they_are() -> None:
+    async with opened(saying("\n\n".join(f"line {i}" for i in range(60)))) as pilot:
+        await say(pilot, "q")
+        chat = app_of(pilot).chat
+        chat.transcript.scroll_to(y=20, animate=False)
+        await settle(pilot)
+        await pilot.click("#transcript", offset=(10, 5))
+        await settle(pilot)
+        assert chat.transcript.scroll_offset.y == 20
+        assert chat.prompt.has_focus
+
+
+@pytest.mark.parametrize("name", ["~nobody-has-this-name/x.md", "x" * 300 + ".md", "no/such/folder/\0.md"])
+async def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
+    async with opened(saying("a"), size=(120, 30)) as pilot:
+        await say(pilot, "q")
+        app_of(pilot).chat.export(name)
+        await settle(pilot, lambda: "That did not work" in screen_text(pilot))
+
+
+async def test_files_found_after_more_was_typed_open_no_menu() -> None:
+    Path("note.md").write_text("x")
+    async with opened() as pilot:
+        chat = app_of(pilot).chat
+        chat.prompt.insert("@no")
+        await settle(pilot, lambda: chat.prompt.menu_open)
+        wanted = chat.writing._wanted
+        assert wanted is not None
+        chat.prompt.insert("body and more")
+        await settle(pilot, lambda: not chat.prompt.menu_open)
+        await chat.writing._find_files(wanted).wait()
+        assert not chat.prompt.menu_open
+
+
+async def test_letters_typed_while_a_file_is_read_stand_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("note.md").write_text("inside")
+    async with opened() as pilot:
+        prompt = app_of(pilot).chat.prompt
+
+        def slow(_name: str) -> str:
+            pilot.app.call_from_thread(prompt.insert, " after")
+            return "inside"
+
+        monkeypatch.setattr("edgellm_tui.files.read_text_file", slow)
+        await pilot.press(*"@no")
+        await settle(pilot, lambda: prompt.menu_open)
+        await pilot.press("tab")
+        await settle(pilot, lambda: "inside" in prompt.text)
+        assert prompt.text == "note.md:\n```md\ninside\n```\n after"
+
+
+async def test_an_empty_correction_is_none() -> None:
+    async with opened(saying("fine")) as pilot:
+        await say(pilot, "q")
+        await pilot.press("tab", "f")
+        await settle(pilot, lambda: bool(pilot.app.screen.query("#dialog-text")))
+        pilot.app.screen.query_one("#dialog-text", TextArea).text = " "
+        await pilot.press("ctrl+s")
+        await settle(pilot, lambda: app_of(pilot).screen is app_of(pilot).frame)
+        assert edge_of(pilot).sessions.stored["m3"].correction is None
+
+
+async def test_a_text_that_is_slow_to_lay_out_is_drawn_less_often() -> None:
+    async with opened(saying("a")) as pilot:
+        await say(pilot, "q")
+        transcript, drawn = app_of(pilot).chat.transcript, 0
+        lay_out = transcript.flow.lay_out
+
+        def slow(width: int, selected: Turn | None) -> range:
+            nonlocal drawn
+            drawn += 1
+            end = time.thread_time() + 0.03
+            while time.thread_time() < end:
+                pass
+            return lay_out(width, selected)
+
+        transcript.flow.lay_out = slow  # type: ignore[method-assign]
+        began = time.monotonic()
+        while time.monotonic() - began < 0.7:
+            transcript.changed()
+            await pilot.pause(0.005)
+        assert 0 < drawn <= 2 + (time.monotonic() - began) / (0.03 / LAYOUT_SHARE)
+
+
+async def test_after_500_messages_an_answer_costs_its_own_lines_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened(script := held("word " * 200, pieces=200)) as pilot:
+        chat, sessions = app_of(pilot).chat, edge_of(pilot).sessions
+        session = await sessions.create(model="m")
+        parent = None
+        for number in range(500):
+            role = "assistant" if number % 2 else "user"
+            parent = sessions.append(session.id, role, f"message {number}\n\n- a\n- list\n", parent).id
+        chat.open_session(session.id)
+        await settle(pilot, lambda: "message 499" in screen_text(pilot))
+        await pilot.press("x", "enter")
+        await settle(pilot, lambda: chat.conversation.turns[-1].phase is Phase.WRITING)
+        laid_out: set[str] = set()
+
+        def counted(turn: Turn, width: int, *, is_selected: bool) -> list[Content]:
+            laid_out.add(f"{turn.role} {chat.conversation.turns.index(turn)}")
+            return entry_lines(turn, width, is_selected=is_selected)
+
+        monkeypatch.setattr("edgellm_tui.widgets.flow.entry_lines", counted)
+        open_gate(script)
+        await settle(pilot, lambda: not chat.conversation.is_answering)
+        assert laid_out <= {"user 500", "assistant 501"}
+        assert "assistant 501" in laid_out

@@ -194,3 +194,15 @@ async def test_a_paste_arrives_once_and_keeps_its_lines() -> None:
         pilot.app.post_message(Paste("one\rtwo\r\nthree\nfour \x1b[31mred"))
         await settle(pilot, lambda: "four" in prompt.text)
         assert prompt.text.splitlines() == ["one", "two", "three", "four ␛[31mred"]
+
+
+@pytest.mark.parametrize("dialog", [AskLine("t"), AskText("t")])
+async def test_what_is_pasted_into_a_dialog_is_cleaned(dialog: Dialog[str]) -> None:
+    async with opened() as pilot:
+        await pilot.app.push_screen(dialog)
+        await pilot.pause()
+        pilot.app.post_message(Paste("red \x1b[31m \u202e"))
+        field = dialog.query_one("#dialog-line, #dialog-text")
+        text = "value" if isinstance(dialog, AskLine) else "text"
+        await settle(pilot, lambda: "red" in getattr(field, text))
+        assert getattr(field, text) == "red ␛[31m ⟨U+202E⟩"

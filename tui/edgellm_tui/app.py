@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
-from textual.events import Key
 from textual.screen import Screen
 
 from edgellm.errors import EdgeLLMError
@@ -22,17 +21,27 @@ from edgellm_tui.commands import COMMANDS, Command, bindings
 from edgellm_tui.errors import explain, title
 from edgellm_tui.jobs import JobWatch
 from edgellm_tui.keys import shown
-from edgellm_tui.messages import ConversationChanged, FetchModel, JobsChanged, OpenSession, Refused, UseModel, UseTheme
+from edgellm_tui.messages import (
+    ConversationChanged,
+    FetchModel,
+    JobsChanged,
+    ModelsChanged,
+    OpenSession,
+    Refused,
+    SessionChanged,
+    UseModel,
+    UseTheme,
+)
 from edgellm_tui.ports import Edge, Preferences
 from edgellm_tui.screens.frame import Frame
 from edgellm_tui.vitals import read_vitals
 from edgellm_tui.widgets.dock import Dock
 from edgellm_tui.widgets.header import Header
-from edgellm_tui.widgets.prompt import Prompt
 from edgellm_tui.widgets.status import VitalsLine
 
 if TYPE_CHECKING:
     from edgellm_tui.screens.chat import ChatPage
+    from edgellm_tui.screens.models import ModelsPage
 
 TWICE_WITHIN_S = 2.0
 """Ctrl+C pressed again within this time quits."""
@@ -52,6 +61,8 @@ class EdgeApp(App[None]):
         self.edge = edge
         self.preferences = preferences
         self.jobs = JobWatch(edge, preferences, self)
+        self._drawn = asyncio.Event()
+        """Set once the first screen is drawn; EdgeLLM is opened after that, for it takes a core to import."""
         self._interrupted_at = -TWICE_WITHIN_S
         for theme in (themes.DARK, themes.LIGHT):
             self.register_theme(theme)
@@ -64,16 +75,19 @@ class EdgeApp(App[None]):
         """The frame."""
         return Frame(id="frame")
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         """Keys as the user wants them."""
         known = {command.id for command in COMMANDS}
         self.set_keymap({name: keys for name, keys in self.preferences.keys.items() if name in known})
-
-        self.call_after_refresh(self._find_jobs)
+        self.call_after_refresh(self._drawn.set)
+        self._find_jobs()
+        # No key is taken from the queue before the message box has the focus: none is lost or changes places.
+        await self.frame._mounted_event.wait()
 
     @work
     async def _find_jobs(self) -> None:
-        """Opens EdgeLLM behind the first paint, and takes up what is running."""
+        """Take up what is running."""
+        await self._drawn.wait()
         await self.jobs.find_running()
 
     async def on_unmount(self) -> None:
@@ -98,13 +112,6 @@ class EdgeApp(App[None]):
         page: ChatPage = self.frame.query_one("#chat")  # type: ignore[assignment]
         return page
 
-    def on_key(self, event: Key) -> None:
-        """Letters that no widget took, because they were typed before the message box had the focus, go into it."""
-        if not (event.is_printable and event.character and self.is_open and self.screen is self.frame):
-            return
-        if self.frame.page == "chat" and isinstance(self.focused, Prompt | None):
-            self.frame.query_one(Prompt).insert(event.character)
-
     # What pages report
 
     @on(Refused)
@@ -122,6 +129,7 @@ class EdgeApp(App[None]):
 
     @work(exclusive=True, group="vitals")
     async def _renew_vitals(self) -> None:
+        await self._drawn.wait()
         conversation = self.chat.conversation
         vitals = await read_vitals(self.edge, conversation)
         if self.is_open:
@@ -143,7 +151,22 @@ class EdgeApp(App[None]):
     async def _use_theme(self, event: UseTheme) -> None:
         await self.use_theme(event.name)
 
+    @on(SessionChanged)
+    @work
+    async def _session_changed(self, event: SessionChanged) -> None:
+        try:
+            await self.chat.conversation.renew(event.session_id)
+        except EdgeLLMError as error:
+            self.post_message(Refused(error))
+
+    @on(ModelsChanged)
+    def _models_changed(self) -> None:
+        if self.is_open and self.frame.page == "models":
+            page: ModelsPage = self.frame.query_one("#models")  # type: ignore[assignment]
+            page.renew()
+
     @on(FetchModel)
+    @work
     async def _fetch_model(self, event: FetchModel) -> None:
         await self.jobs.fetch(event.reference, event.title)
 

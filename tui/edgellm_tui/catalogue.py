@@ -10,8 +10,8 @@ from textual.content import Content
 
 from edgellm.errors import EdgeLLMError
 from edgellm.safetext import clean_line
+from edgellm.sizes import size
 from edgellm_tui.ports import Edge
-from edgellm_tui.render import meter
 
 if TYPE_CHECKING:
     from edgellm.hub.cards import ModelCard
@@ -31,15 +31,19 @@ class ModelRow:
     name: str
     """What the SDK calls it: an installed name or a card's id."""
     title: str
+    """The same, clean."""
     is_installed: bool
     is_loaded: bool = False
     is_removable: bool = False
     is_chat: bool = True
     size_bytes: int = 0
+    """Of the file when it is here; otherwise the memory it would need."""
     verdict: str = ""
     """`fits`, `tight`, `no`, or empty while unknown."""
     reason: str = ""
     tokens_per_s: float | None = None
+    full_name: str = ""
+    """As its publisher writes it."""
     licence: str = ""
     commercial_use: str = ""
     licence_note: str = ""
@@ -50,13 +54,12 @@ class ModelRow:
     @property
     def search(self) -> str:
         """What a filter looks at."""
-        return f"{self.name} {self.title} {self.languages} {self.licence} {self.verdict} {self.good_at}"
+        return f"{self.name} {self.full_name} {self.languages} {self.licence} {self.verdict} {self.good_at}"
 
     def line(self) -> Content:
         """One line: loaded marker, name, size, verdict."""
         sign, colour = _SIGNS.get(self.verdict, ("", "$foreground"))
         mark = ("◆ ", "$primary") if self.is_loaded else ("  ", "$foreground")
-        size = meter.size(self.size_bytes) if self.size_bytes else ""
         name = Content.styled(self.title, "bold" if self.is_installed else "$foreground")
         shown = name.truncate(NAME_CELLS, ellipsis=True)
         gap = " " * (NAME_CELLS - shown.cell_length)
@@ -70,18 +73,19 @@ class ModelRow:
             else "not here"
         )
         tail = Content.assemble(
-            (f"{size:>9}  ", "$foreground 70%"), (f"{sign:<10}", colour), (state, "$foreground 50%")
+            (f"{size(self.size_bytes) if self.size_bytes else '':>9}  ", "$foreground 70%"),
+            (f"{sign:<10}", colour),
+            (state, "$foreground 50%"),
         )
         return Content.assemble(mark) + shown + Content(gap) + tail
 
 
 async def installed_rows(edge: Edge) -> list[ModelRow]:
-    """Models that can answer at once."""
+    """Models that can answer at once, chat models first."""
     loaded = {clean_line(name) for name in await edge.models.loaded()}
     cards = {card.id: card for card in await edge.models.cards()}
-    rows = []
-    for model in await edge.models.list():
-        row = ModelRow(
+    rows = [
+        ModelRow(
             name=model.name,
             title=clean_line(model.name),
             is_installed=True,
@@ -90,17 +94,23 @@ async def installed_rows(edge: Edge) -> list[ModelRow]:
             size_bytes=model.size_bytes,
             note=clean_line(f"from {model.source}"),
         )
-        rows.append(await _judged(edge, _with_card(row, cards.get(model.name))))
-    return rows
+        for model in await edge.models.list()
+    ]
+    judged = await asyncio.gather(*(_judged(edge, _with_card(row, cards.get(row.name))) for row in rows))
+    return sorted(judged, key=lambda row: not row.is_chat)
 
 
 async def all_rows(edge: Edge) -> list[ModelRow]:
-    """Installed models, then cards that are not here."""
+    """Installed models, then cards that are not here: chat models first, those that need less before others."""
     here = await installed_rows(edge)
     names = {row.name for row in here}
-    cards = [card for card in await edge.models.cards() if card.id not in names]
-    rest = [_with_card(ModelRow(name=card.id, title=clean_line(card.name), is_installed=False), card) for card in cards]
-    return here + list(await asyncio.gather(*(_judged(edge, row) for row in rest)))
+    rest = [
+        _with_card(ModelRow(name=card.id, title=clean_line(card.id), is_installed=False), card)
+        for card in await edge.models.cards()
+        if card.id not in names
+    ]
+    judged = await asyncio.gather(*(_judged(edge, row) for row in rest))
+    return here + sorted(judged, key=lambda row: (not row.is_chat, row.size_bytes))
 
 
 def _with_card(row: ModelRow, card: ModelCard | None) -> ModelRow:
@@ -108,6 +118,7 @@ def _with_card(row: ModelRow, card: ModelCard | None) -> ModelRow:
         return row
     return replace(
         row,
+        full_name=clean_line(card.name),
         is_chat=card.kind == "chat",
         licence=clean_line(card.licence.removeprefix("LicenseRef-")),
         commercial_use=clean_line(card.commercial_use),
@@ -122,11 +133,10 @@ async def _judged(edge: Edge, row: ModelRow) -> ModelRow:
         fit = await edge.models.fit(row.name)
     except EdgeLLMError as error:
         return replace(row, reason=clean_line(str(error)))
-    size = row.size_bytes or fit.weights_bytes
     return replace(
         row,
         verdict=str(fit.verdict),
         reason=clean_line(fit.reason),
         tokens_per_s=fit.decode_tokens_per_s,
-        size_bytes=size,
+        size_bytes=row.size_bytes or fit.total_bytes,
     )

@@ -174,7 +174,7 @@ COMMANDS: tuple[Command, ...] = (
         "sessions.export_markdown",
         "Export as Markdown",
         "sessions",
-        "export('markdown')",
+        "export('md')",
         "f6",
         "Export",
         in_palette=False,

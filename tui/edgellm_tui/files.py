@@ -17,12 +17,12 @@ DEEPEST = 6
 _SKIPPED = {"node_modules", "__pycache__", "venv", "build", "dist"}
 
 
-def matching_files(root: Path, typed: str, limit: int = 50) -> list[str]:
-    """Relative paths under `root` whose name contains what was typed, best first. Links are not followed."""
+def matching_files(typed: str, limit: int = 50) -> list[str]:
+    """Paths below the current folder whose name contains what was typed, best first. Links are not followed."""
     wanted = typed.lower()
     scored: list[tuple[int, int, str]] = []
-    for path in _walk(root, 0, [MOST_SEEN]):
-        found = os.path.relpath(path, root)
+    for path in _walk(".", 0, [MOST_SEEN]):
+        found = path.removeprefix(f".{os.sep}")
         position = found.lower().find(wanted)
         if position >= 0:
             starts = os.path.basename(found).lower().startswith(wanted)
@@ -30,7 +30,7 @@ def matching_files(root: Path, typed: str, limit: int = 50) -> list[str]:
     return [found for _, _, found in sorted(scored)[:limit]]
 
 
-def _walk(folder: Path | str, depth: int, budget: list[int]) -> Iterator[str]:
+def _walk(folder: str, depth: int, budget: list[int]) -> Iterator[str]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
@@ -51,20 +51,11 @@ def _walk(folder: Path | str, depth: int, budget: list[int]) -> Iterator[str]:
             yield from _walk(path, depth + 1, budget)
 
 
-def read_text_file(path: Path) -> str:
+def read_text_file(path: str) -> str:
     """The file's text, cleaned. Raises: InvalidInput when it is missing, too large, or not UTF-8 text."""
-    name = clean_line(str(path))
-    if not path.is_file():
-        raise InvalidInput(f"There is no file {name!r}.", hint="Type @ and a part of its name.", field="file")
-    size = path.stat().st_size
-    if size > LARGEST_BYTES:
-        raise InvalidInput(
-            f"{name!r} has {size:,} bytes; at most {LARGEST_BYTES:,} fit into a prompt.",
-            hint="Insert a part of it.",
-            field="file",
-        )
+    name = clean_line(path)
     try:
-        text = path.read_bytes().decode()
+        text = _read(Path(path), name).decode()
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{name!r} is not UTF-8 text (byte {error.start}).", field="file") from error
     except OSError as error:
@@ -74,10 +65,23 @@ def read_text_file(path: Path) -> str:
     return clean(text)
 
 
+def _read(path: Path, name: str) -> bytes:
+    if not path.is_file():
+        raise InvalidInput(f"There is no file {name!r}.", hint="Type @ and a part of its name.", field="file")
+    size = path.stat().st_size
+    if size > LARGEST_BYTES:
+        raise InvalidInput(
+            f"{name!r} has {size:,} bytes; at most {LARGEST_BYTES:,} fit into a prompt.",
+            hint="Insert a part of it.",
+            field="file",
+        )
+    return path.read_bytes()
+
+
 def as_prompt(name: str, text: str) -> str:
     """A file as it stands in a prompt: fenced, with its name."""
-    fence = "```"
+    name, fence = clean_line(name), "```"
     while fence in text:
         fence += "`"
     language = Path(name).suffix.lstrip(".")
-    return f"{clean_line(name)}:\n{fence}{language}\n{text.rstrip()}\n{fence}\n"
+    return f"{name}:\n{fence}{language}\n{text.rstrip()}\n{fence}\n"

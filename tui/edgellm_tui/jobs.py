@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,13 +10,16 @@ from typing import TYPE_CHECKING
 
 from edgellm.errors import EdgeLLMError
 from edgellm.events import Cancelled, Failed, Finished, JobEvent, Progressed, Started
+from edgellm.safetext import clean_line
+from edgellm_tui.errors import explain
 from edgellm_tui.messages import JobsChanged, ModelsChanged, Refused
 from edgellm_tui.ports import Edge, Preferences
 from edgellm_tui.widgets.dock import JobLine
 
 if TYPE_CHECKING:
     from textual.app import App
-    from textual.timer import Timer
+
+    from edgellm.store.records import StoredJob
 
 LOOK_EVERY_S = 0.5
 ENDED_STAYS_S = 6.0
@@ -53,21 +57,25 @@ class JobWatch:
         self._preferences = preferences
         self._app = app
         self._lines: dict[str, JobLine] = {}
-        self._timer: Timer | None = None
+        self._is_looking = False
 
     async def find_running(self) -> None:
         """Take up the jobs that were running before the app was opened."""
         with self._told():
             for job in await self._edge.jobs.list():
                 if job.is_active:
-                    self._watch(JobLine(job.id, job.title, unit=_UNITS.get(job.kind, "")))
+                    self._watch(job)
 
     async def fetch(self, reference: str, title: str) -> None:
-        """Download a model."""
+        """Download a model, unless that is under way."""
+        name = f"Fetch {title}"
+        if any(line.title == name and not line.outcome for line in self._lines.values()):
+            self._app.notify(f"{clean_line(title)} is on its way", markup=False)
+            return
         where = {"offline": self._preferences.offline, "endpoint": self._preferences.hub_endpoint}
         with self._told():
-            job = await self._edge.jobs.start("pull", f"Fetch {title}", {"reference": reference, **where})
-            self._watch(JobLine(job.id, job.title, unit=_UNITS.get(job.kind, "")))
+            job = await self._edge.jobs.start("pull", name, {"reference": reference, **where})
+            self._watch(job)
 
     async def cancel(self, job_id: str | None = None) -> None:
         """Cancel a job, the newest one by default."""
@@ -83,35 +91,43 @@ class JobWatch:
         except EdgeLLMError as error:
             self._app.post_message(Refused(error))
 
-    def _watch(self, line: JobLine) -> None:
-        self._lines[line.id] = line
+    def _watch(self, job: StoredJob) -> None:
+        self._lines[job.id] = JobLine(job.id, job.title, unit=_UNITS.get(job.kind, ""))
         self._tell()
-        if self._timer is None:
-            self._timer = self._app.set_interval(LOOK_EVERY_S, self._look)
+        if not self._is_looking:
+            self._is_looking = True
+            self._app.run_worker(self._look(), group="jobs")
 
     async def _look(self) -> None:
-        for line in list(self._lines.values()):
-            if not line.outcome:
-                with self._told():
+        """Follow the running jobs in a worker: however long the store takes, keys are not kept waiting."""
+        while running := [line for line in self._lines.values() if not line.outcome]:
+            await asyncio.sleep(LOOK_EVERY_S)
+            for line in running:
+                try:
                     await self._look_at(line)
-        self._tell()
+                except EdgeLLMError as error:
+                    self._end(replace(line, outcome="lost:", note=explain(error)))
+            self._tell()
+        self._is_looking = False
 
     async def _look_at(self, line: JobLine) -> None:
         job, event = await self._edge.jobs.get(line.id), await self._edge.jobs.latest(line.id)
         changed = with_event(line, event)
         if not job.is_active and not changed.outcome:
             changed = replace(changed, outcome=str(job.state), note=job.message or "")
-        self._lines[line.id] = changed
         if changed.outcome:
-            self._app.set_timer(ENDED_STAYS_S, lambda: self._forget(line.id))
-            self._app.post_message(ModelsChanged())
+            self._end(changed)
+        else:
+            self._lines[line.id] = changed
+
+    def _end(self, line: JobLine) -> None:
+        self._lines[line.id] = line
+        self._app.set_timer(ENDED_STAYS_S, lambda: self._forget(line.id))
+        self._app.post_message(ModelsChanged())
 
     def _forget(self, job_id: str) -> None:
         self._lines.pop(job_id, None)
         self._tell()
-        if not self._lines and self._timer is not None:
-            self._timer.stop()
-            self._timer = None
 
     def _tell(self) -> None:
         self._app.post_message(JobsChanged(tuple(self._lines.values())))

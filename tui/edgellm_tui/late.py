@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from edgellm.errors import EdgeLLMError
 from edgellm_tui.ports import Edge, Jobs, Models, ReplyStream, Sessions, Token
 
 if TYPE_CHECKING:
@@ -30,10 +31,16 @@ class LateEdge:
         self.jobs = cast(Jobs, _LatePart(self.opened, "jobs"))
 
     async def opened(self) -> Edge:
-        """EdgeLLM itself. Raises: what opening it raises."""
+        """EdgeLLM itself; what could not be opened is tried again the next time. Raises: what opening it raises."""
         if self._opening is None:
             self._opening = asyncio.create_task(asyncio.to_thread(self._open_edge))
-        return await asyncio.shield(self._opening)
+        opening = self._opening
+        try:
+            return await asyncio.shield(opening)
+        except EdgeLLMError:
+            if self._opening is opening:
+                self._opening = None
+            raise
 
     async def chat(
         self, prompt: str | Sequence[Message] | None, *, stream: Literal[True], **options: Any
@@ -55,8 +62,13 @@ class LateEdge:
 
     async def close(self) -> None:
         """Close what was opened."""
-        if self._opening is not None:
-            await (await self._opening).close()
+        if self._opening is None:
+            return
+        try:
+            edge = await self._opening
+        except EdgeLLMError:
+            return  # told to whoever asked for it; there is nothing to close
+        await edge.close()
 
 
 class _LatePart:

@@ -31,6 +31,14 @@ class OpenSession(Message):
         self.message_id = message_id
 
 
+class SessionChanged(Message):
+    """A stored conversation was renamed or deleted."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__()
+        self.session_id = session_id
+
+
 class UseModel(Message):
     """Chat with this model from now on."""
 

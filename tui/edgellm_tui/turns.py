@@ -88,6 +88,11 @@ class Turn:
         self.phase = Phase.DONE
         self.touch()
 
+    def correct(self, text: str) -> None:
+        """Show what the answer should have been."""
+        self.text, self.is_corrected = MarkdownText(clean(text)), True
+        self.touch()
+
     @property
     def is_open(self) -> bool:
         """Whether the answer is still on its way."""

@@ -1,26 +1,14 @@
-"""Numbers for people: bars, sizes, rates and times."""
+"""Numbers for people: bars, token counts and times."""
 
 from __future__ import annotations
 
 from textual.content import Content
-
-_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def bar(fraction: float, cells: int) -> Content:
     """A bar of `cells` cells, filled to `fraction` (0 to 1)."""
     done = round(min(max(fraction, 0.0), 1.0) * cells)
     return Content.assemble(("━" * done, "bar-done"), ("─" * (cells - done), "bar-left"))
-
-
-def size(count_bytes: float) -> str:
-    """`98.4 MB` and the like, decimal units."""
-    value, unit = float(count_bytes), _UNITS[0]
-    for unit in _UNITS:
-        if value < 1000 or unit == _UNITS[-1]:
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
 
 
 def tokens(count: int) -> str:

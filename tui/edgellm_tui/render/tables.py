@@ -16,8 +16,8 @@ def column_widths(natural: Sequence[int], available: int) -> list[int]:
 
     `natural` and the result are in cells; `available` includes the gaps between columns.
     """
-    widths = list(natural)
-    room = max(available - _GAP * (len(widths) - 1), len(widths))
+    room = max(available - _GAP * (len(natural) - 1), len(natural))
+    widths = [min(width, max(room, _NARROWEST)) for width in natural]
     while sum(widths) > room:
         widest = max(range(len(widths)), key=widths.__getitem__)
         if widths[widest] <= _NARROWEST:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import ClassVar
 
 from textual import work
 from textual.containers import Vertical
 from textual.content import Content
 
-from edgellm.errors import EdgeLLMError, InvalidInput
-from edgellm.paths import write_private
+from edgellm.errors import EdgeLLMError
 from edgellm.safetext import clean_line
 from edgellm.types import Message, Sampling
 from edgellm_tui.conversation import Conversation
+from edgellm_tui.export import export_session
 from edgellm_tui.messages import ConversationChanged, Refused, UseModel
 from edgellm_tui.ports import Edge, Preferences
 from edgellm_tui.turns import Turn
@@ -50,7 +49,8 @@ class ChatDialogs(Vertical):
     def _tell(self, text: str) -> None:
         self.notify(clean_line(text), timeout=3, markup=False)
 
-    def _refuse(self, error: EdgeLLMError) -> None:
+    def refuse(self, error: EdgeLLMError) -> None:
+        """Say what could not be done."""
         self.post_message(Refused(error))
 
     # Model
@@ -64,7 +64,7 @@ class ChatDialogs(Vertical):
         try:
             rows = await installed_rows(self.edge)
         except EdgeLLMError as error:
-            self._refuse(error)
+            self.refuse(error)
             return
         lines = [Row(row.name, row.line(), row.search) for row in rows if row.is_chat]
         chosen = await self.app.push_screen_wait(Pick("Model for this conversation", lines, self.conversation.model))
@@ -103,7 +103,7 @@ class ChatDialogs(Vertical):
         try:
             await asyncio.to_thread(self.preferences.save, f"prompts.{name}", text)
         except EdgeLLMError as error:
-            self._refuse(error)
+            self.refuse(error)
 
     def set_system(self, text: str) -> None:
         """Begin every answer of this conversation with this instruction."""
@@ -140,13 +140,13 @@ class ChatDialogs(Vertical):
         if turn is None or not self._is_stored(turn):
             return
         text = await self.app.push_screen_wait(AskText("The better answer", turn.text.source))
-        if text is None or text.strip() == turn.text.source.strip():
+        if not text or text.strip() in ("", turn.text.source.strip()):
             return
         try:
             await self.conversation.correct(turn, text)
             self._tell("Correction saved")
         except EdgeLLMError as error:
-            self._refuse(error)
+            self.refuse(error)
 
     # Explain
 
@@ -156,7 +156,7 @@ class ChatDialogs(Vertical):
         try:
             branch = await self.conversation.branch_to(self.target_answer)
         except EdgeLLMError as error:
-            self._refuse(error)
+            self.refuse(error)
             return
         if len(branch) < 2:
             self.explain_text("")
@@ -189,7 +189,7 @@ class ChatDialogs(Vertical):
             metrics = await self.edge.stats(self.conversation.model)
             memory = await self.edge.memory_bytes(self.conversation.model)
         except EdgeLLMError as error:
-            self._refuse(error)
+            self.refuse(error)
             return
         self.app.push_screen(Reading(f"{self.conversation.model} in numbers", stats_lines(metrics, memory)))
 
@@ -216,7 +216,7 @@ class ChatDialogs(Vertical):
             self.conversation.session = await self.edge.sessions.rename(self.conversation.session.id, title)
             self.post_message(ConversationChanged())
         except EdgeLLMError as error:
-            self._refuse(error)
+            self.refuse(error)
 
     @work(exclusive=True, group="dialog")
     async def action_export(self) -> None:
@@ -235,22 +235,10 @@ class ChatDialogs(Vertical):
     @work
     async def export(self, name: str) -> None:
         """Write the conversation to a file; `.json` keeps every branch."""
-        path = Path(name).expanduser()
         if self.conversation.session is None:
             return
         try:
-            await export_session(self.edge, self.conversation.session.id, path)
+            path = await export_session(self.edge, self.conversation.session.id, name)
             self._tell(f"Exported to {path}")
         except EdgeLLMError as error:
-            self._refuse(error)
-
-
-async def export_session(edge: Edge, session_id: str, path: Path) -> None:
-    """Write a session to a new file, Markdown or JSON by its ending. Raises: InvalidInput, StoreError."""
-    if path.exists():
-        raise InvalidInput(f"{str(path)!r} exists.", hint="Choose another name.", field="file")
-    text = await edge.sessions.export(session_id, "json" if path.suffix == ".json" else "markdown")
-    try:
-        await asyncio.to_thread(write_private, path, text.encode())
-    except OSError as error:
-        raise InvalidInput(f"{str(path)!r} cannot be written: {error.strerror}.", field="file") from error
+            self.refuse(error)

@@ -12,10 +12,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList, Static, TextArea
+from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from edgellm.safetext import clean, clean_line
+from edgellm_tui.widgets.fields import LineField, TextField
 
 Answer = TypeVar("Answer")
 
@@ -68,7 +69,7 @@ class AskLine(Dialog[str]):
 
     def compose_body(self) -> ComposeResult:
         """The line."""
-        yield Input(self._value, placeholder=self._hint, id="dialog-line")
+        yield LineField(self._value, placeholder=self._hint, id="dialog-line")
 
     @on(Input.Submitted)
     def _done(self, event: Input.Submitted) -> None:
@@ -87,11 +88,11 @@ class AskText(Dialog[str]):
 
     def compose_body(self) -> ComposeResult:
         """The text."""
-        yield TextArea(self._value, id="dialog-text", soft_wrap=True, tab_behavior="focus")
+        yield TextField(self._value, id="dialog-text", soft_wrap=True, tab_behavior="focus")
 
     def action_save(self) -> None:
         """Answer with the text."""
-        self.dismiss(self.query_one(TextArea).text)
+        self.dismiss(self.query_one(TextField).text)
 
 
 class Reading(Dialog[None]):
@@ -136,7 +137,7 @@ class Pick(Dialog[str]):
 
     def compose_body(self) -> ComposeResult:
         """Filter above list."""
-        yield Input(placeholder="Filter", id="dialog-line")
+        yield LineField(placeholder="Filter", id="dialog-line")
         yield OptionList(id="dialog-list")
 
     def on_mount(self) -> None:

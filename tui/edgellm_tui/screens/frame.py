@@ -29,6 +29,7 @@ class Frame(Screen[None]):
     """Holds the pages; every page fills the same place."""
 
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012 - Textual declares it so
+    AUTO_FOCUS = "#prompt"
     app: EdgeApp
 
     def compose(self) -> ComposeResult:
@@ -56,7 +57,7 @@ class Frame(Screen[None]):
         for child in body.children:
             child.display = child is page
         self.query_one(Header).page = name
-        self.call_after_refresh(page.focus_default)  # type: ignore[attr-defined]
+        page.focus_default()  # type: ignore[attr-defined]
         return page
 
     def _build(self, name: str) -> Widget:

@@ -12,11 +12,12 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from edgellm.engine.sampling import NUMBERS, OPTIONAL_NUMBERS
 from edgellm.settings import field_help
 from edgellm.types import Sampling
 from edgellm_tui.screens.dialog import Dialog
+from edgellm_tui.widgets.fields import LineField
 
-WHOLE_OR_NONE = ("seed", "max_tokens")
 FIELDS = (
     "temperature",
     "top_p",
@@ -28,33 +29,25 @@ FIELDS = (
     "seed",
     "max_tokens",
 )
-RANGES: dict[str, tuple[float, float]] = {
-    "temperature": (0, 5),
-    "top_p": (0, 1),
-    "top_k": (0, 1_000_000),
-    "min_p": (0, 1),
-    "repeat_penalty": (0.1, 5),
-    "presence_penalty": (-2, 2),
-    "frequency_penalty": (-2, 2),
-    "seed": (0, 2**32 - 2),
-    "max_tokens": (1, 10_000_000),
-}
 
 
 def parse(field: str, text: str) -> float | int | None:
-    """The value of a field. Raises: ValueError with what it takes."""
-    text = text.strip()
-    if not text and field in WHOLE_OR_NONE:
+    """The value of a field; nothing for an empty one that may be. Raises: ValueError with what it takes."""
+    if not text.strip() and field in OPTIONAL_NUMBERS:
         return None
-    low, high = RANGES[field]
-    whole = field in (*WHOLE_OR_NONE, "top_k")
+    allowed = (NUMBERS | OPTIONAL_NUMBERS)[field]
     try:
-        value: float | int = int(text) if whole else float(text)
+        value: float | int = int(text) if allowed.whole else float(text)
     except ValueError:
-        raise ValueError("a whole number" if whole else "a number") from None
-    if not low <= value <= high:
-        raise ValueError(f"{low:g} to {high:g}")
+        raise ValueError(str(allowed)) from None
+    if not allowed.contains(value):
+        raise ValueError(str(allowed))
     return value
+
+
+def shown(value: float | int | None) -> str:
+    """A value as it can be typed; empty for none."""
+    return "" if value is None else str(value).removesuffix(".0")
 
 
 class SamplingPanel(Dialog[Sampling]):
@@ -76,10 +69,10 @@ class SamplingPanel(Dialog[Sampling]):
         """The knobs."""
         with VerticalScroll(id="dialog-scroll", can_focus=False):
             for field in FIELDS:
-                value = getattr(self._sampling, field)
                 with Horizontal(classes="knob"):
                     yield Static(Content(field.replace("_", " ")), classes="knob-name", markup=False)
-                    yield Input("" if value is None else f"{value:g}", id=f"knob-{field}", compact=True)
+                    value = shown(getattr(self._sampling, field))
+                    yield LineField(value, id=f"knob-{field}", compact=True)
         yield Static(Content(""), id="knob-help", markup=False)
 
     def on_descendant_focus(self) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from edgellm_tui.render import meter
+from edgellm.sizes import size
 
 if TYPE_CHECKING:
     from edgellm.engine.metrics import EngineMetrics
@@ -18,7 +18,7 @@ def stats_lines(metrics: EngineMetrics | None, memory_bytes: int) -> list[Conten
         return [Content("The model is not in memory yet: it is loaded with the first message.")]
     saved = metrics.cached_tokens / metrics.prompt_tokens if metrics.prompt_tokens else 0.0
     facts = (
-        ("Memory", meter.size(memory_bytes)),
+        ("Memory", size(memory_bytes)),
         ("Context", f"{metrics.cells_used:,} of {metrics.cells_total:,} tokens in use"),
         ("Speed", f"{metrics.decode_tokens_per_s:.1f} tokens a second"),
         ("Requests", f"{metrics.requests_finished:,} finished, {metrics.requests_cancelled:,} stopped"),

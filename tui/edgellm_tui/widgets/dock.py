@@ -11,6 +11,7 @@ from textual.style import Style
 from textual.widget import Widget
 
 from edgellm.safetext import clean_line
+from edgellm.sizes import size
 from edgellm_tui.render import meter
 
 
@@ -67,7 +68,7 @@ class Dock(Widget):
 def _facts(job: JobLine) -> str:
     if job.outcome:
         return " ".join(filter(None, (job.outcome, clean_line(job.note))))
-    amount = meter.size if job.unit in ("B", "bytes") else lambda value: f"{value:,.0f} {job.unit}".strip()
+    amount = size if job.unit in ("B", "bytes") else lambda value: f"{value:,.0f} {job.unit}".strip()
     parts = [amount(job.done) + (f" of {amount(job.total)}" if job.total else "")]
     if job.rate:
         parts.append(f"{amount(job.rate)}/s")

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.events import Key, Paste
+from textual.events import Key
 from textual.message import Message
 from textual.widgets._text_area import TextArea
-from textual.widgets.text_area import Edit
+from textual.widgets.text_area import Edit, Location
 
 from edgellm.safetext import clean
 from edgellm_tui.commands import bindings
+from edgellm_tui.widgets.fields import TextField
 
 _REPLACED = {"f6", "f7", "up", "down", "ctrl+c,super+c", "delete,ctrl+d", "ctrl+y,super+y"}
 _EDITING = [b for b in TextArea.BINDINGS if isinstance(b, Binding) and b.key not in _REPLACED]
 
 
-class Prompt(TextArea, inherit_bindings=False):
+class Prompt(TextField, inherit_bindings=False):
     """Emits what the user wants; knows nothing of models."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -58,11 +59,10 @@ class Prompt(TextArea, inherit_bindings=False):
         self.text = clean(text)
         self.move_cursor(self.document.end)
 
-    def put(self, text: str, *, back: int = 0) -> None:
-        """Insert text at the cursor in place of the `back` characters before it."""
-        end = self.cursor_location
+    def put(self, text: str, end: Location, *, back: int) -> None:
+        """Insert text in place of the `back` characters before `end`."""
         start = (end[0], max(0, end[1] - back))
-        self.edit(Edit(clean(text), start, end, maintain_selection_offset=False))
+        self.edit(Edit(clean(text), start, end, maintain_selection_offset=True))
 
     @property
     def before_cursor(self) -> str:
@@ -83,11 +83,6 @@ class Prompt(TextArea, inherit_bindings=False):
             await self.run_action(active.binding.action)
         else:
             await super()._on_key(event)
-
-    async def _on_paste(self, event: Paste) -> None:
-        event.prevent_default()  # the base class would insert it once more
-        event.text = clean(event.text.replace("\r\n", "\n").replace("\r", "\n"))  # terminals send CR for a new line
-        await super()._on_paste(event)
 
     def action_send(self) -> None:
         """Send, unless there is nothing to send or a completion is open."""

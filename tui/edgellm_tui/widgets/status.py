@@ -10,6 +10,7 @@ from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
+from edgellm.sizes import size
 from edgellm_tui.commands import COMMANDS
 from edgellm_tui.keys import short
 from edgellm_tui.render import meter
@@ -51,7 +52,7 @@ class VitalsLine(Widget):
         if v.context_total:
             parts.append(_context(v))
         if v.memory_bytes:
-            parts.append(_pair(meter.size(v.memory_bytes), "mem"))
+            parts.append(_pair(size(v.memory_bytes), "mem"))
         return Content("  ").join(parts)
 
 

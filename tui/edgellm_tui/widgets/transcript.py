@@ -35,6 +35,8 @@ class Transcript(ScrollView, can_focus=True):
     """Shows turns; remembers where the reader is; follows the end unless the reader has scrolled up."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("transcript")
+    FOCUS_ON_CLICK = False
+    """The focus would move the view to the newest turn, under a mouse that selects text elsewhere."""
 
     class Wanted(Message):
         """A key asks for an action of the page on the chosen turn."""
@@ -68,6 +70,11 @@ class Transcript(ScrollView, can_focus=True):
         """Go to the end and stay there."""
         self._follows = True
         self._lay_out()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something changed that is not drawn yet."""
+        return self._frame is not None
 
     def changed(self) -> None:
         """Some turn changed: draw it within a frame's time."""
