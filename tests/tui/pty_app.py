@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from edgellm_tui.app import make_app
+from edgellm_tui.app import make_app, run_here
 
 from edgellm.errors import HubRefused
 from edgellm.types import Delta, Notice, StreamEvent
@@ -30,4 +30,4 @@ def scripted(texts: tuple[str, ...]) -> FakeEdge:
 
 
 if __name__ == "__main__":
-    make_app(scripted(HOSTILE if sys.argv[1] == "hostile" else CALM), FakePreferences()).run()
+    sys.exit(run_here(make_app(scripted(HOSTILE if sys.argv[1] == "hostile" else CALM), FakePreferences())))

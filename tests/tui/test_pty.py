@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -30,8 +31,8 @@ KEYS = ("go\r", "again\r", "\x0f", "\x1bOR", "needle", "\x1b", "\x1bOS", "\x1b[B
 START_S, PAUSE_S, QUIET_S, END_S = 30.0, 1.0, 0.2, 20.0
 
 
-def on_the_wire(scenario: str) -> str:
-    """Everything the app writes to its terminal while the keys are pressed."""
+def start(scenario: str) -> tuple[subprocess.Popen[bytes], int]:
+    """The app on a terminal of its own, and the other end of that terminal."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT)}
@@ -46,6 +47,12 @@ def on_the_wire(scenario: str) -> str:
         start_new_session=True,
     )
     os.close(follower)
+    return app, leader
+
+
+def on_the_wire(scenario: str) -> str:
+    """Everything the app writes to its terminal while the keys are pressed."""
+    app, leader = start(scenario)
     try:
         written = bytearray(_read(leader, START_S, until=b"Message"))
         for key in KEYS:
@@ -108,3 +115,16 @@ def test_hostile_texts_add_nothing_to_the_wire() -> None:
     rest = SEQUENCE.sub("", hostile)
     assert Counter(c for c in rest if ord(c) < 0x20 and c not in "\r\n") == Counter()
     assert not re.search("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]", rest)
+
+
+@pytest.mark.slow
+def test_the_app_ends_with_a_terminal_that_is_gone_without_a_signal() -> None:
+    app, leader = start("calm")  # not the first process of its terminal: nobody sends it SIGHUP
+    try:
+        _read(leader, START_S, until=b"Message")
+        os.close(leader)
+        assert app.wait(END_S) == -signal.SIGHUP
+    finally:
+        if app.poll() is None:
+            app.kill()
+            app.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Iterable
 from functools import partial
 from time import monotonic
@@ -19,6 +20,7 @@ from edgellm.safetext import clean_line
 from edgellm_tui import themes
 from edgellm_tui.commands import COMMANDS, Command, bindings
 from edgellm_tui.errors import explain, title
+from edgellm_tui.hangup import end_with_terminal
 from edgellm_tui.jobs import JobWatch
 from edgellm_tui.keys import shown
 from edgellm_tui.messages import (
@@ -264,6 +266,12 @@ def run() -> int:
     from edgellm_tui.late import LateEdge
     from edgellm_tui.preferences import load_preferences
 
-    app = make_app(LateEdge(), load_preferences())
+    return run_here(make_app(LateEdge(), load_preferences()))
+
+
+def run_here(app: EdgeApp) -> int:
+    """Run the app in this terminal, no longer than there is one. Returns the exit code."""
+    if sys.stdin.isatty():
+        end_with_terminal(sys.stdin.fileno())
     app.run()
     return app.return_code or 0
