@@ -149,8 +149,7 @@ async def test_editing_a_waiting_question_replaces_it() -> None:
     await conversation.ask("wait")
     await conversation.edit(conversation.turns[-1], "wait!")
     assert conversation.waiting == 1
-    assert script.gate is not None
-    script.gate.set()
+    script.release()
     await asking
     assert [asked["prompt"] for asked in edge.asked] == ["q", "wait!"]
     assert texts(conversation)[2:] == ["wait!", "You said: wait!"]
@@ -172,8 +171,7 @@ async def test_opening_the_session_that_is_being_answered_lets_it_go_on() -> Non
     await until(lambda: conversation.session is not None)
     assert conversation.session is not None
     await conversation.open(conversation.session.id)
-    assert script.gate is not None
-    script.gate.set()
+    script.release()
     await asking
     assert texts(conversation) == ["q", "one two three"]
 
@@ -184,8 +182,7 @@ async def test_a_session_that_cannot_be_opened_leaves_the_answer_alone() -> None
     await until(lambda: len(conversation.turns) == 2)
     with pytest.raises(SessionNotFound):
         await conversation.open("gone")
-    assert script.gate is not None
-    script.gate.set()
+    script.release()
     await asking
     assert texts(conversation) == ["q", "one two three"]
 
@@ -211,8 +208,17 @@ async def test_the_name_over_an_answer_is_of_the_model_that_wrote_it() -> None:
     await until(lambda: len(conversation.turns) == 2)
     await conversation.ask("next")
     conversation.model = "other"
-    assert script.gate is not None
-    script.gate.set()
+    script.release()
     await asking
     assert [turn.model for turn in conversation.turns] == ["", "m", "", "other"]
     assert edge.asked[-1]["model"] == "other"
+
+
+async def test_the_branches_of_a_long_session_are_asked_for_once() -> None:
+    conversation, edge, _ = talk()
+    session = await edge.sessions.talk(*(f"message {number}" for number in range(100)))
+    first = (await edge.sessions.messages(session.id))[0].id
+    edge.sessions.append(session.id, "assistant", "another answer", first)
+    await conversation.open(session.id, message_id=(await edge.sessions.messages(session.id))[-1].id)
+    assert [turn.branch for turn in conversation.turns] == [(1, 1), (2, 2)]
+    assert edge.sessions.forks_asked == 1

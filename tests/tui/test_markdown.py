@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from edgellm_tui.render.markdown import MarkdownText
 from edgellm_tui.render.tables import column_widths
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 SAMPLE = """# Title
@@ -57,6 +57,7 @@ def plain(text: MarkdownText, width: int = 60) -> list[str]:
 
 
 @given(st.lists(FRAGMENTS, max_size=25))
+@example(["text\n| a | b |\n|---|---|", "# h"])  # a table until its second line goes on
 @settings(max_examples=150, deadline=None)
 def test_growing_piece_by_piece_ends_like_the_whole(pieces: list[str]) -> None:
     growing = MarkdownText()

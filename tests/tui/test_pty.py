@@ -71,7 +71,7 @@ def on_the_wire(scenario: str) -> str:
 def _read_what_follows(leader: int) -> bytes:
     """What a key leads to: from the first sequence until nothing came for a while."""
     read = _read(leader, PAUSE_S, until=b"\x1b")
-    while piece := _read(leader, QUIET_S):
+    while piece := _read(leader, QUIET_S, until=b"\x1b"):
         read += piece
     return read
 

@@ -43,8 +43,7 @@ def scene(theme: str = "edge-dark") -> EdgeApp:
 
 async def _seed(edge: FakeEdge) -> None:
     for title in ("Plan a week in Kerala", "Why is the sky blue?", "नमस्ते"):
-        session = await edge.sessions.create(model="qwen3-4b")
-        edge.sessions.append(session.id, "user", f"{title}\nwith every detail", None)
+        await edge.sessions.talk(f"{title}\nwith every detail", model="qwen3-4b")
 
 
 async def chat(pilot: Pilot[None]) -> None:
@@ -101,7 +100,10 @@ async def help_page(pilot: Pilot[None]) -> None:
     await greeting(pilot)
     await pilot.press("f1")
     await settle(pilot, lambda: "Everywhere" in screen_text(pilot))
-    await pilot.pause(0.3)  # what lies behind a dialog is drawn later, and is not in the text
+    before = ""
+    while (picture := pilot.app.export_screenshot()) != before:  # what lies behind a dialog is drawn later
+        before = picture
+        await pilot.pause(0.15)
 
 
 def started(act: Act) -> Act:

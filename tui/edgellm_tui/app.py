@@ -140,13 +140,12 @@ class EdgeApp(App[None]):
     @on(OpenSession)
     async def _open_session(self, event: OpenSession) -> None:
         await self.action_page("chat")
-        self.chat.open_session(event.session_id, event.message_id)
+        self.chat.open_session(event.session_id, event.message_id, event.words)
 
     @on(UseModel)
     async def _use_model(self, event: UseModel) -> None:
         await self.action_page("chat")
-        self.chat.conversation.model = event.name
-        self.chat.conversation_changed(True)
+        self.chat.answer_with(event.name)
         self.notify(f"{clean_line(event.name)} answers from now on", timeout=3, markup=False)
 
     @on(UseTheme)

@@ -36,8 +36,10 @@ class ModelRow:
     is_loaded: bool = False
     is_removable: bool = False
     is_chat: bool = True
-    size_bytes: int = 0
-    """Of the file when it is here; otherwise the memory it would need."""
+    file_bytes: int = 0
+    """0 while unknown, here and below."""
+    memory_bytes: int = 0
+    """What it takes when it is open: weights, KV cache and buffers."""
     verdict: str = ""
     """`fits`, `tight`, `no`, or empty while unknown."""
     reason: str = ""
@@ -56,28 +58,24 @@ class ModelRow:
         """What a filter looks at."""
         return f"{self.name} {self.full_name} {self.languages} {self.licence} {self.verdict} {self.good_at}"
 
-    def line(self) -> Content:
-        """One line: loaded marker, name, size, verdict."""
+    def columns(self) -> Content:
+        """Loaded marker, name, file, memory, verdict: what `HEAD` names."""
         sign, colour = _SIGNS.get(self.verdict, ("", "$foreground"))
         mark = ("◆ ", "$primary") if self.is_loaded else ("  ", "$foreground")
         name = Content.styled(self.title, "bold" if self.is_installed else "$foreground")
         shown = name.truncate(NAME_CELLS, ellipsis=True)
         gap = " " * (NAME_CELLS - shown.cell_length)
-        state = (
-            "embedder"
-            if not self.is_chat
-            else "in memory"
-            if self.is_loaded
-            else ""
-            if self.is_installed
-            else "not here"
-        )
-        tail = Content.assemble(
-            (f"{size(self.size_bytes) if self.size_bytes else '':>9}  ", "$foreground 70%"),
-            (f"{sign:<10}", colour),
-            (state, "$foreground 50%"),
-        )
-        return Content.assemble(mark) + shown + Content(gap) + tail
+        sizes = "".join(f"{size(count) if count else '':>8}  " for count in (self.file_bytes, self.memory_bytes))
+        return Content.assemble(mark, shown, gap, (sizes, "$foreground 70%"), (f"{sign:<10}", colour))
+
+    def line(self) -> Content:
+        """The columns, and whether it is here."""
+        state = "in memory" if self.is_loaded else "" if self.is_installed else "not here"
+        return self.columns() + Content.styled(state if self.is_chat else "embedder", "$foreground 50%")
+
+
+HEAD = Content.styled(f"  {'Model':<{NAME_CELLS}}{'File':>8}  {'Memory':>8}  ", "$foreground 55%")
+"""Above the columns."""
 
 
 async def installed_rows(edge: Edge) -> list[ModelRow]:
@@ -91,7 +89,7 @@ async def installed_rows(edge: Edge) -> list[ModelRow]:
             is_installed=True,
             is_loaded=clean_line(model.name) in loaded,
             is_removable=model.removable,
-            size_bytes=model.size_bytes,
+            file_bytes=model.size_bytes,
             note=clean_line(f"from {model.source}"),
         )
         for model in await edge.models.list()
@@ -110,7 +108,7 @@ async def all_rows(edge: Edge) -> list[ModelRow]:
         if card.id not in names
     ]
     judged = await asyncio.gather(*(_judged(edge, row) for row in rest))
-    return here + sorted(judged, key=lambda row: (not row.is_chat, row.size_bytes))
+    return here + sorted(judged, key=lambda row: (not row.is_chat, row.memory_bytes))
 
 
 def _with_card(row: ModelRow, card: ModelCard | None) -> ModelRow:
@@ -138,5 +136,6 @@ async def _judged(edge: Edge, row: ModelRow) -> ModelRow:
         verdict=str(fit.verdict),
         reason=clean_line(fit.reason),
         tokens_per_s=fit.decode_tokens_per_s,
-        size_bytes=row.size_bytes or fit.total_bytes,
+        file_bytes=row.file_bytes or fit.weights_bytes,
+        memory_bytes=fit.total_bytes,
     )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal
 
+from edgellm.errors import NotFound
 from edgellm_tui.commands import Command, slash_commands
 from edgellm_tui.widgets.completions import Choice
 
+_SLASH = re.compile(r"/([\w?-]*)(?=\s|$)")
 _FILE = re.compile(r"(?:^|\s)@([^\s@]*)$")
 
 
@@ -38,9 +41,28 @@ def slash_choices(typed: str) -> list[Choice]:
 
 
 def parse_slash(text: str) -> tuple[Command, str] | None:
-    """The command and its argument, when the text is a slash command."""
-    if not text.startswith("/") or text.startswith("//"):
+    """The command and its argument, when the text is a slash command; None when it is a message.
+
+    A message that begins with such a word is told from a command by a space before it. Paths are no commands.
+    Raises: NotFound for an unknown command, suggesting the nearest one.
+    """
+    match = _SLASH.match(text)
+    if match is None:
         return None
-    name, _, argument = text[1:].partition(" ")
-    found = slash_commands().get(name.strip().lower())
-    return (found, argument.strip()) if found else None
+    found = slash_commands().get(match[1].lower())
+    if found is None:
+        raise _unknown(match[1])
+    return found, text[match.end() :].strip()
+
+
+def message_of(text: str) -> str:
+    """What is sent to the model: without the space that says that a message is no command."""
+    return text.removeprefix(" ") if text.startswith(" /") else text
+
+
+def _unknown(name: str) -> NotFound:
+    near = get_close_matches(name.lower(), slash_commands(), n=1)
+    meant = f"Did you mean /{near[0]}? " if near else ""
+    return NotFound(
+        f"There is no command '/{name}'.", hint=f"{meant}With a space before the / it is sent as a message."
+    )

@@ -94,7 +94,7 @@ class Conversation:
         self.session = session
         self.model = session.model or self._default_model
         self.system = session.system
-        await self._load(messages)
+        await self._load(session_id, messages)
 
     async def renew(self, session_id: str) -> None:
         """Take over what was changed elsewhere about the session on screen; one that was deleted is left."""
@@ -115,23 +115,16 @@ class Conversation:
         self._known = {turn.message_id for turn in turns if turn.message_id}
         self._watcher.conversation_changed(True)
 
-    async def _load(self, messages: Sequence[StoredMessage]) -> None:
-        """Show the messages at once; find out about their branches after that, newest first."""
-        shown = [message for message in messages if message.role in ("user", "assistant")]
-        turns = [turn_of(message) for message in shown]
-        pairs = list(zip(turns, shown, strict=True))
+    async def _load(self, session_id: str, messages: Sequence[StoredMessage]) -> None:
+        """Show the messages at once; find out about their branches after that."""
+        turns = [turn_of(message) for message in messages if message.role in ("user", "assistant")]
         self._show(turns)
-        for turn, message in reversed(pairs):
-            if self.turns is not turns:
-                return
-            turn.branch = await self._branch(message)
-            if turn.branch[1] > 1:
-                turn.touch()
-                self._grown()
-
-    async def _branch(self, message: StoredMessage) -> tuple[int, int]:
-        siblings = [other.id for other in await self._edge.sessions.siblings(message.id)]
-        return siblings.index(message.id) + 1, len(siblings)
+        forks = await self._edge.sessions.forks(session_id)
+        if self.turns is not turns:
+            return
+        for turn in turns:
+            turn.stand_among(forks)
+        self._grown()
 
     def _grown(self) -> None:
         self._watcher.conversation_changed(False)
@@ -207,24 +200,23 @@ class Conversation:
         """Learn the ids and branch numbers of what was just stored, if anything was."""
         if self.session is None or self.turns is not ask.turns:
             return
+        sessions, session_id = self._edge.sessions, self.session.id
         try:
-            session = await self._edge.sessions.get(self.session.id)
-            messages = await self._edge.sessions.messages(session.id)
-            if self.turns is not ask.turns:
-                return
-            self.session = session
-            stored = {message.role: message for message in messages if message.id not in self._known}
-            for turn in (ask.question, answer):
-                if turn.message_id is None and (message := stored.get(turn.role)):
-                    await self._identify(turn, message)
+            session = await sessions.get(session_id)
+            messages = await sessions.messages(session_id)
+            forks = await sessions.forks(session_id)
         except EdgeLLMError as error:
             self._watcher.refuse(error)
-
-    async def _identify(self, turn: Turn, message: StoredMessage) -> None:
-        turn.message_id, turn.parent_id = message.id, message.parent_id
-        self._known.add(message.id)
-        turn.branch = await self._branch(message)
-        turn.touch()
+            return
+        if self.turns is not ask.turns:
+            return
+        self.session = session
+        stored = {message.role: message for message in messages if message.id not in self._known}
+        for turn in (ask.question, answer):
+            if turn.message_id is None and (message := stored.get(turn.role)):
+                turn.message_id, turn.parent_id = message.id, message.parent_id
+                self._known.add(message.id)
+                turn.stand_among(forks)
 
     def stop(self) -> bool:
         """Stop the answer on its way and keep what it has. Returns whether there was one to stop."""
@@ -262,10 +254,10 @@ class Conversation:
         """Show the branch before (-1) or after (1) this one; the turn now in its place."""
         if turn.message_id is None or self.session is None or self.is_answering:
             return None
-        siblings = await self._edge.sessions.siblings(turn.message_id)
-        ids = [message.id for message in siblings]
+        sessions, session_id = self._edge.sessions, self.session.id
+        ids = (await sessions.forks(session_id)).get(turn.message_id, (turn.message_id,))
         target = ids.index(turn.message_id) + step
         if not 0 <= target < len(ids):
             return None
-        await self._load(await self._edge.sessions.switch(self.session.id, ids[target]))
+        await self._load(session_id, await sessions.switch(session_id, ids[target]))
         return next((other for other in self.turns if other.message_id == ids[target]), None)

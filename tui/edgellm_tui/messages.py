@@ -23,12 +23,13 @@ class Refused(Message):
 
 
 class OpenSession(Message):
-    """Resume a stored conversation, on the branch of a message."""
+    """Resume a stored conversation; with `message_id` on its branch and at that message, where `words` were found."""
 
-    def __init__(self, session_id: str, message_id: str | None = None) -> None:
+    def __init__(self, session_id: str, message_id: str | None = None, words: Sequence[str] = ()) -> None:
         super().__init__()
         self.session_id = session_id
         self.message_id = message_id
+        self.words = words
 
 
 class SessionChanged(Message):

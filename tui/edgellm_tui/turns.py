@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import count
@@ -93,6 +94,14 @@ class Turn:
         self.text, self.is_corrected = MarkdownText(clean(text)), True
         self.touch()
 
+    def stand_among(self, forks: Mapping[str, Sequence[str]]) -> None:
+        """Number it among its alternatives: `forks` gives their ids by the id of each."""
+        if self.message_id is not None:
+            ids = forks.get(self.message_id, (self.message_id,))
+            before, self.branch = self.branch, (ids.index(self.message_id) + 1, len(ids))
+            if self.branch != before:
+                self.touch()
+
     @property
     def is_open(self) -> bool:
         """Whether the answer is still on its way."""
@@ -109,7 +118,7 @@ def awaited(model: str) -> Turn:
     return Turn("assistant", model=clean_line(model), phase=Phase.WAITING)
 
 
-def turn_of(message: StoredMessage, branch: tuple[int, int] = (1, 1)) -> Turn:
+def turn_of(message: StoredMessage) -> Turn:
     """A stored message as a turn."""
     return Turn(
         role=message.role,
@@ -123,5 +132,4 @@ def turn_of(message: StoredMessage, branch: tuple[int, int] = (1, 1)) -> Turn:
         timings=message.timings,
         rating=message.rating or 0,
         is_corrected=bool(message.correction),
-        branch=branch,
     )

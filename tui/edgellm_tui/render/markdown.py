@@ -92,14 +92,15 @@ class MarkdownText:
         self._settle(tail)
 
     def _settle(self, tail: str) -> None:
-        """Keep what can no longer change: all blocks before the last one that begins on a complete line.
+        """Keep what can no longer change: all blocks before the last one whose first two lines are complete.
 
-        A block that begins on the line still being written may turn out to belong to the one before it.
+        A block that begins on the line still being written may turn out to belong to the one before it; so may a table
+        whose second line, which makes it one, is still being written.
         """
         complete = tail.count("\n")
         for index in range(len(self._tail) - 1, 0, -1):
             lines = self._tail[index].node.map
-            if lines is not None and lines[0] < complete:
+            if lines is not None and lines[0] + 1 < complete:
                 self._settled.extend(self._tail[:index])
                 self._tail = self._tail[index:]
                 self._tail_start += offset_of_line(tail, lines[0])

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.widgets._text_area import TextArea
 
 from edgellm.errors import EdgeLLMError
-from edgellm.safetext import clean_line
 from edgellm.types import FinishReason
 from edgellm_tui import completion
+from edgellm_tui.ahead import Ahead
 from edgellm_tui.commands import Command, bindings
 from edgellm_tui.conversation import Conversation
 from edgellm_tui.messages import ConversationChanged, UseTheme
@@ -40,6 +41,7 @@ class ChatPage(ChatDialogs, ChatCopying):
         self.preferences = preferences
         self.conversation = Conversation(edge, preferences.default_model, self)
         self.conversation.system = preferences.system_prompt or None
+        self._ahead = Ahead(edge)
         self._edited: Turn | None = None
 
     def compose(self) -> ComposeResult:
@@ -94,10 +96,14 @@ class ChatPage(ChatDialogs, ChatCopying):
             await self.conversation.ask(text)
 
     @work(exclusive=True, group="open")
-    async def open_session(self, session_id: str, message_id: str | None = None) -> None:
-        """Resume a stored conversation."""
+    async def open_session(self, session_id: str, message_id: str | None = None, words: Sequence[str] = ()) -> None:
+        """Resume a stored conversation: at its end, or at the message in which a search found the words."""
         await self._guarded(self.conversation.open(session_id, message_id))
-        self.transcript.follow()
+        found = next((turn for turn in self.conversation.turns if message_id and turn.message_id == message_id), None)
+        if found is None:
+            self.transcript.follow()
+        else:
+            self.transcript.call_after_refresh(self.transcript.show_found, found, words)  # the page was out of sight
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:
@@ -109,13 +115,35 @@ class ChatPage(ChatDialogs, ChatCopying):
 
     @on(Prompt.Sent)
     async def _sent(self, event: Prompt.Sent) -> None:
-        if slash := completion.parse_slash(event.text):
-            await self._run_slash(*slash)
-        elif event.text.startswith("/") and " " not in event.text and "/" not in event.text[1:]:
+        try:
+            slash = completion.parse_slash(event.text)
+        except EdgeLLMError as error:
             self.prompt.fill(event.text)
-            self.notify(f"There is no command {clean_line(event.text)}", severity="warning", markup=False)
+            self.refuse(error)
+            return
+        if slash:
+            await self._run_slash(*slash)
         else:
-            self.ask(event.text)
+            self._ahead.used(self.conversation.model)
+            self.ask(completion.message_of(event.text))
+
+    @on(TextArea.Changed)
+    def _typed(self) -> None:
+        """Open the model while the question is being typed; a command may be about to change the model."""
+        text, model = self.prompt.text, self.conversation.model
+        if text.strip() and not text.startswith("/") and self._ahead.wanted != model:
+            self._open_ahead(model)
+
+    @work
+    async def _open_ahead(self, model: str) -> None:
+        await self._ahead.open(model)
+        self.post_message(ConversationChanged())
+
+    def answer_with(self, model: str) -> None:
+        """Another model answers from now on; the conversation and the draft stay."""
+        self.conversation.model = model
+        self.conversation_changed(True)
+        self._typed()
 
     async def _run_slash(self, command: Command, argument: str) -> None:
         takes = self.SLASH_WITH_ARGUMENT.get(command.id)

@@ -58,7 +58,7 @@ class ChatDialogs(Vertical):
     @work(exclusive=True, group="dialog")
     async def action_switch_model(self) -> None:
         """Choose the model; the conversation stays."""
-        from edgellm_tui.catalogue import installed_rows
+        from edgellm_tui.catalogue import HEAD, installed_rows
         from edgellm_tui.screens.dialog import Pick, Row
 
         try:
@@ -66,8 +66,9 @@ class ChatDialogs(Vertical):
         except EdgeLLMError as error:
             self.refuse(error)
             return
-        lines = [Row(row.name, row.line(), row.search) for row in rows if row.is_chat]
-        chosen = await self.app.push_screen_wait(Pick("Model for this conversation", lines, self.conversation.model))
+        lines = [Row(row.name, row.columns(), row.search) for row in rows if row.is_chat]
+        pick = Pick("Model for this conversation", lines, self.conversation.model, head=HEAD)
+        chosen = await self.app.push_screen_wait(pick)
         if chosen:
             self.use_model(chosen)
 
@@ -152,9 +153,12 @@ class ChatDialogs(Vertical):
 
     @work(exclusive=True, group="dialog")
     async def action_explain(self) -> None:
-        """Show how the chosen or last answer was written: again, with the same history and seed."""
+        """Show how the chosen or last answer was written, with the same history and seed; or else an example."""
+        turn = self.target_answer
+        if turn is not None and not self._is_stored(turn):
+            return
         try:
-            branch = await self.conversation.branch_to(self.target_answer)
+            branch = await self.conversation.branch_to(turn)
         except EdgeLLMError as error:
             self.refuse(error)
             return

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -41,6 +42,12 @@ class Dialog(ModalScreen[Answer]):
     def compose_body(self) -> ComposeResult:
         """What is between title and keys."""
         yield from ()
+
+    def on_key(self, event: Key) -> None:
+        """A letter that was typed before the field had the focus is the field's."""
+        if event.is_printable and isinstance(self.focused, Input | TextField):
+            event.stop()
+            self.focused.post_message(Key(event.key, event.character))
 
 
 class Confirm(Dialog[bool]):
@@ -91,7 +98,10 @@ class AskText(Dialog[str]):
         yield TextField(self._value, id="dialog-text", soft_wrap=True, tab_behavior="focus")
 
     def action_save(self) -> None:
-        """Answer with the text."""
+        """Answer with the text; a key with priority overtakes letters that the field has still to insert."""
+        self.query_one(TextField).call_later(self._save)
+
+    def _save(self) -> None:
         self.dismiss(self.query_one(TextField).text)
 
 
@@ -129,15 +139,20 @@ class Pick(Dialog[str]):
     ]
     KEYS = "type to filter   ↑↓ choose   Enter takes it   Esc leaves"
 
-    def __init__(self, title: str, rows: Sequence[Row], current: str = "") -> None:
+    def __init__(self, title: str, rows: Sequence[Row], current: str = "", *, head: Content | None = None) -> None:
+        """`head` names the columns of the rows."""
         super().__init__(title)
+        self._head = head
         self._rows = rows
         self._shown = list(rows)
+        self._typed = ""
         self._current = current
 
     def compose_body(self) -> ComposeResult:
         """Filter above list."""
         yield LineField(placeholder="Filter", id="dialog-line")
+        if self._head is not None:
+            yield Static(self._head, id="dialog-head", markup=False)
         yield OptionList(id="dialog-list")
 
     def on_mount(self) -> None:
@@ -148,11 +163,12 @@ class Pick(Dialog[str]):
             self.query_one(OptionList).highlighted = values.index(self._current)
 
     @on(Input.Changed)
-    def _filter(self, event: Input.Changed) -> None:
-        self._fill(event.value)
+    def _filter(self) -> None:
+        if (typed := self.query_one(LineField).value) != self._typed:
+            self._fill(typed)
 
     def _fill(self, typed: str) -> None:
-        words = typed.lower().split()
+        self._typed, words = typed, typed.lower().split()
         self._shown = [row for row in self._rows if all(w in (row.search or row.line.plain).lower() for w in words)]
         options = self.query_one(OptionList)
         options.clear_options()
@@ -160,7 +176,11 @@ class Pick(Dialog[str]):
         options.highlighted = 0 if self._shown else None
 
     def action_move(self, step: int) -> None:
-        """Move the highlight while the filter keeps the focus."""
+        """Move the highlight while the filter keeps the focus, after letters that the filter has still to insert."""
+        self.query_one(LineField).call_later(self._move, step)
+
+    def _move(self, step: int) -> None:
+        self._filter()
         options = self.query_one(OptionList)
         if self._shown:
             options.highlighted = ((options.highlighted or 0) + step) % len(self._shown)

@@ -11,6 +11,11 @@ from edgellm_tui.keys import shown
 from edgellm_tui.screens.dialog import Reading
 
 _KEY_CELLS = 24
+_NOTES = (
+    "A message that begins with / is sent with a space before it.",
+    "Keys can be changed: table [keys] of the settings file, by the names of",
+    "the commands (page.chat, prompt.send, ...).",
+)
 
 
 class HelpScreen(Reading):
@@ -25,11 +30,7 @@ class HelpScreen(Reading):
         lines: list[Content] = []
         for scope, heading in SCOPES.items():
             lines += [Content.styled(heading, "bold $primary"), *self._scope_lines(scope), Content("")]
-        lines.append(
-            Content.styled("Keys can be changed: table [keys] of the settings file, by the names of", "$foreground 60%")
-        )
-        lines.append(Content.styled("the commands (page.chat, prompt.send, ...).", "$foreground 60%"))
-        return lines
+        return lines + [Content.styled(line, "$foreground 60%") for line in _NOTES]
 
     def _scope_lines(self, scope: Scope) -> list[Content]:
         return [self._line(command) for command in in_scopes(scope)]

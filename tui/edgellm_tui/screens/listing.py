@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 from textual import on, work
@@ -13,6 +14,7 @@ from textual.content import Content
 from textual.events import Key
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
+from textual.worker import Worker, WorkerCancelled
 
 from edgellm.errors import EdgeLLMError
 from edgellm_tui.messages import Refused
@@ -47,6 +49,7 @@ class ListPage(Vertical, Generic[Item]):
         self.edge = edge
         self.preferences = preferences
         self._items: Sequence[Item] = ()
+        self._reading: Worker[None]
 
     def compose(self) -> ComposeResult:
         """Line above, the rest below."""
@@ -64,9 +67,12 @@ class ListPage(Vertical, Generic[Item]):
         self.screen.set_focus(self.field)
         self.renew()
 
-    @work(exclusive=True, group="list")
-    async def renew(self) -> None:
+    def renew(self) -> None:
         """Read the list again."""
+        self._reading = self._read()
+
+    @work(exclusive=True, group="list")
+    async def _read(self) -> None:
         try:
             await self.read()
         except EdgeLLMError as error:
@@ -93,8 +99,12 @@ class ListPage(Vertical, Generic[Item]):
 
     @on(Input.Submitted)
     @on(OptionList.OptionSelected)
+    @work(exclusive=True, group="enter")
     async def _entered(self) -> None:
-        await self.run_action(self.ENTER)
+        """Enter means the list that belongs to what was typed, also while that is still being read."""
+        with suppress(WorkerCancelled):  # more was typed after it
+            await self._reading.wait()
+            await self.run_action(self.ENTER)
 
     def on_key(self, event: Key) -> None:
         """Arrows move the list while the line keeps the focus."""

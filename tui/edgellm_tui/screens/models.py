@@ -7,11 +7,11 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
-from edgellm_tui.catalogue import ModelRow, all_rows
+from edgellm_tui.catalogue import HEAD, ModelRow, all_rows
 from edgellm_tui.commands import bindings
 from edgellm_tui.messages import FetchModel, UseModel
 from edgellm_tui.ports import Edge, Preferences
@@ -32,7 +32,9 @@ class ModelsPage(ListPage[ModelRow]):
     def compose_below(self) -> ComposeResult:
         """List and details."""
         with Horizontal(classes="split"):
-            yield self.list
+            with Vertical(id="models-list"):
+                yield Static(HEAD, id="models-head", markup=False)
+                yield self.list
             with VerticalScroll(id="models-details", can_focus=False):
                 yield Static(id="models-text", markup=False)
 

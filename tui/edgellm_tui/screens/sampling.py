@@ -12,7 +12,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from edgellm.engine.sampling import NUMBERS, OPTIONAL_NUMBERS
+from edgellm.sampling import NUMBERS, OPTIONAL_NUMBERS
 from edgellm.settings import field_help
 from edgellm.types import Sampling
 from edgellm_tui.screens.dialog import Dialog

@@ -37,6 +37,8 @@ class Found:
     title: str
     content: Content
     message_id: str | None = None
+    words: tuple[str, ...] = ()
+    """What the search found in the message."""
 
     def line(self) -> Content:
         """When or who, title, and what was found."""
@@ -76,7 +78,7 @@ class SessionsPage(ListPage[Found]):
     def action_open(self) -> None:
         """Resume the highlighted conversation."""
         if found := self.chosen:
-            self.post_message(OpenSession(found.name, found.message_id))
+            self.post_message(OpenSession(found.name, found.message_id, found.words))
 
     @work
     async def action_rename(self) -> None:
@@ -127,7 +129,8 @@ def _hit(hit: SearchHit) -> Found:
     title = clean_line(hit.title) or "Untitled"
     who = {"user": "you", "assistant": "model"}.get(hit.role or "", "title")
     head = Content.assemble((f"{who:>9}  ", "$foreground 50%"), (title, "bold"))
-    return Found(hit.session_id, title, head + Content("\n           ") + _snippet(hit), hit.message_id)
+    words = tuple(filter(None, (clean_line(hit.snippet[start:end]) for start, end in hit.highlights)))
+    return Found(hit.session_id, title, head + Content("\n           ") + _snippet(hit), hit.message_id, words)
 
 
 def _snippet(hit: SearchHit) -> Content:

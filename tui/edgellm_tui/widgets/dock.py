@@ -51,18 +51,20 @@ class Dock(Widget):
 
     def _line(self, job: JobLine) -> Content:
         width = max(self.size.width - 2, 10)
-        cells = 20 if width > 100 else 10
+        title = Content.styled(clean_line(job.title), "bold")
         facts = Content.styled(_facts(job), "$foreground 70%")
-        right = facts if job.outcome else facts + Content("  ") + _cancel(job)
-        fraction = job.done / job.total if job.total else 0.0
-        shown = Content.assemble(
-            ("━" * round(cells * min(fraction, 1.0)), "$primary"),
-            ("─" * (cells - round(cells * min(fraction, 1.0))), "$foreground 30%"),
-        )
-        room = max(width - right.cell_length - cells - 4, 4)
-        title = Content.styled(clean_line(job.title), "bold").truncate(room, ellipsis=True).pad_right(1)
+        if job.outcome:
+            return Content(" ") + (title + Content("  ") + facts).truncate(width, ellipsis=True)
+        right = _bar(job, 20 if width > 100 else 10) + Content("  ") + facts + Content("  ") + _cancel(job)
+        room = max(width - right.cell_length - 2, 4)
+        title = title.truncate(room, ellipsis=True).pad_right(1)
         gap = Content(" " * max(1, room - title.cell_length + 1))
-        return Content(" ") + title + gap + shown + Content("  ") + right
+        return Content(" ") + title + gap + right
+
+
+def _bar(job: JobLine, cells: int) -> Content:
+    done = round(cells * min(job.done / job.total, 1.0)) if job.total else 0
+    return Content.assemble(("━" * done, "$primary"), ("─" * (cells - done), "$foreground 30%"))
 
 
 def _facts(job: JobLine) -> str:

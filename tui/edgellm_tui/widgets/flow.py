@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -55,6 +56,8 @@ class Flow:
         self.height = 0
         self.above: Sequence[Content] = ()
         """Lines before the first turn."""
+        self.found: tuple[Turn, re.Pattern[str]] | None = None
+        """Words to be marked in a turn."""
 
     def show(self, turns: Sequence[Turn]) -> None:
         """Replace the conversation; turns that are known keep their lines."""
@@ -97,7 +100,21 @@ class Flow:
         row = y - entry.start
         if row >= len(entry.lines) - 1:
             return Content("")  # the empty line between turns has no mark
-        return entry_mark(entry.turn, is_selected=entry.drawn[2]) + entry.lines[row]
+        mark, line = entry_mark(entry.turn, is_selected=entry.drawn[2]), entry.lines[row]
+        return mark + (self._marked(line) if self.found and self.found[0] is entry.turn else line)
+
+    def _marked(self, line: Content) -> Content:
+        assert self.found is not None
+        for match in self.found[1].finditer(line.plain):
+            line = line.stylize("match", *match.span())
+        return line
+
+    def find(self, turn: Turn, words: Sequence[str]) -> int | None:
+        """Mark the words in a turn of the window; the first line that holds one, None when none does."""
+        self.found = (turn, re.compile("|".join(map(re.escape, words)), re.IGNORECASE)) if words else None
+        top, height = self.extent(self.turns.index(turn))
+        lines = range(top, top + height)
+        return next((y for y in lines if self.found and self.found[1].search(self.line(y).plain)), None)
 
     def extent(self, index: int) -> tuple[int, int]:
         """First line and height of a turn inside the window."""

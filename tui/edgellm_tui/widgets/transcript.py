@@ -67,8 +67,11 @@ class Transcript(ScrollView, can_focus=True):
         self._lay_out()
 
     def follow(self) -> None:
-        """Go to the end and stay there."""
+        """Go to the end and stay there; nothing is marked any more."""
         self._follows = True
+        self.flow.found = None
+        if not self.has_focus:
+            self._selected = None
         self._lay_out()
 
     @property
@@ -206,6 +209,17 @@ class Transcript(ScrollView, can_focus=True):
         """Move to a turn."""
         if turn in self.flow.turns:
             self._move_to(self.flow.turns.index(turn))
+
+    def show_found(self, turn: Turn, words: Sequence[str]) -> None:
+        """Move to a turn and in it to the first of these words, and mark them; without the focus, until `follow`."""
+        if turn not in self.flow.turns:
+            return
+        self.select(turn)
+        y = self.flow.find(turn, words)
+        view = self.scrollable_content_region.height
+        if y is not None and not 0 <= y - self.scroll_offset.y < view:
+            self.scroll_to(y=max(y - view // 3, 0), animate=False)
+        self.refresh()
 
     def _move_to(self, index: int) -> None:
         while index < self.flow.hidden:

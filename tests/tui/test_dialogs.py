@@ -1,0 +1,136 @@
+"""Dialogs, the palette and the keys."""
+
+from __future__ import annotations
+
+import pytest
+from edgellm_tui.screens.dialog import AskLine, AskText, Pick, Row
+from edgellm_tui.screens.sampling import parse, shown
+from textual.content import Content
+from textual.events import Key
+from textual.widgets import Input
+
+from tests.tui.conftest import app_of, edge_of, opened, say, screen_text, settle
+from tests.tui.fakes import FakeEdge, FakePreferences, saying
+
+
+async def test_sampling_panel_explains_checks_and_applies() -> None:
+    async with opened() as pilot:
+        await pilot.press("f7")
+        await settle(pilot, lambda: "temperature" in screen_text(pilot))
+        assert "0 takes the most probable token" in screen_text(pilot)
+        field = pilot.app.screen.query_one("#knob-temperature", Input)
+        field.value = "9"
+        await pilot.press("enter")
+        await settle(pilot, lambda: "temperature takes a number from 0 to 5" in screen_text(pilot))
+        field.value = "0"
+        await pilot.press("enter")
+        await settle(pilot, lambda: app_of(pilot).screen is app_of(pilot).frame)
+        await say(pilot, "q")
+        assert edge_of(pilot).asked[-1]["sampling"].temperature == 0
+
+
+@pytest.mark.parametrize("value", [0.7, 1.0, 0.12345678, 4_294_967_294, 1_000_000, None])
+def test_a_shown_knob_can_be_taken_back(value: float | int | None) -> None:
+    field = "seed" if value is None or value > 5 else "temperature"
+    assert parse(field, shown(value)) == value
+
+
+@pytest.mark.parametrize(("field", "text"), [("temperature", "nan"), ("top_p", "0"), ("seed", "1.5"), ("top_k", "")])
+def test_a_knob_takes_what_the_engine_takes(field: str, text: str) -> None:
+    with pytest.raises(ValueError, match="number from"):
+        parse(field, text)
+
+
+async def test_a_system_prompt_comes_from_the_library() -> None:
+    async with opened() as pilot:
+        await pilot.press("f8")
+        await settle(pilot, lambda: "Translator" in screen_text(pilot))
+        await pilot.press(*"transl", "enter")
+        await settle(pilot, lambda: app_of(pilot).chat.conversation.system == "Translate into Hindi.")
+
+
+async def test_a_new_system_prompt_can_be_kept() -> None:
+    preferences = FakePreferences()
+    async with opened(preferences=preferences) as pilot:
+        await pilot.press("f8")
+        await settle(pilot, lambda: "Write or edit" in screen_text(pilot))
+        await pilot.press("up", "enter")
+        await settle(pilot, lambda: bool(pilot.app.screen.query("#dialog-text")))
+        await pilot.press(*"Be kind", "ctrl+s")
+        await settle(pilot, lambda: "Keep it in the library" in screen_text(pilot))
+        await pilot.press(*"Kind", "enter")
+        await settle(pilot, lambda: ("prompts.Kind", "Be kind") in preferences.saved)
+
+
+async def test_a_theme_is_previewed_taken_back_and_kept() -> None:
+    preferences = FakePreferences()
+    async with opened(preferences=preferences) as pilot:
+        await pilot.press(*"/theme", "enter")
+        await settle(pilot, lambda: "auto: as the terminal" in screen_text(pilot))
+        await pilot.press(*"nord", "down", "up")
+        await settle(pilot, lambda: pilot.app.theme == "nord")
+        await pilot.press("escape")
+        await settle(pilot, lambda: pilot.app.theme == "edge-dark")
+        assert preferences.saved == []
+        await pilot.press(*"/theme edge-light", "enter")
+        await settle(pilot, lambda: preferences.saved == [("theme", "edge-light")])
+        assert pilot.app.theme == "edge-light"
+
+
+async def test_help_and_palette_come_from_the_registry() -> None:
+    async with opened(size=(120, 50)) as pilot:
+        await pilot.press("f1")
+        await settle(pilot, lambda: "Keys and commands" in screen_text(pilot))
+        assert "Everywhere" in screen_text(pilot)
+        await pilot.press("f1")
+        await settle(pilot, lambda: app_of(pilot).screen is app_of(pilot).frame)
+        await pilot.press("ctrl+p")
+        await settle(pilot, lambda: bool(pilot.app.screen.query("Input")))
+        await pilot.press(*"sampling")
+        await settle(pilot, lambda: "Sampling: temperature" in screen_text(pilot))
+        await pilot.press("enter")
+        await settle(pilot, lambda: "How the next token is chosen" in screen_text(pilot))
+
+
+async def test_keys_can_be_rebound() -> None:
+    preferences = FakePreferences(keys={"chat.new": "ctrl+g", "prompt.send": "ctrl+e", "nonsense": "x"})
+    async with opened(saying("a"), preferences=preferences) as pilot:
+        await pilot.press("q", "enter", "r", "ctrl+e")
+        await settle(pilot, lambda: bool(edge_of(pilot).asked))
+        assert edge_of(pilot).asked[0]["prompt"] == "q\nr"
+        await settle(pilot, lambda: not app_of(pilot).chat.conversation.is_answering)
+        await pilot.press("ctrl+g")
+        await settle(pilot, lambda: not app_of(pilot).chat.conversation.turns)
+
+
+async def test_the_store_is_closed_with_the_app() -> None:
+    edge = FakeEdge()
+    async with opened(edge=edge):
+        pass
+    assert edge.is_closed
+
+
+async def test_letters_typed_while_a_dialog_opens_are_its_own() -> None:
+    async with opened() as pilot:
+        app_of(pilot).push_screen(AskLine("Title"))
+        for letter in "quick":
+            app_of(pilot).post_message(Key(letter, letter))
+        await settle(pilot, lambda: bool(pilot.app.screen.query("#dialog-line")))
+        await settle(pilot, lambda: pilot.app.screen.query_one(Input).value == "quick")
+
+
+async def test_a_key_with_priority_does_not_overtake_the_letters_before_it() -> None:
+    async with opened() as pilot:
+        chosen: list[str | None] = []
+        app = app_of(pilot)
+        for dialog, last in ((AskText("Text"), "ctrl+s"), (Pick("Pick", ROWS), "down")):
+            app.push_screen(dialog, chosen.append)
+            await settle(pilot, lambda shown=dialog: shown.focused is not None)  # type: ignore[misc]
+            for key in ("b", "e", last):
+                app.post_message(Key(key, key if len(key) == 1 else None))
+            await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot, lambda: chosen == ["be", "bell"])
+
+
+ROWS = [Row(name, Content(name)) for name in ("apple", "bee", "bell")]

@@ -1,0 +1,81 @@
+"""Long work in the dock."""
+
+from __future__ import annotations
+
+from edgellm_tui.screens.models import ModelsPage
+
+from edgellm.errors import NotFound
+from edgellm.events import Failed, Finished, Progressed
+from tests.tui.conftest import app_of, edge_of, opened, screen_text, settle
+from tests.tui.fakes import FakeEdge, installed
+
+
+async def test_fetching_is_a_job_in_the_dock_that_can_be_cancelled() -> None:
+    async with opened(size=(120, 30)) as pilot:
+        await pilot.press("f4")
+        await settle(pilot, lambda: "gemma" in screen_text(pilot))
+        await pilot.press(*"gemma", "enter")
+        await settle(pilot, lambda: "1.2 GB of 2.6 GB · 21.0 MB/s · 1 m 07 s left" in screen_text(pilot))
+        job = edge_of(pilot).jobs.rows["j1"]
+        assert (job.kind, job.arguments["reference"]) == ("pull", "gemma-3-4b")
+        await pilot.press("f2")
+        await pilot.press(*"/cancel", "enter")
+        await settle(pilot, lambda: "cancelled" in screen_text(pilot))
+
+
+async def test_a_failed_job_says_why() -> None:
+    async with opened(size=(120, 30)) as pilot:
+        await app_of(pilot).jobs.fetch("x", "X")
+        edge_of(pilot).jobs.events["j1"] = Failed(
+            error="IntegrityError", message="The bytes are not the promised ones."
+        )
+        await settle(pilot, lambda: "failed: The bytes are not the promised ones." in screen_text(pilot))
+
+
+async def test_the_name_of_a_failed_job_is_read_on_a_narrow_screen() -> None:
+    async with opened() as pilot:
+        await app_of(pilot).jobs.fetch("x", "gemma-3-4b")
+        edge_of(pilot).jobs.events["j1"] = Failed(
+            error="DownloadError", message="The hub cannot be reached: " + "x" * 99
+        )
+        await settle(pilot, lambda: "Fetch gemma-3-4b  failed: The hub cannot be reached" in screen_text(pilot))
+
+
+async def test_jobs_of_an_earlier_run_are_taken_up() -> None:
+    edge = FakeEdge()
+    await edge.jobs.start("pull", "Fetch Gemma", {})
+    edge.jobs.events["j1"] = Progressed(done=1e9, total=2e9)
+    async with opened(edge=edge, size=(120, 30)) as pilot:
+        await settle(pilot, lambda: "Fetch Gemma" in screen_text(pilot))
+
+
+async def test_a_model_is_in_the_list_as_soon_as_its_job_has_ended() -> None:
+    async with opened(size=(120, 30)) as pilot:
+        edge = edge_of(pilot)
+        await pilot.press("f4")
+        await settle(pilot, lambda: "gemma-3-4b" in screen_text(pilot))
+        await app_of(pilot).jobs.fetch("gemma-3-4b", "gemma-3-4b")
+        edge.models.installed.append(installed("gemma-3-4b", 2_600_000_000, "the hub", removable=True))
+        edge.jobs.events["j1"] = Finished()
+        page = app_of(pilot).frame.query_one("#models", ModelsPage)
+        await settle(pilot, lambda: [r.name for r in page._items if r.is_installed][-1:] == ["gemma-3-4b"])
+
+
+async def test_a_download_that_is_under_way_is_not_begun_again() -> None:
+    async with opened(size=(120, 30)) as pilot:
+        for _ in range(2):
+            await app_of(pilot).jobs.fetch("gemma-3-4b", "gemma-3-4b")
+        assert len(edge_of(pilot).jobs.rows) == 1
+        await settle(pilot, lambda: "gemma-3-4b is on its way" in screen_text(pilot))
+
+
+async def test_a_job_that_cannot_be_read_is_told_once() -> None:
+    async with opened(size=(120, 30)) as pilot:
+        await app_of(pilot).jobs.fetch("x", "X")
+
+        async def broken(job_id: str) -> None:
+            raise NotFound(f"There is no job {job_id!r}.")
+
+        edge_of(pilot).jobs.get = broken  # type: ignore[method-assign, assignment]
+        await settle(pilot, lambda: "lost: There is no job 'j1'." in screen_text(pilot))
+        assert not pilot.app._notifications

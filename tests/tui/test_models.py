@@ -1,0 +1,94 @@
+"""The models page and the switcher."""
+
+from __future__ import annotations
+
+import pytest
+from edgellm_tui.catalogue import all_rows
+
+from edgellm.errors import ModelNotFound
+from tests.tui.conftest import app_of, edge_of, opened, say, screen_text, settle
+from tests.tui.fakes import FakeEdge, card, installed, saying
+
+
+async def test_models_show_verdict_reason_licence_and_languages() -> None:
+    async with opened(size=(140, 40)) as pilot:
+        await pilot.press("f4")
+        await settle(pilot, lambda: "llama-70b" in screen_text(pilot))
+        shown = screen_text(pilot)
+        for part in ("◆ SmolLM2", "in memory", "● fits", "● tight", "○ too big", "not here"):
+            assert part in shown
+        await pilot.press(*"llama")
+        await settle(pilot, lambda: "Does not fit: needs 42.9 GB of 6.2 GB" in screen_text(pilot))
+        assert "You may use it in products" in screen_text(pilot)
+        assert "Llama 3.3 70B Instruct" in screen_text(pilot)
+        assert "en, de, hi, th" in screen_text(pilot)
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+async def test_each_column_means_one_thing_whether_the_model_is_here_or_not(width: int) -> None:
+    async with opened(size=(width, 40)) as pilot:
+        await pilot.press("f4")
+        await settle(pilot, lambda: "llama-70b" in screen_text(pilot))
+        lines = [line.split("│")[0].split() for line in screen_text(pilot).splitlines()]
+        assert ["Model", "File", "Memory"] in lines
+        assert ["qwen3-4b", "2.5", "GB", "2.9", "GB", "●", "fits"] in lines
+        assert ["llama-70b", "42.5", "GB", "42.9", "GB", "○", "too", "big", "not", "here"] in lines
+
+
+async def test_the_switcher_names_its_columns() -> None:
+    async with opened() as pilot:
+        await pilot.press("ctrl+t")
+        await settle(pilot, lambda: "File    Memory" in screen_text(pilot))
+        assert "2.5 GB    2.9 GB  ● fits" in screen_text(pilot)
+
+
+async def test_chat_models_come_before_embedders_and_small_before_large() -> None:
+    edge = FakeEdge()
+    edge.models.catalogue.insert(0, card("aa-embedder", "An embedder", kind="embedder"))
+    edge.models.catalogue.insert(0, card("bb-embedder", "Another", kind="embedder"))
+    edge.models.installed.insert(0, installed("bb-embedder", 1_000_000, "the hub", removable=True))
+    rows = [row.name for row in await all_rows(edge)]
+    assert rows[:3] == ["SmolLM2-135M-Instruct", "qwen3-4b", "bb-embedder"]
+    assert rows[3:] == ["gemma-3-4b", "falcon-h1-7b", "llama-70b", "aa-embedder"]
+
+
+async def test_enter_uses_an_installed_model() -> None:
+    async with opened() as pilot:
+        await pilot.press("f4")
+        await settle(pilot, lambda: "qwen3-4b" in screen_text(pilot))
+        await pilot.press("down", "enter")
+        await settle(pilot, lambda: app_of(pilot).chat.conversation.model == "qwen3-4b")
+        await say(pilot, "hello")
+        assert edge_of(pilot).asked[-1]["model"] == "qwen3-4b"
+
+
+async def test_the_switcher_keeps_the_conversation() -> None:
+    async with opened(saying("a")) as pilot:
+        await say(pilot, "q")
+        await pilot.press("ctrl+t")
+        await settle(pilot, lambda: "Model for this conversation" in screen_text(pilot))
+        await pilot.press(*"qwen", "enter")
+        await settle(pilot, lambda: app_of(pilot).chat.conversation.model == "qwen3-4b")
+        assert len(app_of(pilot).chat.conversation.turns) == 2
+
+
+async def test_removing_a_model_asks_first() -> None:
+    async with opened() as pilot:
+        await pilot.press("f4")
+        await settle(pilot, lambda: "qwen3-4b" in screen_text(pilot))
+        await pilot.press("down", "f9")
+        await settle(pilot, lambda: "Remove qwen3-4b?" in screen_text(pilot))
+        await pilot.press("y")
+        await settle(pilot, lambda: [m.name for m in edge_of(pilot).models.installed] == ["SmolLM2-135M-Instruct"])
+
+
+async def test_a_failing_list_of_models_is_told() -> None:
+    edge = FakeEdge()
+
+    async def broken() -> list[str]:
+        raise ModelNotFound("The library folder cannot be read.")
+
+    edge.models.loaded = broken  # type: ignore[method-assign]
+    async with opened(edge=edge) as pilot:
+        await pilot.press("f4")
+        await settle(pilot, lambda: "The library folder cannot be read." in screen_text(pilot))
