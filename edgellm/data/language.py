@@ -1,0 +1,40 @@
+"""The language of a text, by py3langid's model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edgellm.errors import MissingExtra
+
+UNKNOWN = "und"
+"""ISO 639-2 for undetermined: too short to tell, or no language at all."""
+FEWEST_LETTER_BYTES = 20
+"""In UTF-8, so that seven letters of an Indian script are as good as twenty Latin ones."""
+READ_CHARS = 200
+"""The beginning of a text decides."""
+
+DetectLanguage = Callable[[str], str]
+"""A text to the ISO 639 code of its language, or `UNKNOWN`."""
+
+
+def language_detector() -> DetectLanguage:
+    """A detector for 139 languages, loaded now (0.8 s, 5 MB); nothing leaves the machine.
+
+    The method is langid.py's (Lui and Baldwin 2012: naive Bayes over byte n-grams). Raises: MissingExtra.
+    """
+    try:
+        from py3langid.langid import MODEL_FILE, LanguageIdentifier  # deferred: an optional install
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            "Reading examples needs py3langid.", hint="Install it with: pip install 'edgellm[train]'", extra="train"
+        ) from error
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
+
+    def detect(text: str) -> str:
+        start = text[:READ_CHARS]
+        if len("".join(filter(str.isalpha, start)).encode("utf-8", "replace")) < FEWEST_LETTER_BYTES:
+            return UNKNOWN
+        code = str(identifier.classify(start)[0])
+        return UNKNOWN if code == "zxx" else code
+
+    return detect

@@ -1,0 +1,39 @@
+"""Parquet through pyarrow, where it is installed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgellm.errors import DataRejected, MissingExtra
+from tests.unit.data.harness import fact, read, reasons, turns
+
+
+def test_rows_are_read_and_numbered(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows = [fact(number) for number in range(2500)]
+    rows[7]["completion"] = None  # type: ignore[assignment]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
+    records = read(tmp_path / "a.parquet")
+    assert [record.source.line for record in records] == list(range(1, 2501))
+    assert turns(records[2499]) == [("user", rows[2499]["prompt"]), ("assistant", rows[2499]["completion"])]
+    assert reasons(records) == []  # null is an empty answer, which cleaning drops
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "a.parquet"
+    path.write_bytes(b"PAR1" + b"\0" * 100 + b"PAR1")
+    with pytest.raises(DataRejected, match=r"a\.parquet:1"):
+        read(path)
+
+
+def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    path = tmp_path / "a.parquet"
+    path.write_bytes(b"PAR1")
+    with pytest.raises(MissingExtra, match=r"edgellm\[parquet\]"):
+        read(path)
