@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from edgellm.engine.backend import Backend
@@ -80,6 +81,24 @@ class ChatFormat:
             reasoning_open=block is not None and may_think,
             notices=tuple(notices),
         )
+
+    def answer_tokens(self, text: str) -> list[int]:
+        """An answer as the model would write it: plain text, whatever it spells."""
+        return self._backend.tokenize(text, parse_special=False, add_bos=False)
+
+    def end_after(self, messages: Sequence[Message]) -> int:
+        """The token with which the template ends the last of the messages.
+
+        Raises: TemplateRejected when no token ends a turn.
+        """
+        parts = self._render(tuple(messages))[0].parts
+        tail = parts[-1].text if parts else ""
+        texts = (tail, self._backend.info.eos_text)
+        tokens = [self._backend.tokenize(text, parse_special=True, add_bos=False) for text in texts if text]
+        for token in chain.from_iterable(tokens):
+            if self._backend.is_end(token):
+                return token
+        raise TemplateRejected("The model has no token that ends a turn.", hint="Choose another base model.")
 
     def _fit(self, messages: Sequence[Message], render: Render, max_tokens: int | None) -> Kept:
         def count(some: Sequence[Message]) -> int:

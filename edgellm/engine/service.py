@@ -13,9 +13,10 @@ from edgellm.engine.config import EngineConfig
 from edgellm.engine.grammar import check_constraint
 from edgellm.engine.loop import Engine
 from edgellm.engine.request import Request
-from edgellm.engine.sampling import check_sampling
 from edgellm.engine.template import Renderer
-from edgellm.errors import EdgeLLMError, EngineError, InvalidInput
+from edgellm.engine.training_rows import training_rows
+from edgellm.errors import EdgeLLMError, EngineError, InvalidInput, TemplateRejected
+from edgellm.sampling import check_sampling
 
 Send = Callable[[wire.AnyAnswer], None]
 
@@ -73,6 +74,8 @@ class Service:
                 self._tokenize(ask)
             case wire.Detokenize():
                 self._detokenize(ask)
+            case wire.Rows():
+                self._rows(ask)
             case wire.Stats():
                 self._send(wire.Metrics(id=ask.id, metrics=self._generator().metrics()))
             case wire.SaveConversations():
@@ -129,6 +132,17 @@ class Service:
     def _detokenize(self, ask: wire.Detokenize) -> None:
         text = b"".join(self._backend.piece(token) for token in ask.tokens).decode("utf-8", "replace")
         self._send(wire.Text(id=ask.id, text=text))
+
+    def _rows(self, ask: wire.Rows) -> None:
+        self._generator()
+        assert self._format is not None
+        rows: list[list[wire.TrainingRow] | str] = []
+        for messages in ask.conversations:
+            try:
+                rows.append(training_rows(self._format, messages))
+            except (InvalidInput, TemplateRejected) as error:  # a conversation's own fault; the others are made
+                rows.append(error.message)
+        self._send(wire.RowsMade(id=ask.id, rows=rows))
 
     def _generator(self) -> Engine:
         if self._engine is None:

@@ -22,7 +22,7 @@ from edgellm.engine.link import Death, Link
 from edgellm.engine.metrics import EngineMetrics
 from edgellm.engine.outcome import failed
 from edgellm.engine.stream import Inbox, Stream
-from edgellm.engine.wire import OptionFields, Options, Token
+from edgellm.engine.wire import OptionFields, Options, Token, TrainingRow
 from edgellm.engine.worker_log import WorkerLog
 from edgellm.errors import EdgeLLMError, EngineError, InvalidInput, ModelLoadFailed, WorkerDied
 from edgellm.types import Message, Notice
@@ -32,7 +32,8 @@ BACKOFF_S = (0.0, 0.5, 1.0, 2.0, 5.0)
 DEATH_WINDOW_S = 60.0
 """As many deaths as `BACKOFF_S` has entries within this time: requests are refused until it has passed."""
 EMBED_BATCH = 64
-"""Texts sent at a time, so that other asks can go between."""
+ROWS_BATCH = 32
+"""Texts or conversations sent at a time, so that other asks can go between."""
 
 A = TypeVar("A", bound=wire.Answer)
 MakeAsk = Callable[[int], wire.AnyAsk]
@@ -143,6 +144,14 @@ class Worker:
     def detokenize(self, tokens: Sequence[int]) -> str:
         """The text of tokens; control tokens have none."""
         return self._ask(lambda ask_id: wire.Detokenize(id=ask_id, tokens=tuple(tokens)), wire.Text).text
+
+    def training_rows(self, conversations: Sequence[Sequence[Message]]) -> list[list[TrainingRow] | str]:
+        """For each conversation its rows to learn from, or why there are none."""
+        batches = [conversations[at : at + ROWS_BATCH] for at in range(0, len(conversations), ROWS_BATCH)]
+        return [rows for batch in batches for rows in self._rows_batch(tuple(tuple(each) for each in batch))]
+
+    def _rows_batch(self, batch: tuple[tuple[Message, ...], ...]) -> list[list[TrainingRow] | str]:
+        return self._ask(lambda ask_id: wire.Rows(id=ask_id, conversations=batch), wire.RowsMade).rows
 
     def stats(self) -> EngineMetrics:
         """What the engine measured since it started."""

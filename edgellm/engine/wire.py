@@ -25,6 +25,15 @@ class Token:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingRow:
+    """Tokens to learn from."""
+
+    tokens: tuple[int, ...]
+    supervised: tuple[tuple[int, int], ...]
+    """Stretches [start, end) of tokens that are to be predicted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How a request is to be served."""
@@ -104,6 +113,12 @@ class Detokenize(Ask, frozen=True, tag="detokenize"):
     """Join tokens to text."""
 
     tokens: tuple[int, ...]
+
+
+class Rows(Ask, frozen=True, tag="rows"):
+    """Turn conversations into training rows."""
+
+    conversations: tuple[tuple[Message, ...], ...]
 
 
 class Cancel(Ask, frozen=True, tag="cancel"):
@@ -199,6 +214,12 @@ class Text(Answer, frozen=True, tag="text"):
     text: str
 
 
+class RowsMade(Answer, frozen=True, tag="rows"):
+    """Ends Rows: for each conversation its rows, or why there are none."""
+
+    rows: list[list[TrainingRow] | str]
+
+
 class Metrics(Answer, frozen=True, tag="metrics"):
     """Ends Stats."""
 
@@ -209,9 +230,22 @@ class Saved(Answer, frozen=True, tag="saved"):
     """Ends SaveConversations and Forget."""
 
 
-AnyAsk = Open | Chat | Complete | Embed | Tokenize | Detokenize | Cancel | Stats | SaveConversations | Forget | Shutdown
+AnyAsk = (
+    Open
+    | Chat
+    | Complete
+    | Embed
+    | Tokenize
+    | Detokenize
+    | Rows
+    | Cancel
+    | Stats
+    | SaveConversations
+    | Forget
+    | Shutdown
+)
 AnyAnswer = (
-    LoadProgress | Progress | Noticed | Piece | Opened | Done | Refused | Vectors | Tokens | Text | Metrics | Saved
+    LoadProgress | Progress | Noticed | Piece | Opened | Done | Refused | Vectors | Tokens | Text | RowsMade | Metrics | Saved
 )
 STREAMING = (LoadProgress, Progress, Noticed, Piece)
 """Answers after which more follow."""

@@ -1,0 +1,42 @@
+"""Rows as the arrays of one step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import mlx.core as mx
+
+from edgellm.train.decoder import Layout, Rows
+from edgellm.train.rows import Row, shared_beginning
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One ragged batch."""
+
+    rows: Rows
+    tokens: mx.array
+    """(tokens,) ids: the shared beginning, then each row's own."""
+    positions: mx.array
+    """(targets,) places in `tokens` whose outputs predict `targets`."""
+    targets: mx.array
+    """(targets,) ids."""
+    real_tokens: int
+    """Tokens of the rows, the shared ones counted in each."""
+
+
+def make_batch(rows: Sequence[Row]) -> Batch:
+    """The rows side by side, with what they share computed once."""
+    shared = shared_beginning(rows)
+    tokens, positions, targets = list(rows[0].tokens[:shared]), [], []
+    for row in rows:
+        shift = len(tokens) - shared
+        for start, end in row.supervised:
+            positions += range(shift + start - 1, shift + end - 1)
+            targets += row.tokens[start:end]
+        tokens += row.tokens[shared:]
+    layout = Layout(shared, tuple(len(row.tokens) - shared for row in rows))
+    return Batch(
+        Rows(layout), mx.array(tokens), mx.array(positions), mx.array(targets), sum(len(row.tokens) for row in rows)
+    )

@@ -1,0 +1,85 @@
+"""Losses at chosen positions, a piece of the vocabulary's logits at a time.
+
+Under a head that does not learn, a loss and its gradient are computed together, so that no logits wait for the backward
+pass and no product is computed twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import mlx.core as mx
+from mlx import nn
+
+from edgellm.train.decoder import Decoder
+from edgellm.train.numerics import exp
+
+CHUNK_TOKENS = 128
+"""Positions whose logits exist at one time: 128 x 49,152 float32 are 25 MB."""
+
+
+def cross_entropy(model: Decoder, x: mx.array, targets: mx.array) -> mx.array:
+    """Sum of -log p(target), a scalar. x: normed (positions, width), targets: (positions,)."""
+    head = model.frozen_head()
+    if head is None:
+        chunk = mx.checkpoint(lambda h, wanted: nn.losses.cross_entropy(model.logits(h), wanted, reduction="sum"))
+        return _total(lambda part: chunk(x[part], targets[part]), len(targets))
+    return _total(lambda part: _joined(_cross_entropy, x[part], targets[part], head), len(targets))
+
+
+def divergence(model: Decoder, x: mx.array, base_x: mx.array) -> mx.array:
+    """Sum of KL(base || model) over positions, a scalar: how far the model strayed from what it was.
+
+    x, base_x: normed (positions, width) of the learning model and of the base, under the same frozen head. Learning without
+    forgetting by distillation from the old model: Li and Hoiem 2016, arXiv:1606.09282.
+    """
+    head = model.frozen_head()
+    assert head is not None, "the base's head must not learn"
+    return _total(lambda part: _joined(_divergence, x[part], base_x[part], head), len(x))
+
+
+Loss = Callable[[mx.array, mx.array, mx.array], tuple[mx.array, mx.array]]
+"""(x, what is wanted, head) to the summed loss and its gradient by x."""
+
+
+def _cross_entropy(x: mx.array, targets: mx.array, head: mx.array) -> tuple[mx.array, mx.array]:
+    logits, weights, total = _softmax_parts(x, head)
+    own = mx.take_along_axis(logits, targets[:, None], axis=-1)
+    return (mx.log(total) - own).sum(), (weights @ head) / total - head[targets]
+
+
+def _divergence(x: mx.array, base_x: mx.array, head: mx.array) -> tuple[mx.array, mx.array]:
+    base_logits, base_weights, base_total = _softmax_parts(base_x, head)
+    logits, weights, total = _softmax_parts(x, head)
+    wanted = base_weights / base_total
+    loss = (wanted * (base_logits - logits)).sum() + (mx.log(total) - mx.log(base_total)).sum()
+    return loss, (weights @ head) / total - wanted @ head
+
+
+def _softmax_parts(x: mx.array, head: mx.array) -> tuple[mx.array, mx.array, mx.array]:
+    """Logits with the largest at 0, their exponentials, and the sums of those."""
+    logits = x @ head.T
+    logits = logits - logits.max(axis=-1, keepdims=True)
+    weights = exp(logits)
+    return logits, weights, weights.sum(axis=-1, keepdims=True)
+
+
+def _joined(loss: Loss, x: mx.array, wanted: mx.array, head: mx.array) -> mx.array:
+    """The loss as a function of x alone, whose backward pass only hands out the gradient that is there already."""
+
+    @mx.custom_function
+    def both(x: mx.array) -> tuple[mx.array, mx.array]:
+        return loss(x, wanted, head)
+
+    @both.vjp
+    def backward(_x: Any, cotangents: tuple[mx.array, mx.array], outputs: tuple[mx.array, mx.array]) -> mx.array:
+        return cotangents[0] * outputs[1]
+
+    value: mx.array = both(x)[0]
+    return value
+
+
+def _total(part_loss: Callable[[slice], mx.array], positions: int) -> mx.array:
+    parts = [part_loss(slice(at, at + CHUNK_TOKENS)) for at in range(0, positions, CHUNK_TOKENS)]
+    return mx.stack(parts).sum() if parts else mx.array(0.0)

@@ -1,0 +1,69 @@
+"""Token rows to learn from, and the file they wait in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from edgellm.errors import InvalidInput
+from edgellm.paths import replacing
+
+Spans = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One text as tokens."""
+
+    tokens: tuple[int, ...]
+    supervised: Spans
+    """Stretches [start, end) of tokens that are to be predicted; a start is above 0."""
+
+    @property
+    def targets(self) -> int:
+        """How many tokens are to be predicted."""
+        return sum(end - start for start, end in self.supervised)
+
+    def cut(self, tokens: int) -> Row:
+        """The row's first `tokens` tokens."""
+        spans = tuple((start, min(end, tokens)) for start, end in self.supervised if start < tokens)
+        return Row(self.tokens[:tokens], spans)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowSets:
+    """Everything one run reads."""
+
+    train: tuple[Row, ...]
+    valid: tuple[Row, ...] = ()
+    anchors: tuple[Row, ...] = ()
+    """General texts on which the model is to stay what it was."""
+
+
+def write_rows(path: Path, sets: RowSets) -> None:
+    """Store the rows; the file is there complete or not at all."""
+    with replacing(path) as file:
+        file.write(msgspec.msgpack.encode(sets))
+
+
+def read_rows(path: Path) -> RowSets:
+    """Rows as `write_rows` stored them. Raises: InvalidInput when the file is something else."""
+    try:
+        return msgspec.msgpack.decode(path.read_bytes(), type=RowSets)
+    except (msgspec.MsgspecError, OSError) as error:
+        raise InvalidInput(f"{str(path)!r} holds no training rows: {error}.", field="rows") from error
+
+
+def shared_beginning(rows: Sequence[Row]) -> int:
+    """How many tokens all rows begin with, at most up to one before the first supervised one."""
+    if len(rows) < 2:
+        return 0
+    most = min(min(row.supervised[0][0] - 1, len(row.tokens) - 1) for row in rows)
+    first = rows[0].tokens
+    for at in range(most):
+        if any(row.tokens[at] != first[at] for row in rows):
+            return at
+    return max(0, most)

@@ -1,0 +1,133 @@
+"""What a training run is asked to do, and presets a person understands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from edgellm.errors import InvalidInput
+
+Method = Literal["lora", "dora", "full"]
+Decay = Literal["cosine", "linear", "constant"]
+TARGETS = ("attn_q", "attn_k", "attn_v", "attn_qkv", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
+"""Linear layers of a block by GGUF's names; a family has most of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings:
+    """One run."""
+
+    method: Method = "lora"
+    """lora: low-rank adapter; dora: the same with learnt magnitudes; full: every weight."""
+    rank: int = 16
+    """Width of the adapter."""
+    alpha: float = 160.0
+    """Strength of the adapter: its output is multiplied by alpha / rank."""
+    dropout: float = 0.0
+    """Share of the adapter's input that is left out in training."""
+    targets: tuple[str, ...] = TARGETS
+    """Linear layers that get an adapter."""
+    layers: int | None = None
+    """How many layers, counted from the top, learn; None: all."""
+    epochs: float = 8.0
+    """How often each row is read."""
+    steps: int | None = None
+    """Number of steps; None: by `epochs`."""
+    batch_rows: int = 10
+    """Rows of the data set in one step."""
+    batch_tokens: int = 2048
+    """Most tokens computed at once."""
+    accumulate: int = 1
+    """Batches whose gradients are added up for one step."""
+    anchors: int = 3
+    """General texts beside each batch, on which the model is held to what it was; 0: none."""
+    anchor_weight: float = 1.0
+    """How much straying from the base on them counts, against the loss on the data set."""
+    learning_rate: float = 2e-4
+    """Largest step width of Adam."""
+    warmup: float = 0.05
+    """Share of the steps in which the learning rate grows."""
+    decay: Decay = "cosine"
+    """How the learning rate falls after that."""
+    weight_decay: float = 0.0
+    """AdamW's pull of weights towards zero."""
+    clip_norm: float | None = 1.0
+    """Longest gradient; longer ones are shortened. None: any."""
+    context_tokens: int = 1024
+    """Longest row; longer ones are cut."""
+    checkpoint_steps: int = 20
+    """Steps between checkpoints."""
+    valid_steps: int = 10
+    """Steps between measurements on the validation rows."""
+    patience: int | None = None
+    """Measurements without a better validation loss after which the run stops; None: never."""
+    has_gradient_checkpointing: bool = False
+    """Whether layers are computed again in the backward pass, to save memory."""
+    seed: int = 0
+    """Beginning of every random choice."""
+
+    @property
+    def scale(self) -> float:
+        """What the adapter's output is multiplied by."""
+        return self.alpha / self.rank
+
+
+PRESETS: Mapping[str, Mapping[str, object]] = {
+    "quick": {"epochs": 3.0},
+    "balanced": {},
+    "best": {"epochs": 24.0},
+}
+"""quick: see that it works; balanced: the default; best: twice the time."""
+
+
+def settings_for(preset: str, **changes: object) -> TrainSettings:
+    """The preset's settings with changes. Raises: InvalidInput naming what is wrong."""
+    if preset not in PRESETS:
+        raise InvalidInput(
+            f"There is no preset {preset!r}.", hint=f"Choose one of: {', '.join(PRESETS)}.", field="preset"
+        )
+    settings = replace(TrainSettings(), **{**PRESETS[preset], **changes})  # type: ignore[arg-type]  # checked below
+    check(settings)
+    return settings
+
+
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "rank": (1, 512),
+    "alpha": (1e-3, 1e5),
+    "dropout": (0, 0.9),
+    "epochs": (0.01, 10_000),
+    "batch_rows": (1, 4096),
+    "batch_tokens": (16, 1_000_000),
+    "accumulate": (1, 4096),
+    "anchors": (0, 4096),
+    "anchor_weight": (0, 1000),
+    "learning_rate": (1e-8, 1.0),
+    "warmup": (0, 1),
+    "weight_decay": (0, 1),
+    "context_tokens": (8, 1_000_000),
+    "checkpoint_steps": (1, 1_000_000),
+    "valid_steps": (1, 1_000_000),
+    "seed": (0, 2**63 - 1),
+}
+_OPTIONAL: Mapping[str, tuple[float, float]] = {
+    "layers": (1, 10_000),
+    "steps": (1, 10_000_000),
+    "clip_norm": (1e-6, 1e6),
+    "patience": (1, 1_000_000),
+}
+
+
+def check(settings: TrainSettings) -> None:
+    """Raises: InvalidInput for a value out of its range or an unknown target."""
+    for name, (least, most) in (*_RANGES.items(), *_OPTIONAL.items()):
+        value = getattr(settings, name)
+        if value is None and name in _OPTIONAL:
+            continue
+        if not least <= value <= most:  # also false for nan
+            raise InvalidInput(f"{name} is {value!r}; it must be from {least:g} to {most:g}.", field=name)
+    unknown = sorted(set(settings.targets) - set(TARGETS))
+    if unknown or not settings.targets:
+        raise InvalidInput(
+            f"targets are {', '.join(map(repr, unknown)) or 'empty'}; known are {', '.join(TARGETS)}.", field="targets"
+        )

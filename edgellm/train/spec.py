@@ -1,0 +1,92 @@
+"""What the training process is told, and what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from edgellm.train.settings import TrainSettings
+
+
+class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One run, written to its folder before the process starts."""
+
+    base: str
+    """Path of the base GGUF."""
+    rows: str
+    """Path of the rows file."""
+    settings: TrainSettings
+    plan_hash: str
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True, tag="opened"):
+    """The base is open and learning can begin."""
+
+    first_step: int
+    steps: int
+    learning_weights: int
+    blas: str
+
+
+class Stepped(msgspec.Struct, frozen=True, kw_only=True, tag="stepped"):
+    """One step was done."""
+
+    step: int
+    steps: int
+    loss: float
+    """Mean over the step's targets, before the step."""
+    straying: float
+    """Mean KL divergence from the base on the anchors."""
+    learning_rate: float
+    tokens: int
+    spent_s: float
+    peak_bytes: int
+
+
+class Validated(msgspec.Struct, frozen=True, kw_only=True, tag="validated"):
+    """The validation rows were read."""
+
+    step: int
+    loss: float
+    is_best: bool
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
+    """The run is complete or was stopped; its newest checkpoint holds the result."""
+
+    is_complete: bool
+    checkpoint: str
+
+
+class Broke(msgspec.Struct, frozen=True, kw_only=True, tag="broke"):
+    """The run cannot go on."""
+
+    error: str
+    message: str
+
+
+Saying = Opened | Stepped | Validated | Ended | Broke
+
+
+def say(saying: Saying) -> bytes:
+    """One saying as a JSON line."""
+    return msgspec.json.encode(saying) + b"\n"
+
+
+def understand(line: bytes) -> Saying:
+    """The saying on a line. Raises: msgspec.MsgspecError."""
+    saying: Saying = msgspec.json.decode(line, type=Saying)
+    return saying
+
+
+def write_spec(path: Path, spec: RunSpec) -> None:
+    """Store a spec for the child."""
+    from edgellm.paths import write_private
+
+    write_private(path, msgspec.json.encode(spec))
+
+
+def read_spec(path: Path) -> RunSpec:
+    """A stored spec."""
+    return msgspec.json.decode(path.read_bytes(), type=RunSpec)
