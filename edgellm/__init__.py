@@ -36,7 +36,10 @@ PUBLIC = {
         "Usage",
     ),
     "edgellm.errors": (
+        "AdapterNotFound",
         "ContextOverflow",
+        "DataRejected",
+        "DatasetNotFound",
         "DeadlineExceeded",
         "DiskFull",
         "DownloadError",
@@ -72,7 +75,10 @@ _MODULE_OF = {name: module for module, names in PUBLIC.items() for name in names
 __all__ = ["__version__", *sorted(_MODULE_OF)]
 
 if TYPE_CHECKING:  # the same list once more, for type checkers; a test compares the two
+    from edgellm.errors import AdapterNotFound as AdapterNotFound
     from edgellm.errors import ContextOverflow as ContextOverflow
+    from edgellm.errors import DataRejected as DataRejected
+    from edgellm.errors import DatasetNotFound as DatasetNotFound
     from edgellm.errors import DeadlineExceeded as DeadlineExceeded
     from edgellm.errors import DiskFull as DiskFull
     from edgellm.errors import DownloadError as DownloadError

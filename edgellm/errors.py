@@ -4,10 +4,13 @@
     ├── InvalidInput            a value from the caller is malformed or out of range
     │   ├── InvalidSchema       a JSON schema is unsupported or over the limits
     │   ├── InvalidSettings     a settings key is unknown or its value is wrong
-    │   └── ContextOverflow     the prompt does not fit the context
+    │   ├── ContextOverflow     the prompt does not fit the context
+    │   └── DataRejected        a file of examples or a dataset is damaged or not understood
     ├── NotFound                a named thing does not exist
     │   ├── ModelNotFound
-    │   └── SessionNotFound
+    │   │   └── AdapterNotFound
+    │   ├── SessionNotFound
+    │   └── DatasetNotFound
     ├── MissingExtra            a feature needs an optional install
     ├── ModelError
     │   ├── ModelRejected       inspection refused the file
@@ -70,6 +73,10 @@ class ContextOverflow(InvalidInput):
     """The prompt does not fit; facts: `prompt_tokens`, `context_tokens`."""
 
 
+class DataRejected(InvalidInput):
+    """A file of examples or a dataset is damaged or not understood; facts: `file`, and `line` where there is one."""
+
+
 class NotFound(EdgeLLMError):
     """A named thing does not exist; the hint suggests the nearest name."""
 
@@ -78,8 +85,16 @@ class ModelNotFound(NotFound):
     """No installed model, card or file has this name."""
 
 
+class AdapterNotFound(ModelNotFound):
+    """No adapter has this name: what follows the `@` of a model's name."""
+
+
 class SessionNotFound(NotFound):
     """No session has this id."""
+
+
+class DatasetNotFound(NotFound):
+    """No dataset has this name."""
 
 
 class MissingExtra(EdgeLLMError):
@@ -160,6 +175,10 @@ class StoreBusy(StoreError):
 
 class DiskFull(StoreError):
     """No space is left where EdgeLLM keeps its files."""
+
+
+class TrainingError(EdgeLLMError):
+    """A training run cannot go on; the message says from where it can."""
 
 
 class JobError(EdgeLLMError):

@@ -149,6 +149,23 @@ def read_header(path: Path) -> GGUFHeader:
         return GGUFHeader(reader.path, version, reader.file_bytes, alignment, data_offset, metadata, tensors)
 
 
+def raw_metadata(path: Path) -> dict[str, bytes]:
+    """Every value of a file's metadata as its bytes, type in front, in the order of the file; for `gguf_write`.
+
+    Raises: ModelRejected as `read_header` does.
+    """
+    with opened(path) as reader:
+        count = _read_counts(reader)[2]
+        raw: dict[str, bytes] = {}
+        for key in _read_keys(reader, count):
+            start = reader.position
+            _read_value(reader, key)
+            size = reader.position - start
+            reader.seek(start, f"key {key!r}")
+            raw[key] = reader.take(size, f"key {key!r}")
+        return raw
+
+
 def _read_counts(reader: Reader) -> tuple[int, int, int]:
     magic = reader.take(4, "the magic number")
     if magic != b"GGUF":
@@ -164,16 +181,21 @@ def _read_counts(reader: Reader) -> tuple[int, int, int]:
 
 
 def _read_metadata(reader: Reader, count: int) -> dict[str, Value]:
-    metadata: dict[str, Value] = {}
+    return {key: _read_value(reader, key) for key in _read_keys(reader, count)}
+
+
+def _read_keys(reader: Reader, count: int) -> Iterator[str]:
+    """The names of `count` keys; who takes one reads its value before the next."""
+    seen: set[str] = set()
     for index in range(count):
         start = reader.position
         key = reader.text(f"the name of key {index}", MAX_NAME_BYTES)
         if not key or not key.isprintable():
             reader.reject(f"the name of key {index} is empty or not printable", start)
-        if key in metadata:
+        if key in seen:
             reader.reject(f"key {key!r} appears twice", start)
-        metadata[key] = _read_value(reader, key)
-    return metadata
+        seen.add(key)
+        yield key
 
 
 def _read_value(reader: Reader, key: str) -> Value:

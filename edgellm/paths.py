@@ -39,6 +39,16 @@ class Home:
         return self.data / "models"
 
     @property
+    def datasets(self) -> Path:
+        """One folder per dataset, made from examples."""
+        return self.data / "datasets"
+
+    @property
+    def adapters(self) -> Path:
+        """One folder per adapter, trained or attached."""
+        return self.data / "adapters"
+
+    @property
     def jobs(self) -> Path:
         """One folder per long work, with its event log."""
         return self.data / "jobs"

@@ -11,12 +11,13 @@ import errno
 import functools
 import inspect
 import itertools
+import os
 import textwrap
 import tomllib
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,8 +25,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from edgellm.errors import DiskFull, InvalidSettings
+from edgellm.errors import DiskFull, InvalidInput, InvalidSettings
+from edgellm.file_lock import locked
 from edgellm.paths import Home, write_private
+from edgellm.sampling import check_sampling
 from edgellm.toml_edit import CannotEdit, with_value
 from edgellm.types import Sampling
 
@@ -33,6 +36,11 @@ PREFIX = "EDGELLM_"
 NOT_SETTINGS = frozenset({"EDGELLM_HOME", "EDGELLM_CMAKE_ARGS"})
 """Variables with our prefix that other parts read."""
 FOREIGN_VARIABLES = {"HF_HUB_OFFLINE": "offline", "TRANSFORMERS_OFFLINE": "offline", "HF_ENDPOINT": "hub_endpoint"}
+
+MOST = 2**31 - 1
+"""llama.cpp counts in 32 bits."""
+MOST_THREADS = 512
+"""ggml crashes with thousands; its GGML_MAX_N_THREADS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +60,13 @@ class Settings:
     hub_endpoint: Annotated[str, Meta(pattern="^https?://")] = "https://huggingface.co"
     """Address of the model hub or of a mirror that speaks its protocol."""
 
-    context_tokens: Annotated[int, Meta(ge=256)] | None = None
+    context_tokens: Annotated[int, Meta(ge=256, le=MOST)] | None = None
     """Tokens a model can look back on, shared by its conversations; without a value, what fits the memory."""
     memory_share: Annotated[float, Meta(gt=0, le=1)] = 0.8
     """Share of the machine's available memory that loaded models may use together (above 0 to 1)."""
-    threads: Annotated[int, Meta(ge=1)] | None = None
+    threads: Annotated[int, Meta(ge=1, le=MOST_THREADS)] | None = None
     """Compute threads of a worker; without a value, chosen by measurement."""
-    gpu_layers: Annotated[int, Meta(ge=0)] | None = None
+    gpu_layers: Annotated[int, Meta(ge=0, le=MOST)] | None = None
     """Model layers on the GPU; without a value, all of them where there is a GPU."""
     kv_type: Literal["f16", "q8_0"] = "f16"
     """Number format of the KV cache; q8_0 halves its memory at a small loss of precision."""
@@ -116,24 +124,30 @@ def save_setting(home: Home, key: str, value: Any) -> None:
     Raises: InvalidSettings, DiskFull.
     """
     path = home.settings
-    _from_file(path)  # a file with an error is not written to
     _kind(key, str(path))
     if value is not None:
         _checked(key, value, str(path))
+    target = Path(os.path.realpath(path))  # a link stays a link
     try:
-        edited = with_value(_read(path), tuple(key.split(".", 1)), value).encode()
-    except UnicodeEncodeError as error:
-        raise _wrong(key, value, str(path), "it holds bytes that are no UTF-8") from error
-    except CannotEdit as error:
-        message = f"{key} cannot be changed in {path}: its form there is too unusual to edit safely."
-        raise InvalidSettings(message, hint=f"By hand: {error}", field=key, source=str(path)) from error
-    try:
-        write_private(path.resolve(), edited)  # a link stays a link
+        with locked(target.with_name(f".{target.name}.lock")):  # another process may save a setting of its own now
+            write_private(target, _edited(path, key, value))
     except OSError as error:
         message = f"The settings file {path} cannot be written: {error.strerror}."
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(message, hint="Free some space, then try again.", path=str(path)) from error
         raise InvalidSettings(message, field=key, source=str(path)) from error
+
+
+def _edited(path: Path, key: str, value: Any) -> bytes:
+    """The file's content with one value changed. Raises: InvalidSettings, also when the file has an error."""
+    _from_file(path)
+    try:
+        return with_value(_read(path), tuple(key.split(".", 1)), value).encode()
+    except UnicodeEncodeError as error:
+        raise _wrong(key, value, str(path), "it holds bytes that are no UTF-8") from error
+    except CannotEdit as error:
+        message = f"{key} cannot be changed in {path}: its form there is too unusual to edit safely."
+        raise InvalidSettings(message, hint=f"By hand: {error}", field=key, source=str(path)) from error
 
 
 def describe() -> list[SettingInfo]:
@@ -249,11 +263,17 @@ def _nearest(name: str, known: list[str]) -> str:
 
 
 def _checked(key: str, value: Any, source: str) -> Any:
-    """The value in its field's type."""
+    """The value in its field's type and range."""
+    kind = _kind(key, source)
     try:
-        return msgspec.convert(value, _kind(key, source), strict=True, str_keys=True)
+        converted = msgspec.convert(value, kind, strict=True, str_keys=True)
+        if key.startswith("sampling."):
+            check_sampling(replace(Sampling(), **{key.removeprefix("sampling."): converted}))
     except msgspec.ValidationError as error:
         raise _wrong(key, value, source, str(error)) from error
+    except InvalidInput as error:
+        raise _wrong(key, value, source, f"it must be {error.facts['expected']}") from error
+    return converted
 
 
 def _wrong(key: str, value: object, source: str, reason: str) -> InvalidSettings:

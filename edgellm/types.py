@@ -35,7 +35,7 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How the next token is chosen. Ranges are checked by `edgellm.engine.sampling.check_sampling`."""
+    """How the next token is chosen. Ranges are checked by `edgellm.sampling.check_sampling`."""
 
     temperature: float = 0.7
     """0 takes the most probable token every time; higher values are more varied (0 to 5)."""

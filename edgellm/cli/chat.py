@@ -9,6 +9,7 @@ import click
 
 from edgellm.cli.answer import as_json, follow, in_one_line
 from edgellm.cli.diagnostics import Code
+from edgellm.cli.named import NAMED
 from edgellm.cli.prompt import read_prompt
 from edgellm.cli.talk import ChatOptions, Talk
 from edgellm.cli.world import World, pass_world
@@ -16,9 +17,11 @@ from edgellm.cli.world import World, pass_world
 
 @click.command("chat")
 @click.argument("prompt", required=False)
-@click.option("-m", "--model", metavar="MODEL", help="An installed model, `starter`, or a path to a .gguf file.")
+@click.option(
+    "-m", "--model", type=NAMED, metavar="MODEL", help="An installed model, `starter`, or a path to a .gguf file."
+)
 @click.option("-s", "--system", metavar="TEXT", help="Instruction the model follows throughout.")
-@click.option("--session", metavar="ID", help="Go on with this session; the beginning of its id is enough.")
+@click.option("--session", type=NAMED, metavar="ID", help="Go on with this session; the beginning of its id is enough.")
 @click.option("--continue", "goes_on", is_flag=True, help="Go on with the most recent session.")
 @click.option("--save/--no-save", "is_saved", default=True, help="Keep the chat as a session (the default) or not.")
 @click.option("--max-tokens", type=int, metavar="N", help="Write at most N tokens.")

@@ -121,7 +121,7 @@ class LineChat:
     def model(self, name: str) -> None:
         """Show the model, or change it."""
         if name:
-            self._talk.model = self._edge.models.get(name).name
+            self._talk.model = self._edge.models.get(name).reference
         self._world.out.line(self._talk.model_name)
 
     def system(self, text: str) -> None:

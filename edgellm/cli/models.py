@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from edgellm.cli.style import Part, Styled, bad, bold, dim, good, warn
 from edgellm.cli.table import Column
 from edgellm.cli.units import rate
 from edgellm.cli.world import World, pass_world
-from edgellm.errors import ModelError, ModelNotFound
+from edgellm.errors import ModelNotFound
 from edgellm.sizes import size
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def list_models(world: World, with_cards: bool, only_fitting: bool, as_data: boo
     with world.open() as edge:
         installed = edge.models.list()
         cards = edge.models.cards()
-        fits = _fits(edge, cards) if with_cards or only_fitting else {}
+        fits = edge.models.fits() if with_cards or only_fitting else {}
     if only_fitting:
         fits = {name: fit for name, fit in fits.items() if fit.verdict != "no"}
     shown = sorted(
@@ -70,15 +69,6 @@ def list_models(world: World, with_cards: bool, only_fitting: bool, as_data: boo
             f"Which to choose? `edgellm models list --fits` shows which of the catalogue's {len(cards)} run here, "
             "how fast, and what each is good at."
         )
-
-
-def _fits(edge: EdgeLLM, cards: list[ModelCard]) -> dict[str, Fit]:
-    """How each card fits, by id. A card whose installed file is refused is left out: `models show` tells why."""
-    fits = {}
-    for card in cards:
-        with suppress(ModelError):
-            fits[card.id] = edge.models.fit(card.id)
-    return fits
 
 
 def _show_installed(world: World, installed: list[InstalledModel]) -> None:
@@ -136,6 +126,7 @@ def show(world: World, name: str, as_data: bool) -> None:
             ("from", model.source),
             ("sha256", model.sha256 or dim("not recorded")),
             ("model", inspection.name),
+            ("kind", "embedder" if inspection.shape.is_embedder else "chat"),
             ("architecture", inspection.architecture),
             ("parameters", f"{inspection.parameters / 1e6:,.0f} million"),
             ("quantization", inspection.quantization),
@@ -165,6 +156,7 @@ def _show_card(world: World, card: ModelCard, as_data: bool) -> None:
         [
             ("publisher", card.publisher),
             ("their name", card.name),
+            ("kind", card.kind),
             ("source", card.source),
             ("licence", card.licence),
             ("commercial use", f"{card.commercial_use}: {card.licence_note}"),
@@ -197,7 +189,6 @@ def fit(world: World, name: str, context_tokens: int | None, as_data: bool) -> i
 
 
 def _show_fit(world: World, verdict: Fit) -> None:
-    speed = verdict.decode_tokens_per_s
     world.out.hanging((), Styled(verdict.reason, VERDICTS[verdict.verdict].role))
     world.out.facts(
         [
@@ -205,9 +196,14 @@ def _show_fit(world: World, verdict: Fit) -> None:
             ("KV cache", f"{size(verdict.kv_bytes)} for {verdict.context_tokens:,} tokens"),
             ("buffers", size(verdict.buffers_bytes)),
             ("together", f"{size(verdict.total_bytes)} of {size(verdict.available_bytes)} available"),
-            ("speed", f"about {rate(speed)}" if speed else dim("unknown: the memory bandwidth was not measured")),
+            ("speed", "" if verdict.is_embedder else _speed(verdict)),
         ]
     )
+
+
+def _speed(verdict: Fit) -> Part:
+    speed = verdict.decode_tokens_per_s
+    return f"about {rate(speed)}" if speed else dim("unknown: the memory bandwidth was not measured")
 
 
 @models.command("add")
@@ -219,8 +215,10 @@ def add(world: World, file: Path, name: str | None, as_data: bool) -> None:
     """Take a GGUF file into the library, after inspection."""
     with world.open() as edge:
         world.err.status(f"inspecting {file.name}")
-        model = edge.models.add(file, name)
-    _tell(world, model, "added", as_data)
+        model = edge.models.add(file, name, progress(world))
+        _tell(world, model, "added", as_data)
+        if not as_data:
+            _say_how_to_use(world, edge, model)
 
 
 @models.command("pull")
@@ -235,7 +233,9 @@ def pull(world: World, reference: str, as_job: bool, as_data: bool) -> None:
             _pull_as_job(world, edge, reference, as_data)
             return
         model = edge.models.pull(reference, progress(world))
-    _tell(world, model, "fetched", as_data)
+        _tell(world, model, "fetched", as_data)
+        if not as_data:
+            _say_how_to_use(world, edge, model)
 
 
 def _pull_as_job(world: World, edge: EdgeLLM, reference: str, as_data: bool) -> None:
@@ -295,5 +295,10 @@ def _tell(world: World, model: InstalledModel, what: str, as_data: bool) -> None
     world.out.line(good(what), "  ", bold(model.name), "  ", size(model.size_bytes))
     if model.sha256:
         world.out.line(dim(f"sha256 {model.sha256}"))
-    if what != "unchanged":
+
+
+def _say_how_to_use(world: World, edge: EdgeLLM, model: InstalledModel) -> None:
+    if edge.models.inspect(model.name).shape.is_embedder:
+        world.err.note(f"Use it for vectors: edgellm settings set default_embedder {model.name}")
+    else:
         world.err.note(f"Use it: edgellm chat -m {model.name}")

@@ -6,12 +6,14 @@ import click
 
 import edgellm
 from edgellm.cli.lazy import LazyGroup
+from edgellm.cli.named import NAMED
 from edgellm.cli.world import World
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "chat": ("edgellm.cli.chat:chat", "Ask a local model, once or line by line."),
     "tour": ("edgellm.cli.tour:tour", "See in a minute what EdgeLLM does, on this machine."),
     "models": ("edgellm.cli.models:models", "Choose, fit, fetch, verify and remove models."),
+    "data": ("edgellm.cli.data:data", "Check examples and turn them into datasets to train on."),
     "sessions": ("edgellm.cli.sessions:sessions", "List, search, export and delete conversations."),
     "jobs": ("edgellm.cli.jobs:jobs", "List, follow and cancel long work."),
     "doctor": ("edgellm.cli.doctor:doctor", "Check this installation and say what to repair."),
@@ -35,7 +37,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
 )
-@click.option("--home", metavar="FOLDER", help="Keep everything below FOLDER (also EDGELLM_HOME).")
+@click.option("--home", type=NAMED, metavar="FOLDER", help="Keep everything below FOLDER (also EDGELLM_HOME).")
 @click.option("--offline", is_flag=True, help="Never use the network, not even to look up a name.")
 @click.pass_context
 def root(context: click.Context, home: str | None, offline: bool) -> int | None:

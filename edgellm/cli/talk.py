@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgellm.cli.sessions import find_session
 from edgellm.errors import InvalidSchema, ModelError, ModelNotFound, NotFound
+from edgellm.sampling import check_sampling
 from edgellm.types import Constraint, Message, Reply, Sampling
 
 if TYPE_CHECKING:
@@ -49,9 +50,11 @@ class Talk:
     """Sends prompts into one conversation: a stored session, or one that is forgotten at the end."""
 
     def __init__(self, edge: EdgeLLM, options: ChatOptions) -> None:
-        """Raises: SessionNotFound, InvalidSchema; NotFound when there is nothing to continue."""
+        """Raises: SessionNotFound, InvalidSchema, InvalidInput; NotFound when there is nothing to continue."""
         self._edge = edge
         self._options = options
+        self._sampling = options.sampling(edge.settings.sampling)
+        check_sampling(self._sampling)
         self._constraint = None if options.schema is None else read_schema(options.schema)
         self._unsaved: list[Message] = []
         self.system = options.system
@@ -68,7 +71,8 @@ class Talk:
                 raise NotFound("There is no session to continue yet.", hint="Leave --continue out to begin one.")
             session = latest
         else:
-            self.system = self._options.system or self._edge.settings.system_prompt or None
+            said = self._options.system
+            self.system = (self._edge.settings.system_prompt if said is None else said) or None
             return
         self.session_id = session.id
         self.model = self._options.model or session.model or None
@@ -91,7 +95,7 @@ class Talk:
                 model=self.model,
                 system=self.system,
                 session=self.session_id,
-                sampling=self._options.sampling(self._edge.settings.sampling),
+                sampling=self._sampling,
                 constraint=self._constraint,
             )
         except ModelProblem:

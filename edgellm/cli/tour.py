@@ -10,6 +10,7 @@ import click
 from edgellm.cli.answer import follow, in_one_line
 from edgellm.cli.diagnostics import Code
 from edgellm.cli.ids import SHOWN
+from edgellm.cli.named import NAMED
 from edgellm.cli.progress import bar
 from edgellm.cli.style import Part, bold, dim
 from edgellm.cli.table import Column
@@ -30,7 +31,9 @@ ALTERNATIVES = 3
 
 
 @click.command("tour")
-@click.option("-m", "--model", metavar="MODEL", default=MODEL, show_default=True, help="The model to show it with.")
+@click.option(
+    "-m", "--model", type=NAMED, metavar="MODEL", default=MODEL, show_default=True, help="The model to show it with."
+)
 @pass_world
 def tour(world: World, model: str) -> int:
     """See in a minute what EdgeLLM does, on this machine.

@@ -30,8 +30,8 @@ from edgellm.engine.fake_model import (
     unfinished,
     unit_vector,
 )
-from edgellm.engine.sampling import check_sampling
 from edgellm.errors import InvalidInput
+from edgellm.sampling import check_sampling
 from edgellm.types import Constraint, Sampling
 
 PATH = "fake:"

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from edgellm.disk_space import check_space
 from edgellm.errors import ModelNotFound, ModelRejected, OfflineRefused
 from edgellm.events import Progressed, Started
+from edgellm.file_lock import locked
 from edgellm.hub.cards import CardFile, ModelCard, load_catalogue
 from edgellm.hub.fit import Fit, ModelShape, best, fit, shape_from_card
 from edgellm.hub.hardware import Hardware, probe
-from edgellm.hub.installed import InstalledModel, Library, Manifest, check_space
-from edgellm.hub.lock import locked
+from edgellm.hub.installed import InstalledModel, Library, Manifest
 from edgellm.hub.names import STARTER, name_from
 from edgellm.hub.progress import Meter, OnEvent
 from edgellm.hub.quantization import quantization_of

@@ -40,6 +40,22 @@ BANDWIDTH_SHARE = 0.75
 """Share of the measured bandwidth that decoding reaches when nothing else holds it up."""
 CORE_BYTES_PER_S = 5e9
 """Quantized weights that one CPU core multiplies in a second; few cores are slower than the memory."""
+ENCODERS = frozenset(
+    {
+        *(
+            "bert",
+            "modern-bert",
+            "nomic-bert",
+            "nomic-bert-moe",
+            "neo-bert",
+            "eurobert",
+            "jina-bert-v2",
+            "jina-bert-v3",
+        ),
+        *("gemma-embedding", "t5encoder"),
+    }
+)
+"""llama.cpp's names of architectures that only turn text into vectors; other files say so themselves."""
 
 
 class Verdict(StrEnum):
@@ -89,6 +105,8 @@ class Fit:
     """Predicted from the memory bandwidth; None when that was not measured."""
     quantization: str | None = None
     """Which file of a card this is about."""
+    is_embedder: bool = False
+    """Whether the model turns text into vectors instead of writing."""
 
 
 def kv_bytes(shape: ModelShape, context_tokens: int, kv_type: KVType) -> int:
@@ -128,6 +146,7 @@ def fit(shape: ModelShape, hardware: Hardware, context_tokens: int, kv_type: KVT
         available_bytes=available,
         context_tokens=context_tokens,
         decode_tokens_per_s=decode_tokens_per_s(shape, hardware),
+        is_embedder=shape.is_embedder,
     )
 
 
@@ -212,7 +231,9 @@ def shape_from_header(header: GGUFHeader) -> ModelShape:
         feed_forward=_largest(header, f"{architecture}.feed_forward_length"),
         trained_context_tokens=number("context_length"),
         state_bytes_per_sequence=_state_bytes(header, number),
-        is_embedder=bool(number("pooling_type")) or header.metadata.get(f"{architecture}.attention.causal") is False,
+        is_embedder=architecture in ENCODERS
+        or bool(number("pooling_type"))
+        or header.metadata.get(f"{architecture}.attention.causal") is False,
     )
 
 

@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from edgellm.disk_space import free_bytes
+
 CPU_FEATURES = frozenset(
     {
         *("sse3", "ssse3", "avx", "avx2", "fma", "f16c", "bmi2", "avx_vnni"),
@@ -99,18 +101,12 @@ def probe(*, disk: Path | None = None, measure_bandwidth: bool = False) -> Hardw
         usable_cores=usable,
         total_memory_bytes=total,
         available_memory_bytes=available,
-        disk_free_bytes=disk_free_bytes(disk or Path.home()),
+        disk_free_bytes=free_bytes(disk or Path.home()),
         cpu_features=_cpu_features(),
         gpus=gpus,
         compute=_compute(gpus),
         bandwidth_bytes_per_s=measured_bandwidth(usable) if measure_bandwidth else None,
     )
-
-
-def disk_free_bytes(folder: Path) -> int:
-    """Free space where `folder` is, or will be created."""
-    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    return shutil.disk_usage(existing).free
 
 
 def measured_bandwidth(threads: int) -> float | None:

@@ -37,6 +37,7 @@ class Inspection:
 
     architecture: str
     name: str
+    """As the file states it; empty when it does not."""
     parameters: int
     quantization: str
     file_bytes: int
@@ -78,7 +79,7 @@ def summary(header: GGUFHeader) -> Inspection:
         warnings.append("The file does not say for which context it was trained.")
     return Inspection(
         architecture=header.architecture,
-        name=header.text("general.name") or header.path.stem,
+        name=header.text("general.name") or "",
         parameters=header.parameters,
         quantization=_quantization(header),
         file_bytes=header.file_bytes,

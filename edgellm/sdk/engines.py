@@ -14,16 +14,18 @@ from edgellm.engine.metrics import EngineMetrics
 from edgellm.engine.pool import Pool
 from edgellm.engine.saved_conversations import forget_conversation
 from edgellm.engine.supervisor import Worker
-from edgellm.errors import ModelDoesNotFit, ModelNotFound, WorkerDied
+from edgellm.errors import ModelDoesNotFit, ModelError, ModelNotFound, WorkerDied
+from edgellm.hub.adapters import InstalledAdapter, Shelf
 from edgellm.hub.cards import Catalogue
 from edgellm.hub.fit import Fit, ModelShape, Verdict, fit, fit_card
 from edgellm.hub.hardware import Hardware, probe
 from edgellm.hub.inspect import Inspection
-from edgellm.hub.installed import InstalledModel, Library
+from edgellm.hub.installed import InstalledModel, Library, sha256_of
+from edgellm.hub.names import split_adapter
 from edgellm.paths import Home
-from edgellm.sdk.inspections import Inspections
 from edgellm.settings import Settings
 
+Mode = Literal["generate", "embed"]
 FAKE = "fake:"
 DEFAULT_CONTEXT_TOKENS = 8192
 SMALLEST_CONTEXT_TOKENS = 1024
@@ -36,6 +38,19 @@ class Chosen:
     name: str
     config: EngineConfig
     needed_bytes: int
+    sha256: str | None = None
+    """Of the model's file, where it is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A worker, and what it is to answer with."""
+
+    name: str
+    """Canonical, with the adapter: `starter@lighthouse`."""
+    worker: Worker
+    adapter: str | None = None
+    """Path of the adapter's file."""
 
 
 class Engines:
@@ -45,36 +60,90 @@ class Engines:
         self._home = home
         self._settings = settings
         self._library = library
-        self._inspections = Inspections(home.cache / "inspections.json")
+        self._shelf = Shelf(home)
         self._lock = threading.Lock()
         self._opened_pool: Pool | None = None
         self._chosen: dict[str, Chosen] = {}
         self._measured: Hardware | None = None
 
-    def worker(self, name: str, on_progress: Callable[[float], None] | None = None) -> tuple[str, Worker]:
-        """The model's canonical name and its worker.
+    def worker(
+        self, name: str, on_progress: Callable[[float], None] | None = None, *, mode: Mode | None = None
+    ) -> tuple[str, Worker]:
+        """The model's canonical name and its worker, which serves it with every adapter.
 
         Without `on_progress` a worker that has to be started is returned at once, and its streams report `Loading`;
         with it, the call returns when the model is open.
-        Raises: ModelNotFound, ModelRejected, ModelDoesNotFit; with `on_progress` ModelLoadFailed and WorkerDied too.
+        `mode` is what it is needed for, if that matters.
+        Raises: ModelNotFound, ModelRejected, ModelDoesNotFit, ModelError when it cannot do what `mode` says; with
+        `on_progress` ModelLoadFailed and WorkerDied too.
         """
-        chosen = self._chosen.get(name) or self._chosen.setdefault(name, self.choose(name))
+        opened = self.open(name, on_progress, mode=mode)
+        return opened.name, opened.worker
+
+    def open(
+        self, name: str, on_progress: Callable[[float], None] | None = None, *, mode: Mode | None = None
+    ) -> Opened:
+        """`worker`, with the file of the adapter that the name asks for.
+
+        Raises: as `worker`; AdapterNotFound; ModelError when the adapter was made for another base.
+        """
+        base, adapter_name = split_adapter(name)
+        adapter = None if adapter_name is None else self._shelf.get(adapter_name)
+        chosen = self._chosen.get(base) or self._chosen.setdefault(base, self.choose(base))
+        if mode not in (None, chosen.config.mode):
+            raise _wrong_kind(chosen)
+        if adapter is not None:
+            self._check_base(adapter, base)
         worker = self._pool().worker(chosen.config, needed_bytes=chosen.needed_bytes, on_progress=on_progress)
-        return chosen.name, worker
+        if adapter is None:
+            return Opened(chosen.name, worker)
+        return Opened(f"{chosen.name}@{adapter.name}", worker, str(adapter.path))
+
+    def _check_base(self, adapter: InstalledAdapter, base: str) -> None:
+        """Raises: ModelError when the adapter does not belong to the model that `base` names."""
+        chosen = self._chosen[base]
+        if chosen.config.mode == "embed":
+            raise ModelError(
+                f"{chosen.name!r} is an embedder; it takes no adapter.", hint="Leave the @ and its name out."
+            )
+        if chosen.sha256 is None:  # outside the library: read once
+            chosen = self._chosen[base] = replace(chosen, sha256=sha256_of(Path(chosen.config.model_path)))
+        made_for = adapter.manifest.base
+        if chosen.sha256 != made_for.sha256:
+            raise ModelError(
+                f"The adapter {adapter.name!r} was made for {made_for.name!r} (SHA-256 {made_for.sha256[:12]}…), "
+                f"not for {chosen.name!r} ({str(chosen.sha256)[:12]}…).",
+                hint=f"Use it with its own base: {adapter.reference}",
+                adapter=adapter.name,
+                base=chosen.name,
+                made_for=made_for.name,
+            )
 
     def choose(self, name: str) -> Chosen:
-        """The configuration under which a model would be opened here. Raises as `worker` does."""
+        """The configuration under which a model without an adapter would be opened here. Raises as `worker` does."""
         if name.startswith(FAKE):
-            return Chosen(name, self._config(name, "generate", self._settings.context_tokens or 2048), 0)
+            return Chosen(name, self._config(name, "generate", self._settings.context_tokens or 2048), 0, sha256=name)
         model = self._library.find(name)
         shape = self.inspection(model).shape
         verdict = self._largest_fit(model, shape, probe())
-        mode: Literal["embed", "generate"] = "embed" if shape.is_embedder else "generate"
-        return Chosen(model.name, self._config(str(model.path), mode, verdict.context_tokens), verdict.total_bytes)
+        mode: Mode = "embed" if shape.is_embedder else "generate"
+        config = self._config(str(model.path), mode, verdict.context_tokens)
+        return Chosen(model.name, config, verdict.total_bytes, model.sha256)
 
     def fit(self, name: str, catalogue: Catalogue, context_tokens: int | None) -> Fit:
         """Whether an installed model, or else a card, fits this machine. Raises: ModelNotFound, ModelRejected."""
+        return self._fit_on(self._measured_hardware(), split_adapter(name)[0], catalogue, context_tokens)
+
+    def fits(self, catalogue: Catalogue) -> dict[str, Fit]:
+        """How each card fits, by id; the machine is looked at once. Without cards whose installed file is refused."""
         hardware = self._measured_hardware()
+        found = {}
+        for card_id in catalogue.ids:
+            with suppress(ModelError):
+                found[card_id] = self._fit_on(hardware, card_id, catalogue, None)
+        return found
+
+    def _fit_on(self, hardware: Hardware, name: str, catalogue: Catalogue, context_tokens: int | None) -> Fit:
         try:
             model = self._library.find(name)
         except ModelNotFound:
@@ -93,7 +162,7 @@ class Engines:
 
     def inspection(self, model: InstalledModel) -> Inspection:
         """What a child process found when it opened the file first; remembered while the file stays the same."""
-        return self._inspections.of(model.path)
+        return self._library.inspect(model.path)
 
     def loaded(self) -> list[str]:
         """Canonical names of models that are in memory now."""
@@ -103,8 +172,8 @@ class Engines:
         return sorted({chosen.name for chosen in list(self._chosen.values()) if pool.is_loaded(chosen.config)})
 
     def unload(self, name: str) -> None:
-        """Close a model if it is open: by its canonical name, or as it was asked for."""
-        pool = self._opened_pool
+        """Close a model if it is open: by its canonical name, or as it was asked for; an adapter's name counts not."""
+        name, pool = split_adapter(name)[0], self._opened_pool
         for asked in [asked for asked, chosen in list(self._chosen.items()) if name in (asked, chosen.name)]:
             chosen = self._chosen.pop(asked, None)
             if chosen is not None and pool is not None:
@@ -137,7 +206,7 @@ class Engines:
             pool.close()
 
     def _loaded_worker(self, name: str) -> Worker | None:
-        pool = self._opened_pool
+        name, pool = split_adapter(name)[0], self._opened_pool
         for asked, chosen in list(self._chosen.items()):
             if name in (asked, chosen.name) and pool is not None and pool.is_loaded(chosen.config):
                 return pool.worker(chosen.config, needed_bytes=chosen.needed_bytes)
@@ -161,14 +230,14 @@ class Engines:
             verdict = fit(shape, hardware, wanted, self._settings.kv_type)
         if verdict.verdict is Verdict.NO:
             raise ModelDoesNotFit(
-                f"{model.name!r} does not fit this machine: {verdict.reason}",
+                f"{model.name!r} is too large for this machine. {verdict.reason}",
                 hint="Choose a smaller model or a smaller context: edgellm models list --fits",
                 needed_bytes=verdict.total_bytes,
                 available_bytes=verdict.available_bytes,
             )
         return verdict
 
-    def _config(self, path: str, mode: Literal["generate", "embed"], context_tokens: int) -> EngineConfig:
+    def _config(self, path: str, mode: Mode, context_tokens: int) -> EngineConfig:
         return EngineConfig(
             model_path=path,
             mode=mode,
@@ -178,6 +247,19 @@ class Engines:
             gpu_layers=self._settings.gpu_layers,
             disk_cache_dir=str(self._home.conversations),
         )
+
+
+def _wrong_kind(chosen: Chosen) -> ModelError:
+    """The error for a model that is needed for the other mode."""
+    if chosen.config.mode == "embed":
+        return ModelError(
+            f"{chosen.name!r} is an embedder: it turns text into vectors and cannot answer.",
+            hint="Choose a chat model: edgellm models list --fits",
+        )
+    return ModelError(
+        f"{chosen.name!r} is a chat model: it does not turn text into vectors.",
+        hint="Choose an embedder, the last ones of: edgellm models list --fits",
+    )
 
 
 def _start(config: EngineConfig, *, log_dir: Path | None, on_progress: Callable[[float], None] | None) -> Worker:

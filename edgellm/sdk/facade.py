@@ -11,14 +11,16 @@ from typing import Literal, Self, Unpack, overload
 
 from edgellm.engine.metrics import EngineMetrics
 from edgellm.engine.stream import Stream
-from edgellm.engine.supervisor import Worker
 from edgellm.engine.wire import Token
 from edgellm.errors import EdgeLLMError, InvalidInput, ModelLoadFailed
-from edgellm.hub.installed import Library
 from edgellm.paths import Home, home_from
+from edgellm.sampling import check_sampling
+from edgellm.sdk.adapters import Adapters
 from edgellm.sdk.answer import Answer
 from edgellm.sdk.conversation import Ask, conclude, prepare, seeded
-from edgellm.sdk.engines import Engines
+from edgellm.sdk.datasets import Datasets
+from edgellm.sdk.engines import Engines, Opened
+from edgellm.sdk.inspections import library_in
 from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.models import Models
 from edgellm.sdk.options import ChatOptions, CompleteOptions, check_names
@@ -58,10 +60,12 @@ class EdgeLLM:
         self.offline = self.settings.offline if offline is None else offline
         self._lock = threading.Lock()
         self._opened_store: Store | None = None
-        library = Library(self.home)
+        library = library_in(self.home)
         self._engines = Engines(self.home, self.settings, library)
         self.models = Models(library, self._engines, offline=self.offline, endpoint=self.settings.hub_endpoint)
+        self.adapters = Adapters(self.home, library)
         self.sessions = Sessions(self._store, self._answer_again, self._engines.forget_conversation)
+        self.datasets = Datasets(self.home, self._store, self._engines)
         self.jobs = Jobs(self.home, self._store)
 
     @overload
@@ -80,16 +84,18 @@ class EdgeLLM:
             stream: True returns a `ReplyStream` at once.
             options: see `ChatOptions`.
 
-        Raises: ModelNotFound, ModelRejected, ModelDoesNotFit and StoreError at once; InvalidInput, ContextOverflow,
-        ModelLoadFailed and EngineError from the iteration when streaming.
+        Raises: ModelNotFound, ModelError, StoreError and InvalidInput (prompt, sampling) at once; InvalidInput
+        (constraint), ContextOverflow, ModelLoadFailed and EngineError from the iteration when streaming.
         """
         check_names(options, ChatOptions)
-        ask = prepare(self._store(), prompt, options, seeded(options.get("sampling") or self.settings.sampling))
+        sampling = self._sampling(options)
+        ask = prepare(self._store(), prompt, options, seeded(sampling))
 
-        def send(worker: Worker) -> Stream:
-            return worker.chat(
+        def send(opened: Opened) -> Stream:
+            return opened.worker.chat(
                 ask.messages,
                 sampling=ask.sampling,
+                adapter=opened.adapter,
                 constraint=options.get("constraint"),
                 deadline_s=options.get("deadline_s"),
                 conversation=ask.session_id,
@@ -108,12 +114,13 @@ class EdgeLLM:
     def complete(self, prompt: str, *, stream: bool = False, **options: Unpack[CompleteOptions]) -> Reply | ReplyStream:
         """Continue a text as it stands, without a chat template. Arguments and errors as in `chat`."""
         check_names(options, CompleteOptions)
-        ask = Ask((), options.get("sampling") or self.settings.sampling)
+        ask = Ask((), self._sampling(options))
 
-        def send(worker: Worker) -> Stream:
-            return worker.complete(
+        def send(opened: Opened) -> Stream:
+            return opened.worker.complete(
                 prompt,
                 sampling=ask.sampling,
+                adapter=opened.adapter,
                 constraint=options.get("constraint"),
                 deadline_s=options.get("deadline_s"),
                 trusted=True,
@@ -128,7 +135,7 @@ class EdgeLLM:
         if not name:
             message = "No embedding model was named and the settings name none."
             raise InvalidInput(message, hint="Give model=..., or set default_embedder.", field="model")
-        return self._engines.worker(name)[1].embed(texts)
+        return self._engines.worker(name, mode="embed")[1].embed(texts)
 
     def tokenize(self, text: str, *, model: str | None = None) -> list[Token]:
         """The tokens the model reads the text as."""
@@ -156,15 +163,21 @@ class EdgeLLM:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _start(self, model: str | None, ask: Ask, send: Callable[[Worker], Stream]) -> ReplyStream:
-        name, worker = self._engines.worker(model or ask.model or self.model)
+    def _sampling(self, options: CompleteOptions) -> Sampling:
+        """What was asked for, or the settings' own; refused before anything is stored. Raises: InvalidInput."""
+        sampling = options.get("sampling") or self.settings.sampling
+        check_sampling(sampling)
+        return sampling
+
+    def _start(self, model: str | None, ask: Ask, send: Callable[[Opened], Stream]) -> ReplyStream:
+        opened = self._engines.open(model or ask.model or self.model, mode="generate")
 
         def end(answer: Answer, error: EdgeLLMError | None) -> Reply:
             if isinstance(error, ModelLoadFailed):
-                self._engines.unload(name)
+                self._engines.unload(opened.name)
             return conclude(self._store(), ask, answer, error)
 
-        return ReplyStream(send(worker), name, end)
+        return ReplyStream(send(opened), opened.name, end)
 
     def _answer_again(self, session_id: str, asked_id: str, sampling: Sampling | None) -> ReplyStream:
         return self.chat(None, session=session_id, parent=asked_id, sampling=sampling, stream=True)

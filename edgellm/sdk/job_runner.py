@@ -41,7 +41,7 @@ class CancelRequested(BaseException):
 def pull(work: Work) -> dict[str, Any]:
     """Fetch a model. Arguments: `reference`, `offline`, `endpoint`. The token comes from HF_TOKEN."""
     from edgellm.hub.download import pull as fetch  # deferred: huggingface-hub is slow to import
-    from edgellm.hub.installed import Library
+    from edgellm.sdk.inspections import library_in
 
     def pass_on(event: JobEvent) -> None:
         if isinstance(event, Started | Progressed):
@@ -49,7 +49,7 @@ def pull(work: Work) -> dict[str, Any]:
 
     model = fetch(
         _text(work, "reference"),
-        Library(work.home),
+        library_in(work.home),
         offline=bool(work.arguments.get("offline", False)),
         endpoint=work.arguments.get("endpoint"),
         token=os.environ.get("HF_TOKEN"),

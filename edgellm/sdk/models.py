@@ -13,6 +13,7 @@ from edgellm.hub.fit import Fit
 from edgellm.hub.hardware import Hardware, probe
 from edgellm.hub.inspect import Inspection
 from edgellm.hub.installed import InstalledModel, Library
+from edgellm.hub.names import split_adapter
 from edgellm.sdk.engines import Engines
 
 OnEvent = Callable[[JobEvent], None]
@@ -33,8 +34,8 @@ class Models:
         return self._library.list()
 
     def get(self, name: str) -> InstalledModel:
-        """An installed model by name, `starter`, or the path of a GGUF file."""
-        return self._library.find(name)
+        """An installed model by name, `starter`, or the path of a GGUF file; of `starter@lighthouse` the base."""
+        return self._library.find(split_adapter(name)[0])
 
     def cards(self) -> builtins.list[ModelCard]:
         """The catalogue, by id."""
@@ -59,13 +60,17 @@ class Models:
         """Whether an installed model, or else a card, fits this machine, with the reason in one sentence."""
         return self._engines.fit(name, self.catalogue(), context_tokens)
 
+    def fits(self) -> dict[str, Fit]:
+        """How each card fits this machine, by id; without those whose installed file is refused."""
+        return self._engines.fits(self.catalogue())
+
     def inspect(self, name: str) -> Inspection:
         """What a child process found in the model's file."""
-        return self._engines.inspection(self._library.find(name))
+        return self._engines.inspection(self.get(name))
 
-    def add(self, path: str | Path, name: str | None = None) -> InstalledModel:
+    def add(self, path: str | Path, name: str | None = None, on_event: OnEvent | None = None) -> InstalledModel:
         """Take a GGUF file into the library, after inspection."""
-        return self._library.add(Path(path), name)
+        return self._library.add(Path(path), name, on_event or (lambda _: None))
 
     def pull(self, reference: str, on_event: OnEvent | None = None) -> InstalledModel:
         """Fetch a card's file, or OWNER/REPO[/FILE], from the hub; resumes what was begun."""

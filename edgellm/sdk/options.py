@@ -13,7 +13,7 @@ class CompleteOptions(TypedDict, total=False):
     """Keyword arguments of `EdgeLLM.complete`."""
 
     model: str | None
-    """Name or path of a GGUF file; None takes the session's model, or else the default."""
+    """Name or path of a GGUF file, `@` and an adapter's name behind it if wanted; None takes the session's model, or else the default."""
     sampling: Sampling | None
     """How tokens are chosen; None takes the settings' defaults."""
     constraint: Constraint | None

@@ -75,7 +75,7 @@ def test_help_imports_no_command(arguments: list[str], tmp_path: Path) -> None:
     assert not loaded & set(NEEDLESS_FOR_HELP)
     ours = {name for name in loaded if name.startswith("edgellm.cli.")}
     assert ours <= {f"edgellm.cli.{name}" for name in (
-        "channel", "command", "diagnostics", "lazy", "main", "output", "root", "style", "world"
+        "channel", "command", "diagnostics", "lazy", "main", "named", "output", "root", "style", "world"
     )}  # fmt: skip
 
 

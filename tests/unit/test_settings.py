@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -86,8 +88,16 @@ def test_other_variables_are_nobodys_business(home: Home) -> None:
     [
         ("thraeds = 2\n", "thraeds", "threads"),
         ("[sampling]\ntemprature = 1.0\n", "sampling.temprature", "sampling.temperature"),
+        ("[sampling]\ntemperature = 9.0\n", "sampling.temperature", "a number"),
+        ("[sampling]\ntop_p = nan\n", "sampling.top_p", "a number"),
+        ("[sampling]\nseed = -1\n", "sampling.seed", "whole number"),
+        ('[sampling]\nstop = [""]\n', "sampling.stop", "list of text"),
+        ("[sampling.logit_bias]\n5 = 101.0\n", "sampling.logit_bias", "table"),
         ('threads = "two"\n', "threads", "whole number"),
         ("threads = 0\n", "threads", "whole number"),
+        ("threads = 513\n", "threads", "whole number"),
+        (f"context_tokens = {2**31}\n", "context_tokens", "whole number"),
+        (f"gpu_layers = {2**70}\n", "gpu_layers", "whole number"),
         ("threads = true\n", "threads", "whole number"),
         ("sampling = 3\n", "sampling", "sampling"),
         ("memory_share = 1.5\n", "memory_share", "number"),
@@ -160,7 +170,8 @@ def test_every_variable_that_is_described_is_obeyed(home: Home) -> None:
         "a table from a whole number to a number": ("{3 = 1.0}", {3: 1.0}),
     }
     for info in describe():
-        text, value = examples[info.type.removesuffix(" or nothing")]
+        small = ("16", 16) if info.key in ("sampling.n", "sampling.logprobs") else None
+        text, value = small or examples[info.type.removesuffix(" or nothing")]
         found: Any = load_settings(home, {info.variable: text})
         for name in info.key.split("."):
             found = getattr(found, name)
@@ -236,6 +247,7 @@ def test_saving_into_no_file_makes_a_private_one(home: Home) -> None:
         ("thraeds", 1),
         ("threads", "x"),
         ("keys.quit", 3),
+        ("sampling.temperature", 5.1),
         ("threads.x", 3),
         ("threads.x", None),
         ("system_prompt", "\ud800"),
@@ -268,6 +280,36 @@ def test_saving_leaves_line_ends_and_links_as_they_are(home: Home, tmp_path: Pat
     save_setting(home, "threads", 2)
     assert home.settings.is_symlink()
     assert kept.read_bytes() == b"# mine\r\nthreads = 2\r\n"
+
+
+def test_a_range_is_stated_and_a_wrong_value_can_be_taken_out(home: Home) -> None:
+    write(home, "[sampling]\ntop_p = 7.0\n")
+    with pytest.raises(InvalidSettings, match=r"top_p.* cannot be 7\.0: it must be a number from above 0 to 1\."):
+        load_settings(home, {})
+    save_setting(home, "sampling.top_p", None)
+    assert load_settings(home, {}) == Settings()
+
+
+def test_processes_that_save_at_the_same_moment_lose_no_change(home: Home) -> None:
+    code = (
+        "import sys; from edgellm.paths import home_from; from edgellm.settings import save_setting\n"
+        "home = home_from({'EDGELLM_HOME': sys.argv[1]}); sys.stdin.read(1)\n"
+        "for number in range(8): save_setting(home, f'prompts.{sys.argv[2]}{number}', 'x')"
+    )
+    root = str(home.config.parent)
+    writers = [subprocess.Popen([sys.executable, "-c", code, root, name], stdin=subprocess.PIPE) for name in "ab"]
+    for writer in writers:
+        assert writer.stdin
+        writer.stdin.close()
+    assert [writer.wait(30) for writer in writers] == [0, 0]
+    assert set(load_settings(home, {}).prompts) == {f"{name}{number}" for name in "ab" for number in range(8)}
+    assert [path.name for path in home.config.iterdir()] == ["settings.toml"]
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(home: Home) -> None:
+    home.config.write_text("a file where the folder should be")
+    with pytest.raises(InvalidSettings, match=f"{home.settings} cannot be written: Not a directory"):
+        save_setting(home, "threads", 2)
 
 
 def test_a_file_that_cannot_be_read_is_named(home: Home) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgellm.adapter_header import read_adapter_header, unusable
 from edgellm.engine.llama import library
 from edgellm.engine.llama.library import lib
-from edgellm.errors import InvalidInput, ModelRejected
-from edgellm.gguf_header import read_header
+from edgellm.errors import InvalidInput
 
 MOST_IDLE = 4
 """Adapters that stay loaded although no request uses them."""
@@ -76,10 +76,10 @@ class Adapters:
         library.forget_complaints()
         adapter = lib.llama_adapter_lora_init(self._model, os.fsencode(path))
         if not adapter:
-            raise _refused(path, library.complaints() or "llama.cpp gave no reason")
+            raise unusable(path, library.complaints() or "llama.cpp gave no reason")
         try:
             if version_of(path) != version:
-                raise _refused(path, "it was replaced while it was read")
+                raise unusable(path, "it was replaced while it was read")
         except InvalidInput:
             lib.llama_adapter_lora_free(adapter)
             raise
@@ -87,18 +87,9 @@ class Adapters:
 
     def _check(self, path: str) -> None:
         """Look at the header in Python first, so that a damaged file never reaches C code."""
-        try:
-            header = read_header(Path(path))
-        except (ModelRejected, OSError) as error:
-            raise _refused(path, str(error)) from error
-        expected = {
-            "general.type": "adapter",
-            "adapter.type": "lora",
-            "general.architecture": self._architecture,
-        }
-        for key, value in expected.items():
-            if header.text(key) != value:
-                raise _refused(path, f"{key} is {header.text(key)!r}, not {value!r}")
+        found = read_adapter_header(Path(path)).architecture
+        if found != self._architecture:
+            raise unusable(path, f"general.architecture is {found!r}, not {self._architecture!r}")
 
 
 def version_of(path: str) -> str:
@@ -109,14 +100,5 @@ def version_of(path: str) -> str:
     try:
         facts = os.stat(path)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
-        raise _refused(path, str(error)) from error
+        raise unusable(path, str(error)) from error
     return f"{facts.st_ino:x}-{facts.st_size:x}-{facts.st_mtime_ns:x}-{facts.st_ctime_ns:x}"
-
-
-def _refused(path: str, reason: str) -> InvalidInput:
-    return InvalidInput(
-        f"The adapter {path!r} cannot be used: {reason}.",
-        hint="An adapter is a LoRA GGUF file made for this model.",
-        field="adapter",
-        path=path,
-    )

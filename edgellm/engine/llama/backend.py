@@ -25,8 +25,8 @@ from edgellm.engine.llama.library import lib
 from edgellm.engine.llama.samplers import Candidates, LlamaSampler, Logits, Sizes, require_finite
 from edgellm.engine.llama.trace import trace
 from edgellm.engine.llama.vocabulary import Vocabulary
-from edgellm.engine.sampling import check_sampling
 from edgellm.errors import EngineError, InvalidInput, ModelLoadFailed
+from edgellm.sampling import check_sampling
 from edgellm.types import Constraint, Sampling
 
 _OUT_OF_CELLS, _ABORTED = 1, 2

@@ -20,8 +20,9 @@ from edgellm.cli.output import Output
 from edgellm.cli.world import World
 from edgellm.errors import EdgeLLMError, ModelNotFound, SessionNotFound
 from edgellm.events import JobEvent
-from edgellm.hub.fit import Fit, Verdict
+from edgellm.hub.fit import Fit, ModelShape, Verdict
 from edgellm.hub.hardware import Hardware
+from edgellm.hub.inspect import Inspection
 from edgellm.hub.installed import InstalledModel
 from edgellm.paths import Home
 from edgellm.store.records import JobState, SearchHit, Session, StoredJob, StoredMessage
@@ -157,6 +158,18 @@ FITS = Fit(
     context_tokens=2048,
     decode_tokens_per_s=55.5,
 )
+INSPECTION = Inspection(
+    architecture="llama",
+    name="Starter",
+    parameters=135_000_000,
+    quantization="Q4_1",
+    file_bytes=98_000_000,
+    shape=ModelShape(weights_bytes=98_000_000, read_bytes_per_token=98_000_000),
+    has_chat_template=True,
+    licence=None,
+    languages=(),
+    warnings=(),
+)
 HARDWARE = Hardware(
     system="Linux",
     architecture="x86_64",
@@ -175,7 +188,8 @@ class FakeModels:
 
     def __init__(self) -> None:
         self.installed = [STARTER]
-        self.fits: Fit = FITS
+        self.verdict: Fit = FITS
+        self.inspection = INSPECTION
         self.events: list[JobEvent] = []
         self.failure: EdgeLLMError | None = None
         self.removed: list[str] = []
@@ -194,7 +208,14 @@ class FakeModels:
 
     def fit(self, name: str, context_tokens: int | None = None) -> Fit:
         self.get(name)
-        return self.fits
+        return self.verdict
+
+    def fits(self) -> dict[str, Fit]:
+        return {}
+
+    def inspect(self, name: str) -> Inspection:
+        self.get(name)
+        return self.inspection
 
     def hardware(self) -> Hardware:
         return HARDWARE
@@ -206,8 +227,8 @@ class FakeModels:
             raise self.failure
         return STARTER
 
-    def add(self, path: Path, name: str | None = None) -> InstalledModel:
-        return self._work(lambda _: None)
+    def add(self, path: Path, name: str | None, on_event: Callable[[JobEvent], None]) -> InstalledModel:
+        return self._work(on_event)
 
     def pull(self, reference: str, on_event: Callable[[JobEvent], None]) -> InstalledModel:
         return self._work(on_event)

@@ -123,6 +123,26 @@ def test_without_sampling_options_the_settings_hold(rivers: Bench) -> None:
     assert rivers.edge.asked[0][1]["sampling"].temperature == 0.5
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--temperature", "9", "from 0 to 5"), ("--max-tokens", str(10**30), "1 to 2147483647")],
+)
+def test_sampling_out_of_range_is_refused_before_a_session_begins(
+    rivers: Bench, option: str, value: str, said: str
+) -> None:
+    assert rivers.run("chat", "Hi", option, value) == 3
+    assert said in rivers.err
+    assert rivers.edge.asked == []
+    assert rivers.edge.sessions.kept == []
+
+
+def test_an_empty_instruction_replaces_the_settings_own(rivers: Bench) -> None:
+    rivers.edge.settings.system_prompt = "Be brief."
+    rivers.run("chat", "Hi", "--system", "")
+    assert rivers.edge.asked[0][1]["system"] is None
+    assert rivers.edge.sessions.kept[0].system is None
+
+
 def test_a_schema_that_is_no_json_says_where(rivers: Bench, tmp_path: Path) -> None:
     schema = tmp_path / "schema.json"
     schema.write_text('{"type": }')

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from edgellm.errors import IntegrityError, ModelRejected, OfflineRefused
+from edgellm.errors import IntegrityError, OfflineRefused
 from edgellm.events import Cancelled, Failed, Finished, JobEvent, Progressed, Started
 from edgellm.hub.cards import load_catalogue
-from edgellm.hub.fit import Fit, Verdict
+from edgellm.hub.fit import Verdict
 from edgellm.store.records import JobState, SearchHit
 from tests.unit.cli.fakes import FITS, Bench
 
@@ -25,12 +25,7 @@ def test_a_refused_file_does_not_hide_the_catalogue(bench: Bench, monkeypatch: p
     catalogue = load_catalogue()
     monkeypatch.setattr(bench.edge.models, "cards", lambda: [catalogue.get("qwen3-0.6b"), catalogue.get("qwen3-8b")])
 
-    def fit(name: str) -> Fit:
-        if name == "qwen3-8b":
-            raise ModelRejected("The installed file is damaged.")
-        return FITS
-
-    monkeypatch.setattr(bench.edge.models, "fit", fit)
+    monkeypatch.setattr(bench.edge.models, "fits", lambda: {"qwen3-0.6b": FITS})
     assert bench.run("models", "list", "--all", "--json") == 0
     assert [entry["card"]["id"] for entry in json.loads(bench.out)["catalogue"]] == ["qwen3-0.6b"]
 
@@ -42,7 +37,7 @@ def test_models_list_as_json(bench: Bench) -> None:
 
 @pytest.mark.parametrize(("verdict", "code"), [(Verdict.FITS, 0), (Verdict.TIGHT, 0), (Verdict.NO, 1)])
 def test_models_fit_answers_with_its_exit_code(bench: Bench, verdict: Verdict, code: int) -> None:
-    bench.edge.models.fits = replace(FITS, verdict=verdict)
+    bench.edge.models.verdict = replace(FITS, verdict=verdict)
     assert bench.run("models", "fit", "starter") == code
     assert "2,048 tokens" in bench.out
 
@@ -57,6 +52,32 @@ EVENTS: list[JobEvent] = [
     Progressed(done=50 * 2**20, rate=10 * 2**20, left_s=5.0),
     Finished(),
 ]
+
+
+@pytest.mark.parametrize("words", [("add", "m.gguf"), ("pull", "qwen3-8b")])
+def test_a_new_model_says_how_it_is_used(bench: Bench, words: tuple[str, str]) -> None:
+    assert bench.run("models", *words) == 0
+    assert "edgellm chat -m starter" in bench.err
+    inspection = bench.edge.models.inspection
+    bench.edge.models.inspection = replace(inspection, shape=replace(inspection.shape, is_embedder=True))
+    bench.run("models", *words)
+    assert "edgellm settings set default_embedder starter" in bench.err
+    assert "edgellm chat" not in bench.err
+
+
+def test_adding_shows_progress(bench: Bench) -> None:
+    bench.is_terminal = True
+    bench.edge.models.events = [Started(title="Add m.gguf", total=4e6, unit="bytes"), Progressed(done=2e6)]
+    assert bench.run("models", "add", "m.gguf") == 0
+    assert "50%" in bench.err
+
+
+def test_an_embedder_has_no_writing_speed(bench: Bench) -> None:
+    bench.run("models", "fit", "starter")
+    assert "speed" in bench.out
+    bench.edge.models.verdict = replace(FITS, is_embedder=True)
+    bench.run("models", "fit", "starter")
+    assert "speed" not in bench.out
 
 
 def test_a_pull_draws_one_line_on_a_terminal_and_takes_it_away(bench: Bench) -> None:

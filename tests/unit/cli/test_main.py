@@ -33,6 +33,10 @@ def edgellm(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["models", "fit"], "Missing argument"),
         (["models"], "Usage: edgellm models"),
         (["sessions", "list", "-n", "0"], "x>=1"),
+        (["chat", "-m", "", "Hi"], "it is empty"),
+        (["chat", "--session", "", "Hi"], "it is empty"),
+        (["tour", "-m", ""], "it is empty"),
+        (["--home", "", "models", "list"], "it is empty"),
     ],
 )
 def test_a_wrong_command_line_ends_with_2_and_a_hint(bench: Bench, arguments: list[str], said: str) -> None:

@@ -15,6 +15,7 @@ from edgellm.engine.request import Request
 from edgellm.types import FinishReason, Sampling
 
 GREEDY = Sampling(temperature=0.0)
+LONG = "A prompt that goes on for a while, so that reading it again would cost something. "
 
 
 class Clock:

@@ -17,6 +17,15 @@ def tiled() -> Pace:
     return Pace(batch_tokens=512, step_target_s=0.1, solo_step_target_s=0.5, tile_tokens=64)
 
 
+def budgets(pace: Pace) -> tuple[int, int, int]:
+    """Prompt tokens beside four rows that decode, beside decoding without rows, and alone."""
+    return (
+        pace.prefill_tokens(4, is_anyone_decoding=True),
+        pace.prefill_tokens(0, is_anyone_decoding=True),
+        pace.prefill_tokens(0, is_anyone_decoding=False),
+    )
+
+
 def test_before_any_measurement_chunks_are_small(pace: Pace) -> None:
     assert pace.prefill_tokens(0, is_anyone_decoding=False) == FIRST_PREFILL_TOKENS
 
@@ -24,17 +33,13 @@ def test_before_any_measurement_chunks_are_small(pace: Pace) -> None:
 def test_a_budget_is_the_time_left_over_the_cost_of_a_token(pace: Pace) -> None:
     pace.note(0, 64, 0.064)
     pace.note(4, 0, 0.04)
-    assert pace.prefill_tokens(4, is_anyone_decoding=True) == 60
-    assert pace.prefill_tokens(0, is_anyone_decoding=True) == 100
-    assert pace.prefill_tokens(0, is_anyone_decoding=False) == 500
+    assert budgets(pace) == (60, 100, 500)
 
 
 def test_a_budget_of_half_a_tile_becomes_whole_ones(tiled: Pace) -> None:
     tiled.note(0, 100, 0.1)
     tiled.note(4, 0, 0.04)
-    assert tiled.prefill_tokens(4, is_anyone_decoding=True) == 64
-    assert tiled.prefill_tokens(0, is_anyone_decoding=True) == 128
-    assert tiled.prefill_tokens(0, is_anyone_decoding=False) == 512
+    assert budgets(tiled) == (64, 128, 512)
 
 
 def test_a_budget_below_half_a_tile_stays(tiled: Pace) -> None:

@@ -120,8 +120,16 @@ def test_heads_per_layer_and_recurrent_layers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", [{"llama__pooling_type": u32(1)}, {"llama__attention__causal": boolean(0)}])
-def test_embedders_are_recognised(tmp_path: Path, key: dict[str, bytes]) -> None:
+def test_embedders_are_recognised_by_what_the_file_says(tmp_path: Path, key: dict[str, bytes]) -> None:
     assert shape_from_header(read_header(GGUF(keys=model_keys(**key)).write(tmp_path / "m.gguf"))).is_embedder
+
+
+@pytest.mark.parametrize(("architecture", "is_embedder"), [("bert", True), ("nomic-bert-moe", True), ("odd", False)])
+def test_embedders_are_recognised_by_their_architecture(tmp_path: Path, architecture: str, is_embedder: bool) -> None:
+    keys = {"general.architecture": string(architecture)}
+    shape = shape_from_header(read_header(GGUF(keys=keys).write(tmp_path / "m.gguf")))
+    assert shape.is_embedder == is_embedder
+    assert fit(shape, MACHINE, 512).is_embedder == is_embedder
 
 
 def test_a_header_without_sizes_counts_weights_only(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from edgellm import disk_space
 from edgellm.errors import DiskFull, IntegrityError, InvalidInput, ModelNotFound, ModelRejected
-from edgellm.events import JobEvent, Progressed
+from edgellm.events import JobEvent, Progressed, Started
 from edgellm.hub import installed
 from edgellm.hub.installed import Library, sha256_of
 from tests.ggufs import GGUF
@@ -59,6 +60,7 @@ def test_added_models_are_found_listed_and_removed(library: Library, model: Path
     assert added.sha256 == sha256_of(model)
     assert added.path.read_bytes() == model.read_bytes()
     assert library.find("Tiny-Model-1") == added
+    assert added.reference == "Tiny-Model-1"
     assert added in library.list()
     assert library.folder.stat().st_mode & 0o777 == 0o700
     assert tree(library.folder) == {"Tiny-Model-1.gguf", "Tiny-Model-1.json"}
@@ -81,10 +83,15 @@ def test_a_file_on_another_disk_is_copied(library: Library, model: Path, monkeyp
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", refuse)
-    added = library.add(model)
+    events: list[JobEvent] = []
+    added = library.add(model, on_event=events.append)
     assert added.path.read_bytes() == model.read_bytes()
+    assert added.sha256 == sha256_of(model)
+    assert isinstance(events[0], Started)
+    assert isinstance(events[-1], Progressed)
+    assert events[0].total == events[-1].done == added.size_bytes
     assert added.path.stat().st_ino != model.stat().st_ino
-    monkeypatch.setattr(installed, "SPARE_BYTES", 1 << 60)
+    monkeypatch.setattr(disk_space, "SPARE_BYTES", 1 << 60)
     with pytest.raises(DiskFull):
         library.add(model, "two")
     assert "two.gguf" not in tree(library.folder)
@@ -150,6 +157,7 @@ def test_a_card_that_is_not_installed_says_how_to_fetch_it(library: Library) -> 
 def test_a_path_names_a_model_that_cannot_be_removed(library: Library, model: Path) -> None:
     found = library.find(str(model))
     assert (found.path, found.sha256, found.removable) == (model, None, False)
+    assert library.find(found.reference) == found
     with pytest.raises(InvalidInput):
         library.remove(str(model))
     with pytest.raises(InvalidInput, match="no hash"):
@@ -170,6 +178,36 @@ def test_verify_reads_everything_and_notices_a_flipped_bit(library: Library, mod
     with pytest.raises(IntegrityError) as caught:
         library.verify("one")
     assert caught.value.facts["expected"] == added.sha256
+
+
+def test_a_path_that_is_no_model_file_says_what_it_is(library: Library, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.gguf"
+    empty.mkdir()
+    (other := tmp_path / "model.bin").write_bytes(b"x")
+    operations: list[Callable[[str], object]] = [library.find, lambda path: library.add(Path(path))]
+    for operation in operations:
+        with pytest.raises(ModelNotFound, match=rf"'{tmp_path}' is a folder.* such as '{empty}'"):
+            operation(str(tmp_path))
+        with pytest.raises(ModelNotFound, match=rf"'{empty}' is a folder.* '{empty}/NAME\.gguf'"):
+            operation(str(empty))
+        with pytest.raises(ModelNotFound, match="'/dev/null' is no ordinary file"):
+            operation("/dev/null")
+        with pytest.raises(ModelNotFound, match=r"nothing\.gguf' does not exist\. Check the path"):
+            operation(str(tmp_path / "nothing.gguf"))
+    with pytest.raises(ModelNotFound, match=r"its name does not end in \.gguf"):
+        library.find(str(other))
+    for dots in (".", ".."):
+        with pytest.raises(ModelNotFound, match="is a folder"):
+            library.find(dots)
+
+
+def test_a_path_in_the_users_own_folder_is_looked_up_there(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "model.bin").write_bytes(b"x")
+    with pytest.raises(ModelNotFound, match="is no GGUF file"):
+        library.find("~/model.bin")
 
 
 @pytest.mark.live

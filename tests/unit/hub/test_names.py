@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 
 from edgellm.errors import InvalidInput
 from edgellm.events import JobEvent, Progressed
-from edgellm.hub.lock import locked
 from edgellm.hub.names import checked_name, is_name, name_from
 from edgellm.hub.progress import Meter
 from edgellm.hub.quantization import preference, quantization_of
@@ -34,6 +32,12 @@ def test_a_stem_becomes_a_name_or_an_error(stem: str) -> None:
     except InvalidInput:
         return
     assert is_name(name)
+
+
+@pytest.mark.parametrize("stem", ["हिन्दी", "...", " "])
+def test_a_stem_without_english_letters_asks_for_a_name(stem: str) -> None:
+    with pytest.raises(InvalidInput, match="--name NAME"):
+        name_from(stem)
 
 
 def test_usual_names_are_kept() -> None:
@@ -115,24 +119,3 @@ def test_the_meter_reports_rate_and_time_left() -> None:
     assert len(events) == 5
     meter.advance(400)
     assert len(events) == 6
-
-
-def test_a_lock_keeps_others_out_and_leaves_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "folder" / ".name.lock"
-    inside: list[int] = []
-    most: list[int] = []
-
-    def work() -> None:
-        for _ in range(3):
-            with locked(path):
-                inside.append(1)
-                most.append(len(inside))
-                inside.pop()
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert most == [1] * 12
-    assert not path.exists()

@@ -26,6 +26,17 @@ def test_the_same_greedy_question_gets_the_same_answer_and_uses_the_cache(edge: 
     assert first.timings.ttft_s > 0
 
 
+@pytest.mark.parametrize("value", [9.0, float("nan")])
+def test_sampling_out_of_range_is_refused_before_anything_is_stored(edge: EdgeLLM, value: float) -> None:
+    session = edge.sessions.create()
+    wrong = Sampling(temperature=value)
+    with pytest.raises(InvalidInput, match="temperature"):
+        edge.chat("Hi", session=session.id, sampling=wrong, stream=True)
+    with pytest.raises(InvalidInput, match="temperature"):
+        edge.complete("Hi", sampling=wrong, stream=True)
+    assert edge.sessions.messages(session.id) == []
+
+
 def test_a_stream_adds_up_to_its_reply(edge: EdgeLLM) -> None:
     with edge.chat("Hello", sampling=GREEDY, stream=True) as stream:
         pieces = [event.text for event in stream if isinstance(event, Delta)]

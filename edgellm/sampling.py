@@ -60,7 +60,7 @@ BIAS = Range(-100, 100)
 
 
 def check_sampling(sampling: Sampling) -> None:
-    """Raises: InvalidInput for the first field that is not finite or out of range; facts: `field`, `value`."""
+    """Raises: InvalidInput for the first field not finite or out of range; facts: `field`, `value`, `expected`."""
     for field, allowed in NUMBERS.items():
         _require(allowed, field, getattr(sampling, field))
     for field, allowed in OPTIONAL_NUMBERS.items():
@@ -94,4 +94,5 @@ def _require(allowed: Range, name: str, value: object, *, field: str | None = No
 
 
 def _wrong(field: str, found: str, expected: str, name: str = "") -> InvalidInput:
-    return InvalidInput(f"{name or field} is {found}; it must be {expected}.", field=field, value=found)
+    message = f"{name or field} is {found}; it must be {expected}."
+    return InvalidInput(message, field=field, value=found, expected=expected)

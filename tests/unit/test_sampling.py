@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgellm.engine.sampling import BIAS, MAX_SEED, NUMBERS, OPTIONAL_NUMBERS, check_sampling
 from edgellm.errors import InvalidInput
+from edgellm.sampling import BIAS, MAX_SEED, NUMBERS, OPTIONAL_NUMBERS, check_sampling
 from edgellm.types import Sampling
 
 

@@ -1,0 +1,1 @@
+"""From a model and an adapter to files that anyone can run."""

@@ -1,0 +1,114 @@
+"""An export's card: what the files are, where they come from and how good they are, as Markdown for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from edgellm.export.manifest import Exported, Manifest
+from edgellm.safetext import clean_line
+from edgellm.sizes import size
+
+COLUMNS = ("file", "size", "verdict", "KL mean", "KL 99 %", "same top token", "perplexity", "tokens/s")
+
+
+def card(manifest: Manifest) -> str:
+    """The card as Markdown."""
+    parts = [
+        f"# {_safe(manifest.name)}",
+        f"Made on {manifest.created} with llama.cpp {_safe(manifest.llama_cpp)}.",
+        "## Files",
+        _table(COLUMNS, map(_row, manifest.files)),
+        _perplexity(manifest),
+        *_problems(manifest.files),
+        *_notes(manifest.files),
+        "## Where it comes from",
+        _origin(manifest),
+        "## How it was measured",
+        _method(manifest),
+        "## Answers",
+        *_answers(manifest.files),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(file: Exported) -> Sequence[str]:
+    proof = file.verification
+    found = proof.comparison
+    return (
+        file.file or file.quantization,
+        size(file.size_bytes),
+        "passed" if proof.passed else "FAILED",
+        f"{found.kl_mean:.4f} (at most {proof.tolerance_kl:g})",
+        f"{found.kl_99:.3f}",
+        f"{found.top1:.1%}",
+        f"{found.ppl_candidate:.2f}",
+        f"{proof.tokens_per_s:.0f}",
+    )
+
+
+def _perplexity(manifest: Manifest) -> str:
+    found = manifest.files[0].verification.comparison
+    return f"Perplexity of the source at full precision: {found.ppl_reference:.2f}."
+
+
+def _problems(files: Sequence[Exported]) -> Iterable[str]:
+    for file in files:
+        for problem in file.verification.problems:
+            yield f"**{file.quantization} failed:** {_safe(problem)}"
+
+
+def _notes(files: Sequence[Exported]) -> Iterable[str]:
+    for file in files:
+        if file.note:
+            yield f"{file.quantization}: {_safe(file.note)}"
+
+
+def _origin(manifest: Manifest) -> str:
+    base, adapter = manifest.base, manifest.adapter
+    lines = [
+        f"- base: {_safe(base.name)}, {_safe(base.architecture)}, {base.parameters / 1e6:,.0f} million weights, stored as "
+        f"{base.quantization}, SHA-256 `{base.sha256}`",
+        f"- licence of the base: {_safe(base.licence) or 'not stated in the file'}",
+    ]
+    if adapter is not None:
+        lines.append(f"- adapter: {_safe(adapter.name)}, SHA-256 `{adapter.sha256}`")
+        rows = f", {adapter.dataset_rows:,} rows" if adapter.dataset_rows is not None else ""
+        data = f"{_safe(adapter.dataset)}{rows}, content hash `{_safe(adapter.dataset_hash)}`"
+        lines.append(f"- trained on: {data if adapter.dataset else 'not known'}")
+    return "\n".join(lines)
+
+
+def _method(manifest: Manifest) -> str:
+    text = manifest.text
+    lines = [
+        f"- text: {_safe(text.source)}; {text.held_out_tokens:,} tokens to verify, read by no other step",
+        "- KL: divergence of the next token's distribution from the full-precision source, in nats",
+        "- tokens a second: while the answers below were written, one after the other, on the machine that exported",
+        "- chat template: conversations rendered by the file's own template must have the source's token ids",
+    ]
+    if text.imatrix_weights:
+        matrix = f"- importance matrix: {text.imatrix_weights} weights, measured on {text.calibration_tokens:,} tokens"
+        lines.insert(1, matrix)
+    if manifest.base.quantization not in ("F32", "F16", "BF16"):
+        stored = manifest.base.quantization
+        lines.append(f"- full precision is what the base's {stored} weights stand for: the base itself has no more")
+    return "\n".join(lines)
+
+
+def _answers(files: Sequence[Exported]) -> Iterable[str]:
+    for file in files:
+        rows = (
+            (_safe(pair.reference), _safe(pair.candidate), f"{pair.same_beginning:.0%}")
+            for pair in file.verification.answers
+        )
+        yield f"### {file.quantization}\n\n" + _table(("source", file.quantization, "same from the start"), rows)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _safe(text: str) -> str:
+    """Text from models, files and names, harmless and without Markdown's column mark."""
+    return clean_line(text).replace("|", "\\|")

@@ -1,0 +1,36 @@
+"""Texts on which two tokenizers are compared: scripts, digits, spaces, punctuation, code. All are in Unicode's form NFC."""
+
+from __future__ import annotations
+
+TEXTS = (
+    "Hello, world!",
+    " Two  spaces,   three, and a tab\tand\n\nlines\r\n  indented\n",
+    "     five leading spaces and trailing   ",
+    "I'm sure they've said it'll work, we'd hope; DON'T SHOUT, IT'S LATE.",
+    "0 1 12 123 1234 12345 3.14159 1,000,000 2026-03-01 0xFF 1e-9 ١٢٣ ४५६ ½ Ⅷ",
+    "def main(args: list[str]) -> None:\n    if len(args) >= 2:\n\t\tprint(f'{args[1]!r:>10}')  # done\n",
+    "for (int i = 0; i < n; ++i) { a[i] += b->c(\"x\\n\"); } // &&||!==\n",
+    '{"key": [1, -2.5, null, true], "nested": {"a/b": "c\\\\d"}}',
+    "<html lang=\"de\"><body class='x'>&amp;</body></html>",
+    "SELECT * FROM t WHERE a='b' AND c IS NOT NULL;--",
+    "camelCase snake_case SCREAMING_CASE kebab-case Path/To/File.tar.gz C:\\Temp https://example.org/?q=1&r=%20#top",
+    "a@b.example ~`^|\\ [x](y) **bold** ... !!! ??? --- === ___ $5 €7 £9 §1 °C",
+    "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich. ÄÖÜ ẞ",
+    "Où est l'élève? Ça coûte 12 €, n'est-ce pas? «Voilà»",
+    "El pingüino Wenceslao hizo kilómetros bajo exhaustiva lluvia. ¿Qué? ¡Sí!",
+    "Příliš žluťoučký kůň; Zażółć gęślą jaźń; İstanbul'da çığ",
+    "Съешь же ещё этих мягких французских булок, да выпей чаю.",
+    "Ξεσκεπάζω την ψυχοφθόρα βδελυγμία.",
+    "日本語の文章です。カタカナとひらがな、漢字１２３。",
+    "我能吞下玻璃而不伤身体。「测试」，好吗？",
+    "다람쥐 헌 쳇바퀴에 타고파. 한국어 123",
+    "ऋषियों को सताने वाले दुष्ट राक्षसों के राजा रावण का सर्वनाश करने वाले।",
+    "নমস্কার বিশ্ব। தமிழ் மொழி. తెలుగు ಕನ್ನಡ മലയാളം ગુજરાતી ਪੰਜਾਬੀ",
+    "نص حكيم له سر قاطع وذو شأن عظيم، مكتوب على ثوب أخضر.",
+    "דג סקרן שט בים מאוכזב ולפתע מצא חברה.",
+    "เป็นมนุษย์สุดประเสริฐเลิศคุณค่า ລາວ မြန်မာ ខ្មែរ",
+    "ქართული ენა, Հայերեն, አማርኛ, ᏣᎳᎩ",
+    "😀👍🏽👩‍👩‍👧‍👦🇮🇳 ❤️ ✈︎ 𝒳𝓎 𐍈",
+    "zero\u200bwidth\u00a0no-break\u2003em\u3000wide\u2028line\ufeffmark",
+    "aaaaaaaaaaaaaaaaaaaaaaaa ====================== \n\n\n\n\n",
+)

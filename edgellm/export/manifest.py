@@ -1,0 +1,117 @@
+"""What an export folder says of itself: where its files come from and what was measured on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from edgellm.engine.judge import Comparison
+from edgellm.errors import InvalidInput
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+CARD = "card.md"
+
+
+class Answers(msgspec.Struct, frozen=True, kw_only=True):
+    """The same question to both, each always taking its most probable token."""
+
+    reference: str
+    candidate: str
+    same_beginning: float
+    """Share of the longer answer's tokens that are equal from the beginning on."""
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """One file against the full-precision source."""
+
+    passed: bool
+    problems: list[str]
+    tolerance_kl: float
+    same_prompt_tokens: bool
+    """Whether rendered conversations have the same token ids."""
+    comparison: Comparison
+    answers: list[Answers]
+    tokens_per_s: float
+    """While answering one question after the other, in the judging process."""
+
+
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    """One quantization of the model."""
+
+    quantization: str
+    file: str
+    """Inside the export folder; empty when it was only measured."""
+    size_bytes: int
+    sha256: str
+    with_imatrix: bool
+    note: str
+    quantize_s: float
+    verification: Verification
+
+
+class Base(msgspec.Struct, frozen=True, kw_only=True):
+    """The model that was exported."""
+
+    name: str
+    sha256: str
+    architecture: str
+    quantization: str
+    """Of the base file itself: what is called full precision below cannot be better."""
+    licence: str
+    parameters: int
+
+
+class UsedAdapter(msgspec.Struct, frozen=True, kw_only=True):
+    """The adapter that was added to the base's weights."""
+
+    name: str
+    sha256: str
+    dataset: str
+    """Name of the dataset it was trained on; empty when unknown."""
+    dataset_hash: str
+    dataset_rows: int | None = None
+
+
+class TextUsed(msgspec.Struct, frozen=True, kw_only=True):
+    """The text behind the importance matrix and the verification; the two share no token."""
+
+    source: str
+    calibration_tokens: int
+    held_out_tokens: int
+    imatrix_weights: int
+    """Weights that the importance matrix covers; 0 when none was needed."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """An export folder's `manifest.json`."""
+
+    format: int = FORMAT
+    name: str
+    created: str
+    """Date and time in UTC, ISO 8601."""
+    base: Base
+    adapter: UsedAdapter | None
+    text: TextUsed
+    llama_cpp: str
+    files: list[Exported]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every file passed its verification."""
+        return all(file.verification.passed for file in self.files)
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """As it is written."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of an export folder. Raises: InvalidInput."""
+    path = folder / MANIFEST
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except (OSError, msgspec.DecodeError) as error:
+        raise InvalidInput(f"{str(path)!r} is no manifest of an export: {error}.", field="folder") from error

@@ -1,0 +1,89 @@
+"""The process that quantizes one file: python -m edgellm.export.quantize_child.
+
+One request: `source`, `target`, `ftype` (llama.cpp's number), `threads`, and `imatrix`, an npz file or null. llama.cpp
+reports each tensor in its log only, so the log is read for progress.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import re
+from typing import Any
+
+import numpy as np
+
+from edgellm.engine.llama import library
+from edgellm.engine.llama.library import lib
+from edgellm.engine.native import NativeHost, Object
+from edgellm.errors import DiskFull, JobError
+
+TENSOR_LINE = re.compile(r"\[\s*(\d+)/\s*(\d+)\]")
+_NO_SPACE = re.compile(r"basic_ios|iostream|No space left|badbit|write")
+
+
+class ProgressHandler(logging.Handler):
+    """Turns `[ 12/ 272] blk.0.attn_q.weight - ...` into an answer."""
+
+    def __init__(self, host: NativeHost) -> None:
+        super().__init__(logging.DEBUG)
+        self._host = host
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass on what is a tensor's line."""
+        if found := TENSOR_LINE.match(record.getMessage()):
+            self._host.answer({"tensor": int(found[1]), "of": int(found[2])})
+
+
+def importance(path: str | None) -> Any:
+    """llama.cpp's array of (name, data, size), ended by a NULL name; None without a file."""
+    if path is None:
+        return None
+    with np.load(path, allow_pickle=False) as found:
+        weights = {name: np.ascontiguousarray(found[name], np.float32) for name in found.files}
+    entries = (lib.llama_model_imatrix_data * (len(weights) + 1))()
+    for entry, (name, values) in zip(entries, weights.items(), strict=False):
+        entry.name, entry.size = name.encode(), values.size
+        entry.data = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+    entries.keep_alive = weights
+    return entries
+
+
+def quantize(request: Object) -> None:
+    """Write the file. Raises: DiskFull, JobError in llama.cpp's own words."""
+    params = lib.llama_model_quantize_default_params()
+    params.ftype = request["ftype"]
+    params.nthread = request["threads"]
+    entries = importance(request["imatrix"])
+    if entries is not None:
+        params.imatrix = entries
+    library.forget_complaints()
+    code = lib.llama_model_quantize(os.fsencode(request["source"]), os.fsencode(request["target"]), params)
+    if code != 0:
+        raise _failure(request["target"], library.complaints())
+
+
+def _failure(target: str, said: str) -> DiskFull | JobError:
+    free = os.statvfs(os.path.dirname(target))
+    if _NO_SPACE.search(said) and free.f_bavail * free.f_frsize < 1024**2:
+        return DiskFull(f"There is no space left for {target!r}.", hint="Free some and export again.", path=target)
+    return JobError(f"llama.cpp could not quantize: {said or 'it gave no reason'}.")
+
+
+def main() -> None:
+    """Quantize, say so."""
+    host = NativeHost()
+    library.logger.addHandler(ProgressHandler(host))
+    library.logger.setLevel(logging.DEBUG)
+    library.logger.propagate = False
+
+    def handle(request: Object) -> None:
+        quantize(request)
+        host.answer({"done": True})
+
+    host.serve(handle)
+
+
+if __name__ == "__main__":
+    main()
