@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edgellm.errors import InvalidInput, ModelRejected
 from edgellm.gguf_header import GGUFHeader, TensorInfo, raw_metadata, read_header
+from edgellm.gguf_tensors import raw_blocks
 
 KIND = {"general.type": "adapter", "adapter.type": "lora"}
 """What tells such a file from others."""
@@ -72,6 +73,26 @@ class AdapterHeader:
                     self.file.path,
                     f"tensor {name!r} of the base has the shape {list(shapes[name])}, and it does not fit",
                 )
+
+    def check_values(self) -> None:
+        """Read the matrices. Raises: InvalidInput when one holds NaN or infinity, which would end the engine.
+
+        Quantized matrices are not looked at.
+        """
+        for pair in self.pairs.values():
+            for tensor in (pair.a, pair.b):
+                if not _is_finite(self.file, tensor):
+                    raise unusable(self.file.path, f"tensor {tensor.name!r} holds values that are not finite")
+
+
+def _is_finite(file: GGUFHeader, tensor: TensorInfo) -> bool:
+    import numpy as np  # deferred: a header is read without it
+
+    raw = raw_blocks(file, tensor)
+    if tensor.type.name == "BF16":
+        return not bool(((raw.view("<u2") & 0x7F80) == 0x7F80).any())
+    plain = {"F32": "<f4", "F16": "<f2"}.get(tensor.type.name)
+    return plain is None or bool(np.isfinite(raw.view(plain)).all())
 
 
 def read_adapter_header(path: Path) -> AdapterHeader:

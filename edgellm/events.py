@@ -35,6 +35,15 @@ class Progressed(Event, frozen=True, kw_only=True, tag="progressed"):
     note: str = ""
 
 
+class Measured(Event, frozen=True, kw_only=True, tag="measured"):
+    """Numbers of one moment, for a curve: losses, speeds, memory."""
+
+    step: int
+    """Where on the curve."""
+    values: dict[str, float]
+    """By name, with the unit in it: `loss`, `valid_loss`, `tokens_per_s`, `peak_memory_bytes`."""
+
+
 class Finished(Event, frozen=True, kw_only=True, tag="finished"):
     """The work is complete; `result` is what it produced, JSON values only."""
 
@@ -53,7 +62,7 @@ class Cancelled(Event, frozen=True, kw_only=True, tag="cancelled"):
     """The user stopped the work; it can be resumed."""
 
 
-JobEvent = Started | Progressed | Finished | Failed | Cancelled
+JobEvent = Started | Progressed | Measured | Finished | Failed | Cancelled
 FINAL = (Finished, Failed, Cancelled)
 
 

@@ -10,6 +10,7 @@ import click
 from edgellm.cli.answer import as_json, follow, in_one_line
 from edgellm.cli.diagnostics import Code
 from edgellm.cli.named import NAMED
+from edgellm.cli.names import MODEL
 from edgellm.cli.prompt import read_prompt
 from edgellm.cli.talk import ChatOptions, Talk
 from edgellm.cli.world import World, pass_world
@@ -18,7 +19,11 @@ from edgellm.cli.world import World, pass_world
 @click.command("chat")
 @click.argument("prompt", required=False)
 @click.option(
-    "-m", "--model", type=NAMED, metavar="MODEL", help="An installed model, `starter`, or a path to a .gguf file."
+    "-m",
+    "--model",
+    type=MODEL,
+    metavar="MODEL[@ADAPTER]",
+    help="An installed model, `starter`, or a path to a .gguf file; with an adapter: `starter@NAME`.",
 )
 @click.option("-s", "--system", metavar="TEXT", help="Instruction the model follows throughout.")
 @click.option("--session", type=NAMED, metavar="ID", help="Go on with this session; the beginning of its id is enough.")

@@ -6,6 +6,9 @@ import click
 
 from edgellm.cli.world import World, pass_world
 
+WHOLE_NAMES = "COMP_WORDBREAKS=${COMP_WORDBREAKS//@}\n"
+"""Otherwise bash takes `starter@lighthouse` for three words."""
+
 
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
@@ -26,4 +29,5 @@ def completion(world: World, shell: str) -> None:
     kind = get_completion_class(shell)
     if kind is None:
         raise click.UsageError(f"click has no completion for {shell}.")
-    world.out.write(kind(root, {}, PROGRAM, COMPLETION_VARIABLE).source())
+    script = kind(root, {}, PROGRAM, COMPLETION_VARIABLE).source()
+    world.out.write(WHOLE_NAMES + script if shell == "bash" else script)

@@ -43,7 +43,7 @@ class LineChat:
         with suppress(ImportError):  # not every build of Python has it
             import readline  # noqa: F401  deferred; gives `input` line editing and recall
 
-        self._edge.models.get(self._talk.model_name)
+        self._edge.models.resolve(self._talk.model_name)
         self._greet()
         ended_by = Code.DONE
         was_interrupted = False
@@ -121,7 +121,7 @@ class LineChat:
     def model(self, name: str) -> None:
         """Show the model, or change it."""
         if name:
-            self._talk.model = self._edge.models.get(name).reference
+            self._talk.model = self._edge.models.resolve(name)
         self._world.out.line(self._talk.model_name)
 
     def system(self, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from edgellm.sizes import size
 
 if TYPE_CHECKING:
     from edgellm.events import JobEvent
+    from edgellm.hub.adapters import InstalledAdapter
     from edgellm.hub.cards import ModelCard
     from edgellm.hub.fit import Fit
     from edgellm.hub.installed import InstalledModel
@@ -49,6 +50,7 @@ def list_models(world: World, with_cards: bool, only_fitting: bool, as_data: boo
     """List installed models, and those that can be."""
     with world.open() as edge:
         installed = edge.models.list()
+        adapters = {model.name: edge.adapters.list(model) for model in installed}
         cards = edge.models.cards()
         fits = edge.models.fits() if with_cards or only_fitting else {}
     if only_fitting:
@@ -57,9 +59,11 @@ def list_models(world: World, with_cards: bool, only_fitting: bool, as_data: boo
         (card for card in cards if card.id in fits), key=lambda card: (card.kind != "chat", fits[card.id].total_bytes)
     )
     if as_data:
-        world.out.json({"installed": installed, "catalogue": [{"card": card, "fit": fits[card.id]} for card in shown]})
+        listed = [adapter.reference for each in adapters.values() for adapter in each]
+        catalogue = [{"card": card, "fit": fits[card.id]} for card in shown]
+        world.out.json({"installed": installed, "adapters": listed, "catalogue": catalogue})
         return
-    _show_installed(world, installed)
+    _show_installed(world, installed, adapters)
     if shown:
         world.out.line()
         _show_cards(world, shown, fits)
@@ -71,12 +75,18 @@ def list_models(world: World, with_cards: bool, only_fitting: bool, as_data: boo
         )
 
 
-def _show_installed(world: World, installed: list[InstalledModel]) -> None:
+def _show_installed(
+    world: World, installed: list[InstalledModel], adapters: Mapping[str, list[InstalledAdapter]]
+) -> None:
     if not installed:
         world.err.note("No model is installed yet; `edgellm models list --fits` shows which would run here.")
         return
     header = [Column("INSTALLED"), Column("SIZE", right=True), Column("FROM", flexible=True)]
-    world.out.table(header, [(bold(model.name), size(model.size_bytes), dim(model.source)) for model in installed])
+    rows: list[tuple[Part, ...]] = []
+    for model in installed:
+        rows.append((bold(model.name), size(model.size_bytes), dim(model.source)))
+        rows += [(f"  {model.name}@{a.name}", size(a.size_bytes), dim(a.origin)) for a in adapters[model.name]]
+    world.out.table(header, rows)
 
 
 def _show_cards(world: World, cards: list[ModelCard], fits: dict[str, Fit]) -> None:

@@ -7,13 +7,16 @@ from typing import Any
 import click
 
 
-class _Named(click.ParamType[str]):
+class Named(click.ParamType[str]):
+    """Text that is not empty."""
+
     name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text itself; click reports an empty one."""
         if value == "":
             self.fail("it is empty. Is a shell variable unset?", param, ctx)
         return str(value)
 
 
-NAMED = _Named()
+NAMED = Named()

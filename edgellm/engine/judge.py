@@ -83,9 +83,7 @@ class Judge:
 
     def tokenize(self, text: str, *, parse_special: bool = False, add_special: bool = False) -> list[int]:
         """Token ids; `add_special` adds what the model expects around a text."""
-        self._child.send(
-            {"do": "tokenize", "text": text, "parse_special": parse_special, "add_special": add_special}
-        )
+        self._child.send({"do": "tokenize", "text": text, "parse_special": parse_special, "add_special": add_special})
         tokens: list[int] = self._child.receive()["tokens"]
         return tokens
 

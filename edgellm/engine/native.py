@@ -13,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -113,10 +115,8 @@ class NativeChild:
 
 
 def _close(stream: IO[bytes]) -> None:
-    try:
+    with suppress(BrokenPipeError):  # it holds a request that the child never read
         stream.close()
-    except BrokenPipeError:  # it holds a request that the child never read
-        pass
 
 
 class NativeHost:
@@ -148,6 +148,10 @@ class NativeHost:
                 facts = dict(error.facts)
                 kind = type(error).__name__
                 self.answer({"error": kind, "message": error.message, "hint": error.hint, "facts": facts})
+            except Exception:  # the face of this process: its parent reports the last lines
+                traceback.print_exc()
+                sys.stderr.flush()
+                os._exit(1)  # threads and native code are left as they are
 
     def _read(self) -> None:
         for line in sys.stdin.buffer:

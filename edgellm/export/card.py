@@ -66,8 +66,8 @@ def _notes(files: Sequence[Exported]) -> Iterable[str]:
 def _origin(manifest: Manifest) -> str:
     base, adapter = manifest.base, manifest.adapter
     lines = [
-        f"- base: {_safe(base.name)}, {_safe(base.architecture)}, {base.parameters / 1e6:,.0f} million weights, stored as "
-        f"{base.quantization}, SHA-256 `{base.sha256}`",
+        f"- base: {_safe(base.name)}, {_safe(base.architecture)}, {base.parameters / 1e6:,.0f} million weights, "
+        f"stored as {base.quantization}, SHA-256 `{base.sha256}`",
         f"- licence of the base: {_safe(base.licence) or 'not stated in the file'}",
     ]
     if adapter is not None:
@@ -83,12 +83,14 @@ def _method(manifest: Manifest) -> str:
     lines = [
         f"- text: {_safe(text.source)}; {text.held_out_tokens:,} tokens to verify, read by no other step",
         "- KL: divergence of the next token's distribution from the full-precision source, in nats",
-        "- tokens a second: while the answers below were written, one after the other, on the machine that exported",
+        "- tokens a second: of the answer below that was written fastest, on the machine that exported",
         "- chat template: conversations rendered by the file's own template must have the source's token ids",
     ]
     if text.imatrix_weights:
         matrix = f"- importance matrix: {text.imatrix_weights} weights, measured on {text.calibration_tokens:,} tokens"
         lines.insert(1, matrix)
+    if manifest.source_kl:
+        lines.append(f"- the source is the base as it is served, by a KL of {manifest.source_kl:.4f}")
     if manifest.base.quantization not in ("F32", "F16", "BF16"):
         stored = manifest.base.quantization
         lines.append(f"- full precision is what the base's {stored} weights stand for: the base itself has no more")

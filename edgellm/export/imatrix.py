@@ -53,7 +53,7 @@ def windows(tokens: Sequence[int], beginning: Sequence[int] = ()) -> Windows:
 def measure(
     model: Path, texts: Sequence[Sequence[int]], target: Path, on_tokens: Callable[[int], None] = lambda _: None
 ) -> int:
-    """Read the texts with a GGUF model, in a child process, and write the matrix to `target` (.npz).
+    """Read the texts with a GGUF model, in a child process, and write the matrix to `target`.
 
     Returns: the number of weights it covers. Raises: EngineError when this llama.cpp's tensors cannot be read;
     ModelLoadFailed, WorkerDied.

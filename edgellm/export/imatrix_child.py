@@ -1,16 +1,17 @@
 """The process that measures an importance matrix: python -m edgellm.export.imatrix_child.
 
-One request: `path` of the model, `texts` as token ids, `target` to write to (numpy's npz).
+One request: `path` of the model, `texts` as token ids, `target` to write to.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
 from edgellm.engine.llama.activations import Activations
 from edgellm.engine.llama.exact import ExactModel
 from edgellm.engine.native import NativeHost, Object
 from edgellm.errors import EngineError
+from edgellm.export.imatrix_file import write_totals
 
 
 def main() -> None:
@@ -29,8 +30,9 @@ def main() -> None:
                     raise EngineError(f"The importance matrix could not be measured: {activations.failure}")
                 done += len(logits)
                 host.answer({"tokens": done})
-        np.savez(request["target"], **activations.means())  # type: ignore[arg-type]
-        host.answer({"weights": len(activations.means())})
+        totals = activations.totals()
+        write_totals(Path(request["target"]), totals, len(texts), max(map(len, texts)))
+        host.answer({"weights": len(totals)})
 
     host.serve(measure)
 

@@ -34,7 +34,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     comparison: Comparison
     answers: list[Answers]
     tokens_per_s: float
-    """While answering one question after the other, in the judging process."""
+    """Of the answer that was written fastest: a busy machine slows some of them."""
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +93,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Date and time in UTC, ISO 8601."""
     base: Base
     adapter: UsedAdapter | None
+    source_kl: float
+    """Mean KL divergence from the base, as served with the adapter attached, to the full-precision file that the others
+    are made from and compared with; 0 where that is the base file itself."""
     text: TextUsed
     llama_cpp: str
     files: list[Exported]

@@ -42,19 +42,21 @@ class Quant:
 QUANTS: Mapping[str, Quant] = {
     name: Quant(name, ftype, _KINDS[kind], tolerance, needs_imatrix=name.startswith(("IQ2", "IQ3_XXS", "Q2_K_S")))
     for name, ftype, kind, tolerance in (
-        ("F32", 0, "F32", 0.001), ("F16", 1, "F16", 0.001), ("BF16", 32, "BF16", 0.005),
-        ("Q8_0", 7, "Q8_0", 0.02), ("Q6_K", 18, "Q6_K", 0.03), ("Q5_K_M", 17, "Q5_K", 0.05), ("Q5_K_S", 16, "Q5_K", 0.05),
+        ("F32", 0, "F32", 0.001), ("F16", 1, "F16", 0.001), ("BF16", 32, "BF16", 0.005), ("Q8_0", 7, "Q8_0", 0.02),
+        ("Q6_K", 18, "Q6_K", 0.03), ("Q5_K_M", 17, "Q5_K", 0.05), ("Q5_K_S", 16, "Q5_K", 0.05),
         ("Q5_1", 9, "Q5_1", 0.05), ("Q5_0", 8, "Q5_0", 0.05), ("Q4_K_M", 15, "Q4_K", 0.1), ("Q4_K_S", 14, "Q4_K", 0.1),
-        ("Q4_1", 3, "Q4_1", 0.25), ("Q4_0", 2, "Q4_0", 0.35), ("IQ4_NL", 25, "IQ4_NL", 0.25), ("IQ4_XS", 30, "IQ4_XS", 0.25),
-        ("Q3_K_L", 13, "Q3_K", 0.3), ("Q3_K_M", 12, "Q3_K", 0.3), ("Q3_K_S", 11, "Q3_K", 0.5), ("IQ3_M", 27, "IQ3_S", 0.4),
-        ("IQ3_XXS", 23, "IQ3_XXS", 0.6), ("Q2_K", 10, "Q2_K", 0.8), ("IQ2_M", 29, "IQ2_S", 0.8),
+        ("Q4_1", 3, "Q4_1", 0.25), ("Q4_0", 2, "Q4_0", 0.35), ("IQ4_NL", 25, "IQ4_NL", 0.25),
+        ("IQ4_XS", 30, "IQ4_XS", 0.25), ("Q3_K_L", 13, "Q3_K", 0.3), ("Q3_K_M", 12, "Q3_K", 0.3),
+        ("Q3_K_S", 11, "Q3_K", 0.5), ("IQ3_M", 27, "IQ3_S", 0.4), ("IQ3_XXS", 23, "IQ3_XXS", 0.6),
+        ("Q2_K", 10, "Q2_K", 0.8), ("IQ2_M", 29, "IQ2_S", 0.8),
     )
 }  # fmt: skip
 """Every quantization that can be asked for, most precise first."""
 
-FALLBACKS = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0", "Q3_K": "Q4_0", "Q2_K": "Q4_0"} | {
-    kind: "IQ4_NL" for kind in ("IQ4_XS", "IQ3_S", "IQ3_XXS", "IQ2_S")
-}
+FALLBACKS = {
+    "Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0", "Q3_K": "Q4_0", "Q2_K": "Q4_0", "IQ4_XS": "IQ4_NL",
+    "IQ3_S": "IQ4_NL", "IQ3_XXS": "IQ4_NL", "IQ2_S": "IQ4_NL",
+}  # fmt: skip
 """What llama.cpp takes where rows are not a multiple of 256 (`tensor_type_fallback` in llama-quant.cpp)."""
 _GENEROUS = 1.12
 """Mixed quantizations store some tensors in more bits than their main type."""

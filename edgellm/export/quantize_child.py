@@ -1,6 +1,6 @@
 """The process that quantizes one file: python -m edgellm.export.quantize_child.
 
-One request: `source`, `target`, `ftype` (llama.cpp's number), `threads`, and `imatrix`, an npz file or null. llama.cpp
+One request: `source`, `target`, `ftype` (llama.cpp's number), `threads`, and `imatrix`, a file or null. llama.cpp
 reports each tensor in its log only, so the log is read for progress.
 """
 
@@ -10,17 +10,16 @@ import ctypes
 import logging
 import os
 import re
+from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from edgellm.engine.llama import library
 from edgellm.engine.llama.library import lib
 from edgellm.engine.native import NativeHost, Object
 from edgellm.errors import DiskFull, JobError
+from edgellm.export.imatrix_file import read_means
 
 TENSOR_LINE = re.compile(r"\[\s*(\d+)/\s*(\d+)\]")
-_NO_SPACE = re.compile(r"basic_ios|iostream|No space left|badbit|write")
 
 
 class ProgressHandler(logging.Handler):
@@ -40,8 +39,7 @@ def importance(path: str | None) -> Any:
     """llama.cpp's array of (name, data, size), ended by a NULL name; None without a file."""
     if path is None:
         return None
-    with np.load(path, allow_pickle=False) as found:
-        weights = {name: np.ascontiguousarray(found[name], np.float32) for name in found.files}
+    weights = read_means(Path(path))
     entries = (lib.llama_model_imatrix_data * (len(weights) + 1))()
     for entry, (name, values) in zip(entries, weights.items(), strict=False):
         entry.name, entry.size = name.encode(), values.size
@@ -65,10 +63,12 @@ def quantize(request: Object) -> None:
 
 
 def _failure(target: str, said: str) -> DiskFull | JobError:
-    free = os.statvfs(os.path.dirname(target))
-    if _NO_SPACE.search(said) and free.f_bavail * free.f_frsize < 1024**2:
-        return DiskFull(f"There is no space left for {target!r}.", hint="Free some and export again.", path=target)
-    return JobError(f"llama.cpp could not quantize: {said or 'it gave no reason'}.")
+    """llama.cpp's C++ stream tells a full disk and a failing one apart from nothing else: its error has no reason."""
+    reason = said.split("failed to quantize: ")[-1]
+    if "iostream error" in reason:
+        hint = "Free some space and try again."
+        return DiskFull(f"{target!r} could not be written: the disk is full or failing.", hint=hint, path=target)
+    return JobError(f"llama.cpp could not quantize: {reason or 'it gave no reason'}.")
 
 
 def main() -> None:

@@ -6,7 +6,9 @@ import builtins
 import datetime
 import os
 import shutil
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -108,11 +110,9 @@ class Shelf:
     def list(self) -> builtins.list[InstalledAdapter]:
         """All adapters with a readable manifest, by name."""
         found = []
-        for path in sorted(self.folder.glob(f"*/{MANIFEST}")):
-            try:
-                found.append(self.get(path.parent.name))
-            except (AdapterNotFound, InvalidInput):
-                continue  # `get` and `remove` say what is wrong with it
+        for name in self._names():
+            with suppress(InvalidInput):  # `get` says what is wrong with it
+                found.append(self.get(name))
         return found
 
     def get(self, name: str) -> InstalledAdapter:
@@ -128,7 +128,7 @@ class Shelf:
             ) from error
         if manifest.format > FORMAT:
             raise InvalidInput(
-                f"The adapter {name!r} was made by a newer EdgeLLM, in format {manifest.format}; {FORMAT} is known here.",
+                f"The adapter {name!r} has the format {manifest.format}, of a newer EdgeLLM; {FORMAT} is known.",
                 hint="Update EdgeLLM.",
                 field="adapter",
             )
@@ -152,7 +152,7 @@ class Shelf:
             raise no_such_file(str(file))
         chosen = adapter_name(name if name is not None else name_from(file.stem))
         check_space(self.folder, file.stat().st_size)
-        draft = private_dir(self.folder / f".{chosen}.attach-{os.getpid()}.part")
+        draft = private_dir(self.folder / f".{chosen}.{os.getpid()}-{threading.get_ident()}.part")
         try:
             shutil.copyfile(file, draft / GGUF)
             created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -183,9 +183,12 @@ class Shelf:
     def _folder_of(self, name: str) -> Path:
         if self._exists(name):
             return self.folder / name
-        near = get_close_matches(name[:MAX_NAME], [adapter.name for adapter in self.list()], 1)
+        near = get_close_matches(name[:MAX_NAME], self._names(), 1)
         hint = f"Did you mean {near[0]!r}?" if near else "See which there are: edgellm adapters list"
         raise AdapterNotFound(f"There is no adapter named {name[:MAX_NAME]!r}.", hint=hint, name=name[:MAX_NAME])
+
+    def _names(self) -> builtins.list[str]:
+        return sorted(path.parent.name for path in self.folder.glob(f"*/{MANIFEST}") if self._exists(path.parent.name))
 
     def _exists(self, name: str) -> bool:
         if not is_name(name):
@@ -202,7 +205,7 @@ def adapter_name(text: str) -> str:
     if not is_name(text) or text.endswith(".gguf"):  # `x@y.gguf` is a file
         raise InvalidInput(
             f"{text[:MAX_NAME]!r} cannot be an adapter's name.",
-            hint=f"Use letters, digits, '_', '-' and single dots; a letter or digit first, no .gguf; at most {MAX_NAME}.",
+            hint=f"Use letters, digits, '_', '-' and single dots; a letter or digit first; no .gguf; up to {MAX_NAME}.",
             field="name",
         )
     return text

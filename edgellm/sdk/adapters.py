@@ -35,8 +35,8 @@ class Adapters:
     def attach(self, file: str | Path, base: str, name: str | None = None) -> InstalledAdapter:
         """Take in a LoRA file in GGUF form that was made elsewhere for the model `base`.
 
-        Its header is compared with the base's: family, names and shapes of the weights that it changes. Whether it was
-        trained on exactly this base, no header says.
+        It is compared with the base: family, names and shapes of the weights that it changes. Whether it was trained on
+        exactly this base, no file says.
         Raises: ModelNotFound, ModelRejected, DiskFull besides.
         """
         from edgellm.adapter_header import read_adapter_header  # deferred: only attaching reads headers
@@ -47,7 +47,9 @@ class Adapters:
             raise no_such_file(str(file))
         self._library.inspect(model.path)
         header = read_header(model.path)
-        read_adapter_header(path).check_base(header)
+        adapter = read_adapter_header(path)
+        adapter.check_base(header)
+        adapter.check_values()
         record = BaseRecord(
             name=model.reference, sha256=model.sha256 or sha256_of(model.path), architecture=header.architecture
         )

@@ -47,6 +47,7 @@ class AsyncModels(Awaitables[Models]):
 
     list = awaitable(Models.list)
     get = awaitable(Models.get)
+    resolve = awaitable(Models.resolve)
     cards = awaitable(Models.cards)
     card = awaitable(Models.card)
     hardware = awaitable(Models.hardware)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -92,32 +93,24 @@ class Engines:
         chosen = self._chosen.get(base) or self._chosen.setdefault(base, self.choose(base))
         if mode not in (None, chosen.config.mode):
             raise _wrong_kind(chosen)
+        if adapter is not None and chosen.config.mode == "embed":
+            raise ModelError(f"{chosen.name!r} is an embedder; it takes no adapter.", hint="Leave the @ and more out.")
         if adapter is not None:
-            self._check_base(adapter, base)
+            _check_base(adapter, chosen.name, chosen.sha256 or _sha256_of(Path(chosen.config.model_path)))
         worker = self._pool().worker(chosen.config, needed_bytes=chosen.needed_bytes, on_progress=on_progress)
         if adapter is None:
             return Opened(chosen.name, worker)
         return Opened(f"{chosen.name}@{adapter.name}", worker, str(adapter.path))
 
-    def _check_base(self, adapter: InstalledAdapter, base: str) -> None:
-        """Raises: ModelError when the adapter does not belong to the model that `base` names."""
-        chosen = self._chosen[base]
-        if chosen.config.mode == "embed":
-            raise ModelError(
-                f"{chosen.name!r} is an embedder; it takes no adapter.", hint="Leave the @ and its name out."
-            )
-        if chosen.sha256 is None:  # outside the library: read once
-            chosen = self._chosen[base] = replace(chosen, sha256=sha256_of(Path(chosen.config.model_path)))
-        made_for = adapter.manifest.base
-        if chosen.sha256 != made_for.sha256:
-            raise ModelError(
-                f"The adapter {adapter.name!r} was made for {made_for.name!r} (SHA-256 {made_for.sha256[:12]}…), "
-                f"not for {chosen.name!r} ({str(chosen.sha256)[:12]}…).",
-                hint=f"Use it with its own base: {adapter.reference}",
-                adapter=adapter.name,
-                base=chosen.name,
-                made_for=made_for.name,
-            )
+    def resolve(self, name: str) -> str:
+        """What finds a model, with its adapter, again from any folder. Opens nothing; raises as `open` does."""
+        base, adapter_name = split_adapter(name)
+        model = self._library.find(base)
+        if adapter_name is None:
+            return model.reference
+        adapter = self._shelf.get(adapter_name)
+        _check_base(adapter, model.name, model.sha256 or _sha256_of(model.path))
+        return f"{model.reference}@{adapter.name}"
 
     def choose(self, name: str) -> Chosen:
         """The configuration under which a model without an adapter would be opened here. Raises as `worker` does."""
@@ -247,6 +240,31 @@ class Engines:
             gpu_layers=self._settings.gpu_layers,
             disk_cache_dir=str(self._home.conversations),
         )
+
+
+def _check_base(adapter: InstalledAdapter, base: str, sha256: str) -> None:
+    """Raises: ModelError when the adapter was made for a model with another hash."""
+    made_for = adapter.manifest.base
+    if sha256 != made_for.sha256:
+        raise ModelError(
+            f"The adapter {adapter.name!r} was made for {made_for.name!r} (SHA-256 {made_for.sha256[:12]}…), "
+            f"not for {base!r} ({sha256[:12]}…).",
+            hint=f"Use it with its own base: {adapter.reference}",
+            adapter=adapter.name,
+            base=base,
+            made_for=made_for.name,
+        )
+
+
+def _sha256_of(path: Path) -> str:
+    """The hash of a file outside the library, read again only when it changed."""
+    status = path.stat()
+    return _hashed(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _hashed(path: Path, _size_bytes: int, _modified_ns: int) -> str:
+    return sha256_of(path)
 
 
 def _wrong_kind(chosen: Chosen) -> ModelError:

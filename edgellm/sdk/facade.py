@@ -20,12 +20,14 @@ from edgellm.sdk.answer import Answer
 from edgellm.sdk.conversation import Ask, conclude, prepare, seeded
 from edgellm.sdk.datasets import Datasets
 from edgellm.sdk.engines import Engines, Opened
+from edgellm.sdk.exports import Exports
 from edgellm.sdk.inspections import library_in
 from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.models import Models
 from edgellm.sdk.options import ChatOptions, CompleteOptions, check_names
 from edgellm.sdk.sessions import Sessions
 from edgellm.sdk.stream import ReplyStream, whole
+from edgellm.sdk.training import Training
 from edgellm.settings import Settings, load_settings
 from edgellm.store import Store, open_store
 from edgellm.types import Message, Reply, Sampling
@@ -67,6 +69,8 @@ class EdgeLLM:
         self.sessions = Sessions(self._store, self._answer_again, self._engines.forget_conversation)
         self.datasets = Datasets(self.home, self._store, self._engines)
         self.jobs = Jobs(self.home, self._store)
+        self.training = Training(self.jobs, self.datasets, library)
+        self.exports = Exports(self.home, library, self.jobs)
 
     @overload
     def chat(self, prompt: Prompt | None, *, stream: Literal[False] = ..., **options: Unpack[ChatOptions]) -> Reply: ...

@@ -29,9 +29,11 @@ class Work:
     """What a kind's function is given."""
 
     home: Home
+    folder: Path
+    """The job's own; what it keeps there serves a later attempt."""
     arguments: Mapping[str, Any]
     emit: Emit
-    """Takes Started and Progressed; the runner writes the final event."""
+    """Takes Started, Progressed and Measured; the runner writes the final event."""
 
 
 class CancelRequested(BaseException):
@@ -58,6 +60,29 @@ def pull(work: Work) -> dict[str, Any]:
     return {"name": model.name, "path": str(model.path), "size_bytes": model.size_bytes}
 
 
+def export(work: Work) -> dict[str, Any]:
+    """Make GGUF files of a model. Arguments: the fields of `sdk.exports.ExportRequest`."""
+    from edgellm.sdk.exports import export_job
+    from edgellm.sdk.inspections import library_in
+
+    return export_job(work.home, library_in(work.home), work.arguments, work.emit)
+
+
+def quants(work: Work) -> dict[str, Any]:
+    """Measure quantizations of a model. Arguments: the fields of `sdk.exports.ExportRequest`."""
+    from edgellm.sdk.exports import quants_job
+    from edgellm.sdk.inspections import library_in
+
+    return quants_job(work.home, library_in(work.home), work.arguments, work.emit)
+
+
+def train(work: Work) -> dict[str, Any]:
+    """Make an adapter. Arguments: those of `TrainRequest`."""
+    from edgellm.sdk.train_job import train as teach  # deferred: only this kind needs it
+
+    return teach(work.home, work.arguments, work.folder, work.emit)
+
+
 def selftest(work: Work) -> dict[str, Any]:
     """Count, to see that jobs work here. Arguments: `steps`, `step_s`."""
     steps, step_s = int(work.arguments.get("steps", 3)), float(work.arguments.get("step_s", 0.1))
@@ -68,7 +93,13 @@ def selftest(work: Work) -> dict[str, Any]:
     return {"steps": steps}
 
 
-KINDS: Mapping[str, Callable[[Work], dict[str, Any]]] = {"pull": pull, "selftest": selftest}
+KINDS: Mapping[str, Callable[[Work], dict[str, Any]]] = {
+    "pull": pull,
+    "train": train,
+    "selftest": selftest,
+    "export": export,
+    "quants": quants,
+}
 """What a job can be; the function's value is the job's result."""
 
 
@@ -95,7 +126,7 @@ def run(job: StoredJob, home: Home, store: Store) -> int:
     log = JobLog(home, job.id)
     final: Finished | Failed | Cancelled
     try:
-        final = Finished(result=KINDS[job.kind](Work(home, job.arguments, log.write)))
+        final = Finished(result=KINDS[job.kind](Work(home, log.folder, job.arguments, log.write)))
     except CancelRequested:
         final = Cancelled()
     except EdgeLLMError as error:

@@ -37,6 +37,10 @@ class Models:
         """An installed model by name, `starter`, or the path of a GGUF file; of `starter@lighthouse` the base."""
         return self._library.find(split_adapter(name)[0])
 
+    def resolve(self, name: str) -> str:
+        """What finds a model, its adapter included, again from any folder: a name, or a path."""
+        return self._engines.resolve(name)
+
     def cards(self) -> builtins.list[ModelCard]:
         """The catalogue, by id."""
         catalogue = self.catalogue()

@@ -13,7 +13,8 @@ class CompleteOptions(TypedDict, total=False):
     """Keyword arguments of `EdgeLLM.complete`."""
 
     model: str | None
-    """Name or path of a GGUF file, `@` and an adapter's name behind it if wanted; None takes the session's model, or else the default."""
+    """Name or path of a GGUF file, `@ADAPTER` behind it for one of its adapters; None takes the session's model, or
+    the default."""
     sampling: Sampling | None
     """How tokens are chosen; None takes the settings' defaults."""
     constraint: Constraint | None

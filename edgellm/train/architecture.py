@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from edgellm.errors import ModelRejected
 from edgellm.gguf_header import GGUFHeader
@@ -123,7 +123,7 @@ def _attention_scale(keys: _Keys, family: str, head_width: int) -> float:
     return float(divisor**-0.5)
 
 
-def _family_traits(keys: _Keys, family: str, width: int, head_width: int) -> dict[str, object]:
+def _family_traits(keys: _Keys, family: str, width: int, head_width: int) -> dict[str, Any]:
     """What only one family has."""
     if family == "gemma3":
         if keys.real("final_logit_softcapping", 0.0):

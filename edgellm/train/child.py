@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -46,7 +47,7 @@ def main(arguments: list[str]) -> int:
     return 1
 
 
-def _train(folder: Path, tell) -> int:  # type: ignore[no-untyped-def]
+def _train(folder: Path, tell: Callable[[Saying], None]) -> int:
     blas = load_openblas()  # before MLX
     from mlx.utils import tree_flatten
 

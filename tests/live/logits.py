@@ -21,14 +21,18 @@ _F32 = 0
 _NO_FLASH_ATTENTION = 0
 
 
-def llama_logits(path: Path, tokens: Sequence[int], context_tokens: int = 256) -> Logits:
-    """llama.cpp's, with a KV cache in float32."""
+def llama_logits(path: Path, tokens: Sequence[int], context_tokens: int = 256, adapter: Path | None = None) -> Logits:
+    """llama.cpp's, with a KV cache in float32 and an adapter attached."""
     parameters = lib.llama_model_default_params()
     parameters.n_gpu_layers = 0
     model = lib.llama_model_load_from_file(str(path).encode(), parameters)
     assert model, f"llama.cpp does not open {path}"
     context = lib.llama_init_from_model(model, _context_parameters(context_tokens))
     assert context
+    if adapter is not None:
+        found_adapter = lib.llama_adapter_lora_init(model, str(adapter).encode())
+        adapters = (lib.llama_adapter_lora_p_ctypes * 1)(found_adapter)
+        assert lib.llama_set_adapters_lora(context, adapters, 1, (ctypes.c_float * 1)(1.0)) == 0
     batch = lib.llama_batch_init(len(tokens), 0, 1)
     for place, token in enumerate(tokens):
         batch.token[place], batch.pos[place], batch.logits[place] = token, place, 1
@@ -55,14 +59,14 @@ def _context_parameters(context_tokens: int) -> Any:
 
 def mlx_logits(model: Any, tokens: Sequence[int]) -> Logits:
     """mlx_lm's."""
-    return np.array(model(mx.array(tokens)[None])[0].astype(mx.float32))
+    return np.array(model(mx.array(list(tokens))[None])[0].astype(mx.float32))
 
 
 def decoder_logits(path: Path, tokens: Sequence[int]) -> Logits:
     """Those of the decoder that is trained."""
     model = open_base(path)
     rows = Rows(Layout(shared=0, own=(len(tokens),)))
-    return np.array(model.head(model.run(model.embed(mx.array(tokens)), rows)))
+    return np.array(model.head(model.run(model.embed(mx.array(list(tokens))), rows)))
 
 
 def kl(ours: Logits, theirs: Logits) -> float:

@@ -1,9 +1,9 @@
-"""Tiny random models of every family: mlx_lm, llama.cpp and the decoder that is trained compute the same; mistakes show."""
+"""Tiny random models of every family: mlx_lm, llama.cpp and our decoder compute the same; mistakes show."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", params=list(CONFIGS))
-def converted(request: pytest.FixtureRequest, place: Path) -> Iterator[tuple[str, Path]]:
+def converted(request: pytest.FixtureRequest, place: Path) -> tuple[str, Path]:
     name: str = request.param
     folder = make_folder(place / name, CONFIGS[name])
-    yield name, convert_folder(folder, place / f"{name}.gguf", "F32").path
+    return name, convert_folder(folder, place / f"{name}.gguf", "F32").path
 
 
 def test_llama_cpp_computes_what_mlx_lm_does(converted: tuple[str, Path]) -> None:
@@ -79,9 +79,7 @@ def test_a_wrong_setting_shows(place: Path, name: str, wrong: Mapping[str, Any])
 
 
 @pytest.mark.parametrize(("name", "forgotten"), [("mistral", "rotated"), ("gemma3", "shifted")])
-def test_a_forgotten_transform_shows(
-    place: Path, monkeypatch: pytest.MonkeyPatch, name: str, forgotten: str
-) -> None:
+def test_a_forgotten_transform_shows(place: Path, monkeypatch: pytest.MonkeyPatch, name: str, forgotten: str) -> None:
     folder = make_folder(place / f"forgot-{name}", CONFIGS[name])
     kept = Family.changes
     monkeypatch.setattr(
@@ -106,7 +104,7 @@ def test_what_fails_in_between_leaves_the_old_file(place: Path, monkeypatch: pyt
     out.write_bytes(b"mine")
     folder = make_folder(place / "stops", CONFIGS["qwen2"])
 
-    def stop(name: str, values: Any, kind: str) -> memoryview:
+    def stop(_source: Path, name: str, *_rest: object) -> memoryview:
         raise RuntimeError(name)
 
     monkeypatch.setattr(write, "as_bytes", stop)

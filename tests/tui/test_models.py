@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from edgellm_tui.catalogue import all_rows
 
 from edgellm.errors import ModelNotFound
+from edgellm.hub.adapters import AdapterManifest, BaseRecord, InstalledAdapter
 from tests.tui.conftest import app_of, edge_of, opened, say, screen_text, settle
 from tests.tui.fakes import FakeEdge, card, installed, saying
 
@@ -70,6 +74,30 @@ async def test_the_switcher_keeps_the_conversation() -> None:
         await pilot.press(*"qwen", "enter")
         await settle(pilot, lambda: app_of(pilot).chat.conversation.model == "qwen3-4b")
         assert len(app_of(pilot).chat.conversation.turns) == 2
+
+
+def adapter(folder: Path, base: str, sha256: str) -> InstalledAdapter:
+    """An adapter of two megabytes, called `lighthouse`."""
+    home = folder / base / "lighthouse"
+    home.mkdir(parents=True)
+    (home / "adapter.gguf").write_bytes(bytes(2_000_000))
+    return InstalledAdapter(home, AdapterManifest(name="lighthouse", base=BaseRecord(name=base, sha256=sha256)))
+
+
+async def test_a_model_is_chosen_with_its_adapter(tmp_path: Path) -> None:
+    edge = FakeEdge()
+    first, second = edge.models.installed
+    edge.models.installed = [first, replace(second, sha256="b" * 64)]
+    edge.adapters.kept = [adapter(tmp_path, "qwen3-4b", "b" * 64), adapter(tmp_path, "gone", "c" * 64)]
+    rows = [row.name for row in await all_rows(edge)]
+    assert rows[:4] == ["SmolLM2-135M-Instruct", "qwen3-4b", "qwen3-4b@lighthouse", "gemma-3-4b"]
+    async with opened(edge=edge) as pilot:
+        await pilot.press("ctrl+t")
+        await settle(pilot, lambda: "2.0 MB" in screen_text(pilot))
+        await pilot.press(*"light", "enter")
+        await settle(pilot, lambda: app_of(pilot).chat.conversation.model == "qwen3-4b@lighthouse")
+        await say(pilot, "hello")
+        assert edge_of(pilot).asked[-1]["model"] == "qwen3-4b@lighthouse"
 
 
 async def test_removing_a_model_asks_first() -> None:

@@ -6,12 +6,13 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edgellm.adapter_header import read_adapter_header
 from edgellm.errors import InvalidInput
 from edgellm.gguf_header import GGUFHeader, read_header
-from edgellm.gguf_write import encoded
+from edgellm.gguf_write import NewTensor, encoded, write_gguf
 from tests.ggufs import F32, GGUF, Tensor, string
 
 KEYS = {
@@ -64,6 +65,29 @@ def test_other_headers_are_refused(keys: dict[str, bytes], tensors: Any, reason:
     with pytest.raises(InvalidInput, match=reason) as caught:
         read_adapter_header(path)
     assert repr(str(path)) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "bad"), [("F32", "nan"), ("F32", "inf"), ("F16", "-inf"), ("BF16", "nan"), ("BF16", "inf")]
+)
+def test_values_that_are_not_finite_are_refused(kind: str, bad: str, tmp_path: Path) -> None:
+    def content(value: float, count: int) -> bytes:
+        whole = np.full(count, 0.5, np.float32)
+        whole[-1] = value
+        if kind == "BF16":
+            return (whole.view(np.uint32) >> 16).astype("<u2").tobytes()
+        return whole.astype({"F32": "<f4", "F16": "<f2"}[kind]).tobytes()
+
+    for name, value in (("good", 3e38 if kind != "F16" else 6e4), ("bad", float(bad))):
+        pieces = {".lora_a": ((32, 4), content(0.25, 128)), ".lora_b": ((4, 32), content(value, 128))}
+        tensors = [
+            NewTensor(f"blk.0.attn_q.weight{half}", shape, kind, lambda raw=raw: [raw])  # type: ignore[misc]
+            for half, (shape, raw) in pieces.items()
+        ]
+        write_gguf(tmp_path / f"{name}.gguf", KEYS, tensors)
+    read_adapter_header(tmp_path / "good.gguf").check_values()
+    with pytest.raises(InvalidInput, match=r"attn_q\.weight\.lora_b' holds values that are not finite"):
+        read_adapter_header(tmp_path / "bad.gguf").check_values()
 
 
 def test_damaged_files_are_refused(tmp_path: Path) -> None:

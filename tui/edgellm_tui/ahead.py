@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 
 from edgellm.errors import EdgeLLMError
+from edgellm.hub.names import split_adapter
 from edgellm_tui.ports import Edge
 
 
@@ -21,7 +22,7 @@ class Ahead:
         self.wanted: str | None = None
         """What was asked for since the last question."""
         self._unused: str | None = None
-        """What was opened here and nothing was asked of yet."""
+        """What was opened here and nothing was asked of yet; without its adapter."""
 
     async def open(self, model: str) -> None:
         """Open a model, also one whose process died; asked for again before `used`, nothing happens.
@@ -32,21 +33,22 @@ class Ahead:
         if model == self.wanted:
             return
         self.wanted = model
+        base, _adapter = split_adapter(model)
         with suppress(EdgeLLMError):
-            await self._close_other(model)  # at once: one that is still being opened lets go of the turn
+            await self._close_other(base)  # at once: one that is still being opened lets go of the turn
             async with self._turn:
-                await self._close_other(model)
+                await self._close_other(base)
                 if self.wanted == model:
-                    if model not in await self._edge.models.loaded():
-                        self._unused = model
+                    if base not in await self._edge.models.loaded():
+                        self._unused = base
                     await self._edge.tokenize("", model=model)
 
     def used(self, model: str) -> None:
         """A question goes to this model."""
         self.wanted = None
-        if self._unused == model:
+        if self._unused == split_adapter(model)[0]:
             self._unused = None
 
-    async def _close_other(self, model: str) -> None:
-        if self._unused not in (None, model):
+    async def _close_other(self, base: str) -> None:
+        if self._unused not in (None, base):
             await self._edge.models.unload(self._unused)

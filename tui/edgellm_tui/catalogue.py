@@ -14,6 +14,7 @@ from edgellm.sizes import size
 from edgellm_tui.ports import Edge
 
 if TYPE_CHECKING:
+    from edgellm.hub.adapters import InstalledAdapter
     from edgellm.hub.cards import ModelCard
 
 _SIGNS = {
@@ -79,22 +80,26 @@ HEAD = Content.styled(f"  {'Model':<{NAME_CELLS}}{'File':>8}  {'Memory':>8}  ", 
 
 
 async def installed_rows(edge: Edge) -> list[ModelRow]:
-    """Models that can answer at once, chat models first."""
+    """Models that can answer at once, each followed by its adapters; chat models first."""
     loaded = {clean_line(name) for name in await edge.models.loaded()}
     cards = {card.id: card for card in await edge.models.cards()}
-    rows = [
-        ModelRow(
-            name=model.name,
-            title=clean_line(model.name),
-            is_installed=True,
-            is_loaded=clean_line(model.name) in loaded,
-            is_removable=model.removable,
-            file_bytes=model.size_bytes,
-            note=clean_line(f"from {model.source}"),
+    adapters = await edge.adapters.list()
+    rows: list[ModelRow] = []
+    for model in await edge.models.list():
+        row = _with_card(
+            ModelRow(
+                name=model.name,
+                title=clean_line(model.name),
+                is_installed=True,
+                is_loaded=clean_line(model.name) in loaded,
+                is_removable=model.removable,
+                file_bytes=model.size_bytes,
+                note=clean_line(f"from {model.source}"),
+            ),
+            cards.get(model.name),
         )
-        for model in await edge.models.list()
-    ]
-    judged = await asyncio.gather(*(_judged(edge, _with_card(row, cards.get(row.name))) for row in rows))
+        rows += [row, *(_with_adapter(row, a) for a in adapters if a.manifest.base.sha256 == model.sha256)]
+    judged = await asyncio.gather(*(_judged(edge, row) for row in rows))
     return sorted(judged, key=lambda row: not row.is_chat)
 
 
@@ -109,6 +114,18 @@ async def all_rows(edge: Edge) -> list[ModelRow]:
     ]
     judged = await asyncio.gather(*(_judged(edge, row) for row in rest))
     return here + sorted(judged, key=lambda row: (not row.is_chat, row.memory_bytes))
+
+
+def _with_adapter(base: ModelRow, adapter: InstalledAdapter) -> ModelRow:
+    name = f"{base.name}@{adapter.name}"
+    return replace(
+        base,
+        name=name,
+        title=clean_line(name),
+        is_removable=False,
+        file_bytes=adapter.size_bytes,
+        note=clean_line(adapter.origin),
+    )
 
 
 def _with_card(row: ModelRow, card: ModelCard | None) -> ModelRow:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from edgellm.errors import EdgeLLMError
-from edgellm_tui.ports import Edge, Jobs, Models, ReplyStream, Sessions, Token
+from edgellm_tui.ports import Adapters, Edge, Jobs, Models, ReplyStream, Sessions, Token
 
 if TYPE_CHECKING:
     from edgellm.engine.metrics import EngineMetrics
@@ -28,6 +28,7 @@ class LateEdge:
         self._opening: asyncio.Task[Edge] | None = None
         self.sessions = cast(Sessions, _LatePart(self.opened, "sessions"))
         self.models = cast(Models, _LatePart(self.opened, "models"))
+        self.adapters = cast(Adapters, _LatePart(self.opened, "adapters"))
         self.jobs = cast(Jobs, _LatePart(self.opened, "jobs"))
 
     async def opened(self) -> Edge:

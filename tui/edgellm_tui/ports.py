@@ -11,6 +11,7 @@ from edgellm.types import Message, Reply, Sampling, StreamEvent
 
 if TYPE_CHECKING:
     from edgellm.engine.metrics import EngineMetrics
+    from edgellm.hub.adapters import InstalledAdapter
     from edgellm.hub.cards import ModelCard
     from edgellm.hub.fit import Fit
     from edgellm.hub.installed import InstalledModel
@@ -53,6 +54,12 @@ class Models(Protocol):
     async def remove(self, name: str) -> None: ...
     async def loaded(self) -> Sequence[str]: ...
     async def unload(self, name: str) -> None: ...
+
+
+class Adapters(Protocol):
+    """What models on this computer were taught."""
+
+    async def list(self) -> Sequence[InstalledAdapter]: ...
 
 
 class Jobs(Protocol):
@@ -104,6 +111,8 @@ class Edge(Protocol):
     def sessions(self) -> Sessions: ...
     @property
     def models(self) -> Models: ...
+    @property
+    def adapters(self) -> Adapters: ...
     @property
     def jobs(self) -> Jobs: ...
 

@@ -1,4 +1,4 @@
-"""What goes into each weight matrix: mean squared activations by input column, seen through llama.cpp's `cb_eval`.
+"""What goes into each weight matrix: squared activations by input column, seen through llama.cpp's `cb_eval`.
 
 llama.cpp has no getter for a tensor's sources, so its struct is spelt out here as ggml.h has it; `check_layout` proves
 the spelling on a tensor that ggml itself makes, and refuses to go on when anything differs.
@@ -124,18 +124,15 @@ class Activations:
         self._sums: dict[str, NDArray[np.float64]] = {}
         self._counts: dict[str, NDArray[np.int64]] = {}
 
-    def means(self) -> dict[str, NDArray[np.float32]]:
-        """Mean squared activation by weight name: (columns,), experts one after the other.
+    def totals(self) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """By weight name: sums of squares (experts, columns) and how many rows went into each (experts, 1).
 
-        An expert that no token reached has the mean of the others.
+        A weight without experts has one.
         """
-        found = {}
-        for name, sums in self._sums.items():
-            counts = self._counts[name][:, None]
-            rest = sums.sum(axis=0) / max(1, counts.sum())
-            means = np.where(counts > 0, sums / np.maximum(counts, 1), rest)
-            found[name] = np.ascontiguousarray(means.reshape(-1), dtype=np.float32)
-        return found
+        return {
+            name: (sums.astype(np.float32), self._counts[name].astype(np.float32)[:, None])
+            for name, sums in self._sums.items()
+        }
 
     def _see(self, address: int, is_question: bool, _user_data: int | None) -> bool:
         if self.failure is not None:
@@ -189,13 +186,15 @@ def _weight_name(weight: Any) -> str | None:
 
 
 def _floats(pointer: Any) -> NDArray[np.float32]:
-    """An F32 tensor as (batches, tokens, rows, columns) without leading ones beyond three dimensions."""
-    return _array(pointer, np.float32)[0]
+    """An F32 tensor, slowest dimension first; with experts (1, tokens, experts used or 1, columns)."""
+    values: NDArray[np.float32] = _array(pointer, np.float32)
+    return values
 
 
 def _integers(pointer: Any) -> NDArray[np.int32]:
     """A two-dimensional I32 tensor, which may be a view into a wider one."""
-    return _array(pointer, np.int32)[0, 0]
+    numbers: NDArray[np.int32] = _array(pointer, np.int32)[0, 0]
+    return numbers
 
 
 def _array(pointer: Any, kind: Any) -> Any:

@@ -86,10 +86,11 @@ class Adapters:
         return _Loaded(adapter)
 
     def _check(self, path: str) -> None:
-        """Look at the header in Python first, so that a damaged file never reaches C code."""
-        found = read_adapter_header(Path(path)).architecture
-        if found != self._architecture:
-            raise unusable(path, f"general.architecture is {found!r}, not {self._architecture!r}")
+        """Look at the file in Python first, so that a damaged one never reaches C code."""
+        header = read_adapter_header(Path(path))
+        if header.architecture != self._architecture:
+            raise unusable(path, f"general.architecture is {header.architecture!r}, not {self._architecture!r}")
+        header.check_values()
 
 
 def version_of(path: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgellm.adapter_header import read_adapter_header, unusable
 from edgellm.engine.config import EngineConfig
 from edgellm.engine.llama import library, opening
 from edgellm.engine.llama.batch import Batch
@@ -99,9 +101,10 @@ class ExactModel:
         return context
 
     def _attach(self, path: str) -> None:
+        read_adapter_header(Path(path))  # a damaged file never reaches C code
         library.forget_complaints()
         adapter = lib.llama_adapter_lora_init(self._model, os.fsencode(path))
         if not adapter:
-            raise InvalidInput(f"The adapter {path!r} cannot be used: {library.complaints()}.", field="adapter")
+            raise unusable(path, library.complaints() or "llama.cpp gave no reason")
         handles = (lib.llama_adapter_lora_p_ctypes * 1)(adapter)
         lib.llama_set_adapters_lora(self._context, handles, 1, (ctypes.c_float * 1)(1.0))

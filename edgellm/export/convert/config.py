@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from edgellm.export.convert.refusal import refuse
+
+LARGEST = 3e38
+"""Anything more is no float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +30,14 @@ class Config:
     def real(self, key: str, default: float | None = None) -> float:
         """A positive number. Raises: ModelRejected."""
         value = self._value(key, default)
-        if type(value) not in (int, float) or not 0 < value < math.inf:
+        if type(value) not in (int, float) or not 0 < value < LARGEST:
             self.refuse(f"{key} is {value!r}, not a positive number")
         return float(value)
 
     def reals(self, key: str) -> list[float]:
         """A list of positive numbers. Raises: ModelRejected."""
         values = self.values.get(key)
-        if not isinstance(values, list) or not all(type(v) in (int, float) and 0 < v < math.inf for v in values):
+        if not isinstance(values, list) or not all(type(v) in (int, float) and 0 < v < LARGEST for v in values):
             self.refuse(f"{key} is not a list of positive numbers")
         return [float(value) for value in values]
 

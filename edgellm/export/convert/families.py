@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 from edgellm.export.convert.config import Config
 from edgellm.export.convert.names import LAYER_NAMES
 from edgellm.export.convert.rope import Rotation, read_rotation
+from edgellm.gguf_header import MAX_ARRAY_ITEMS
 from edgellm.gguf_write import Value
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ARCHITECTURES: Mapping[str, str] = {
-    "llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "gemma3_text": "gemma3", "gemma3": "gemma3",
-    "phi3": "phi3",
+    "llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "gemma3_text": "gemma3",
+    "gemma3": "gemma3", "phi3": "phi3",
 }  # fmt: skip
 """GGUF's architecture by config.json's model_type. SmolLM 1 and 2 and Falcon 3 call themselves llama."""
 _GEMMA_DEFAULTS = {
@@ -32,6 +33,7 @@ _GEMMA_DEFAULTS = {
 GEMMA_PERIOD = 6
 GEMMA_27B_LAYERS = 62
 """llama.cpp knows Gemma 3 27B by its layers; its attention is scaled by the model's width."""
+MAX_LAYERS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ class Family:
         q, kv = self.heads * self.head_width, self.kv_heads * self.head_width
         sizes: dict[str, tuple[int, ...]] = {
             "attn_q.weight": (q, self.width), "attn_k.weight": (kv, self.width), "attn_v.weight": (kv, self.width),
-            "attn_q.bias": (q,), "attn_k.bias": (kv,), "attn_v.bias": (kv,), "attn_qkv.weight": (q + 2 * kv, self.width),
+            "attn_q.bias": (q,), "attn_k.bias": (kv,), "attn_v.bias": (kv,),
+            "attn_qkv.weight": (q + 2 * kv, self.width),
             "attn_output.weight": (self.width, q), "attn_q_norm.weight": (self.head_width,),
             "attn_k_norm.weight": (self.head_width,), "ffn_gate.weight": (self.hidden, self.width),
             "ffn_up.weight": (self.hidden * (2 if self.architecture == "phi3" else 1), self.width),
@@ -105,13 +108,11 @@ class Family:
 
 
 def interleaved(rows: NDArray[Any], heads: int) -> NDArray[Any]:
-    """Rows of q or k from halves of a head that form pairs (Hugging Face) to neighbours that do (llama.cpp)."""
+    """Rows of q or k from halves of a head that form pairs (Hugging Face) to neighbours that do (llama.cpp).
+
+    The inverse of `edgellm.export.peft.unpermuted`.
+    """
     return rows.reshape(heads, 2, -1, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
-
-
-def halved(rows: NDArray[Any], heads: int) -> NDArray[Any]:
-    """The inverse of `interleaved`."""
-    return rows.reshape(heads, -1, 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
 
 
 def read_family(config: Config) -> Family:
@@ -133,7 +134,9 @@ def read_family(config: Config) -> Family:
     traditional = config.flag("rope_traditional")
     if traditional and architecture != "llama":
         config.refuse("rope_traditional is true, which llama.cpp does not compute for this family")
-    tied = next((table.flag("tie_word_embeddings") for table in (outer, config) if table.has("tie_word_embeddings")), None)
+    tied = next(
+        (table.flag("tie_word_embeddings") for table in (outer, config) if table.has("tie_word_embeddings")), None
+    )
     family = Family(
         architecture=architecture, config=config, layers=config.whole("num_hidden_layers"), width=width,
         hidden=config.whole("intermediate_size"), heads=heads, kv_heads=config.whole("num_key_value_heads", heads),
@@ -146,6 +149,8 @@ def read_family(config: Config) -> Family:
 
 def _check(family: Family) -> None:
     config = family.config
+    if family.layers > MAX_LAYERS or family.vocabulary > MAX_ARRAY_ITEMS:
+        config.refuse(f"{family.layers} layers or {family.vocabulary} tokens are beyond any known model")
     if family.heads % family.kv_heads or family.head_width % 2:
         config.refuse(f"{family.heads} heads of {family.head_width} cannot share {family.kv_heads} keys")
     wanted = "gelu_pytorch_tanh" if family.architecture == "gemma3" else "silu"
@@ -163,10 +168,9 @@ def _check(family: Family) -> None:
 
 def _check_gemma(family: Family) -> None:
     divisor = family.head_width if family.layers != GEMMA_27B_LAYERS else family.width // family.heads
-    if family.config.real("query_pre_attn_scalar") != divisor:
-        family.config.refuse(
-            f"query_pre_attn_scalar is {family.config.values['query_pre_attn_scalar']!r}; llama.cpp divides by {divisor}"
-        )
+    found = family.config.real("query_pre_attn_scalar")
+    if found != divisor:
+        family.config.refuse(f"query_pre_attn_scalar is {found:g}; llama.cpp divides by {divisor}")
 
 
 def gemma_period(config: Config, layers: int) -> int:
@@ -182,7 +186,7 @@ def gemma_period(config: Config, layers: int) -> int:
 
 
 def context_tokens(family: Family) -> tuple[int, str]:
-    """The longest text that llama.cpp computes as the model was trained, and a note where that is less than it claims."""
+    """The longest text that llama.cpp computes as in training, and a note where that is less than the model claims."""
     config = family.config
     longest = config.whole("max_position_embeddings", 4096)
     has_window = config.flag("use_sliding_window", family.architecture != "qwen2" and family.architecture != "qwen3")
@@ -197,4 +201,6 @@ def context_tokens(family: Family) -> tuple[int, str]:
 def _check_quantization(config: Config) -> None:
     found = config.table("quantization_config")
     if found is not None and not config.has("quantization"):  # MLX writes both
-        config.refuse(f"its weights are quantized by {found.text('quant_method', 'an unknown method')!r}; take the original")
+        config.refuse(
+            f"its weights are quantized by {found.text('quant_method', 'an unknown method')!r}; take the original"
+        )

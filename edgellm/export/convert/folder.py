@@ -1,7 +1,7 @@
 """A model folder that nobody has vouched for: what may be read from it, and what makes it refused.
 
-Only config.json, tokenizer files and safetensors are opened. A folder with code, pickles or a configuration that names code
-is refused before anything else is looked at.
+Only config.json, tokenizer files and safetensors are opened. A folder with code, pickles or a configuration that names
+code is refused before anything else is looked at.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ INDEX = "model.safetensors.index.json"
 _MIB = 1024**2
 TEXT_LIMITS = {
     "config.json": 4 * _MIB,
-    "generation_config.json": 4 * _MIB,
     "tokenizer_config.json": 16 * _MIB,
     "tokenizer.json": 256 * _MIB,
     "chat_template.jinja": 4 * _MIB,
@@ -74,7 +73,9 @@ def _check_files(path: Path) -> None:
             refuse(path, f"it has more than {MAX_FILES} files")
         suffix = entry.suffix.lower()
         if suffix in PICKLES:
-            refuse(entry, "pickles can run code", "Remove it if the folder has *.safetensors too; they hold the weights.")
+            refuse(
+                entry, "pickles can run code", "Remove it if the folder has *.safetensors too; they hold the weights."
+            )
         if suffix in CODE:
             refuse(entry, "a model folder must not bring code", "Remove it if you know that the model needs none.")
 
@@ -120,7 +121,9 @@ def _indexed(path: Path, index: Mapping[str, Any]) -> dict[str, Entry]:
         refuse(path / INDEX, "it has no table 'weight_map'")
     for tensor, shard in places.items():
         if not isinstance(shard, str) or not _SHARD.fullmatch(shard):
-            refuse(path / INDEX, f"it places tensor {tensor!r} in {str(shard)[:80]!r}, which is no shard of this folder")
+            refuse(
+                path / INDEX, f"it places tensor {tensor!r} in {str(shard)[:80]!r}, which is no shard of this folder"
+            )
     shards = {shard: read_entries(path / shard) for shard in sorted(set(places.values()))}
     found = {tensor: entry for entries in shards.values() for tensor, entry in entries.items()}
     listed = {(tensor, shard) for tensor, shard in places.items()}

@@ -49,7 +49,7 @@ _BLOCK = re.compile(r"blk\.(\d+)\.(.+)")
 _COMPUTED = re.compile(r".*\.rotary_emb\.inv_freq")
 """Saved by old versions of transformers; follows from the configuration."""
 _PICTURES = re.compile(r"(model\.)?(vision_tower|multi_modal_projector)\..+")
-_TEXT_PREFIX = re.compile(r"(model\.language_model\.|language_model\.model\.)")
+_TEXT_PREFIX = re.compile(r"^(model\.language_model\.|language_model\.model\.)")
 
 
 def gguf_name(name: str, architecture: str) -> str | None:

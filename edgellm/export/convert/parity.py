@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgellm.errors import MissingExtra
 from edgellm.export.convert.probe import TEXTS
@@ -16,25 +14,43 @@ from edgellm.export.convert.refusal import refuse
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+    from edgellm.engine.llama.vocabulary import Vocabulary
 
-def check_tokenizer(gguf: Path, tokenizer_json: Path, content: str) -> None:
-    """Compare ids on `probe.TEXTS`, bare and with what each puts around a text.
+_SPECIAL = 32
+"""How many special tokens are compared."""
+_AROUND = ("{}one", "{} one", "{}\none", "one{}two", "one {} two")
+
+
+def check_tokenizer(gguf: Path, tokenizer_json: Path, content: str) -> tuple[str, ...]:
+    """Compare ids on `probe.TEXTS`, bare and with what each puts around a text, and around special tokens.
 
     Args:
         gguf: a file with the vocabulary; weights are not looked at.
         tokenizer_json: where `content` came from, for the message.
         content: the text of tokenizer.json.
 
-    Raises: ModelRejected at the first difference; MissingExtra without the `tokenizers` package.
+    Returns: notes on special tokens around which llama.cpp reads spaces otherwise; there it knows no setting.
+    Raises: ModelRejected at the first difference in a text; MissingExtra without the `tokenizers` package.
     """
     original = _original(content, tokenizer_json)
     with _vocabulary(gguf) as vocabulary:
         for text in TEXTS:
             for adds_special in (False, True):
                 wanted = original.encode(text, add_special_tokens=adds_special).ids
-                found = _ids(vocabulary, text, adds_special)
+                found = vocabulary.tokenize(text, parse_special=False, add_special=adds_special)
                 if found != wanted:
                     _refuse(tokenizer_json, text, wanted, found)
+        return tuple(_notes(original, vocabulary))
+
+
+def _notes(original: Tokenizer, vocabulary: Vocabulary) -> Iterator[str]:
+    special = [token.content for token in original.get_added_tokens_decoder().values() if token.special]
+    for token in special[:_SPECIAL]:
+        for pattern in _AROUND:
+            text = pattern.format(token)
+            if vocabulary.tokenize(text, parse_special=True) != original.encode(text, add_special_tokens=False).ids:
+                yield f"llama.cpp reads spaces beside {token!r} otherwise, for example in {text!r}."
+                break
 
 
 def _refuse(path: Path, text: str, wanted: list[int], found: list[int]) -> None:
@@ -67,45 +83,18 @@ def _original(content: str, path: Path) -> Tokenizer:
 
 
 @contextmanager
-def _vocabulary(gguf: Path) -> Iterator[Any]:
+def _vocabulary(gguf: Path) -> Iterator[Vocabulary]:
     """llama.cpp's vocabulary of a file. Raises: ModelRejected."""
-    import llama_cpp.llama_cpp as lib
+    from edgellm.engine.llama.library import complaints, forget_complaints, lib
+    from edgellm.engine.llama.vocabulary import Vocabulary
 
-    _log.clear()
-    lib.llama_log_set(_logger(lib), None)
+    forget_complaints()
     parameters = lib.llama_model_default_params()
     parameters.vocab_only = True
     model = lib.llama_model_load_from_file(str(gguf).encode(), parameters)
     if not model:
-        refuse(gguf, f"llama.cpp does not read the vocabulary: {' '.join(_log)}")
+        refuse(gguf, f"llama.cpp does not read the vocabulary: {complaints()}")
     try:
-        yield lib.llama_model_get_vocab(model)
+        yield Vocabulary(model)
     finally:
         lib.llama_model_free(model)
-
-
-_ERROR = 4  # GGML_LOG_LEVEL_ERROR
-_log: deque[str] = deque(maxlen=4)
-_callbacks: list[Any] = []
-
-
-def _logger(lib: Any) -> Any:
-    """A log callback that keeps errors and prints nothing; llama.cpp keeps its address for good."""
-
-    def keep(level: int, text: bytes, _data: Any) -> None:
-        if level == _ERROR:
-            _log.append(text.decode("utf-8", "replace").strip())
-
-    if not _callbacks:
-        _callbacks.append(lib.llama_log_callback(keep))
-    return _callbacks[0]
-
-
-def _ids(vocabulary: Any, text: str, adds_special: bool) -> list[int]:
-    import llama_cpp.llama_cpp as lib
-
-    raw = text.encode()
-    room = len(raw) + 8
-    ids = (ctypes.c_int32 * room)()
-    count = lib.llama_tokenize(vocabulary, raw, len(raw), ids, room, adds_special, False)
-    return list(ids[:count])

@@ -1,4 +1,4 @@
-"""Texts on which two tokenizers are compared: scripts, digits, spaces, punctuation, code. All are in Unicode's form NFC."""
+"""Texts on which tokenizers are compared: scripts, digits, spaces, signs, code; all in Unicode's form NFC."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TEXTS = (
     "I'm sure they've said it'll work, we'd hope; DON'T SHOUT, IT'S LATE.",
     "0 1 12 123 1234 12345 3.14159 1,000,000 2026-03-01 0xFF 1e-9 ١٢٣ ४५६ ½ Ⅷ",
     "def main(args: list[str]) -> None:\n    if len(args) >= 2:\n\t\tprint(f'{args[1]!r:>10}')  # done\n",
-    "for (int i = 0; i < n; ++i) { a[i] += b->c(\"x\\n\"); } // &&||!==\n",
+    'for (int i = 0; i < n; ++i) { a[i] += b->c("x\\n"); } // &&||!==\n',
     '{"key": [1, -2.5, null, true], "nested": {"a/b": "c\\\\d"}}',
     "<html lang=\"de\"><body class='x'>&amp;</body></html>",
     "SELECT * FROM t WHERE a='b' AND c IS NOT NULL;--",

@@ -43,6 +43,8 @@ def read_rotation(config: Config, architecture: str, head_width: int) -> Rotatio
     if share != 1 and architecture != "phi3":
         config.refuse(f"it rotates a part of each head (partial_rotary_factor {share})")
     dimensions = int(head_width * share)
+    if dimensions < 2 or dimensions % 2:
+        config.refuse(f"it rotates {dimensions} of {head_width} numbers of a head")
     base = settings.real("rope_theta", config.real("rope_theta", 1_000_000.0 if architecture == "gemma3" else 10_000.0))
     metadata: dict[str, Value] = {"rope.dimension_count": dimensions, "rope.freq_base": base}
     if architecture == "gemma3":
@@ -97,6 +99,8 @@ def _long(config: Config, settings: Config, metadata: Mapping[str, Value], dimen
     if len(long) != dimensions // 2 or len(short) != dimensions // 2:
         config.refuse(f"it has {len(long)} long and {len(short)} short rope factors, not {dimensions // 2}")
     trained = settings.whole("original_max_position_embeddings", config.whole("original_max_position_embeddings", 4096))
+    if trained < 2:
+        config.refuse(f"original_max_position_embeddings is {trained}")
     stretch = config.whole("max_position_embeddings") / trained
     magnitude = math.sqrt(1 + math.log(stretch) / math.log(trained)) if stretch > 1 else 1.0
     more: dict[str, Value] = {

@@ -1,4 +1,7 @@
-"""SentencePiece vocabularies: tokenizer.json keeps merges in order, llama.cpp a score for each piece (Kudo 2018, arXiv:1808.06226)."""
+"""SentencePiece vocabularies: tokenizer.json keeps merges in order, llama.cpp a score for each piece.
+
+Method: Kudo and Richardson 2018, arXiv:1808.06226, with byte-pair encoding.
+"""
 
 from __future__ import annotations
 
@@ -41,12 +44,15 @@ def scores(texts: Sequence[str], merges: Sequence[tuple[str, str]]) -> list[floa
 
 
 def merges(texts: Sequence[str], found: Sequence[float], is_plain: Sequence[bool]) -> list[tuple[str, str]]:
-    """Every pair of pieces that makes a piece, best score first: the inverse of `scores`."""
+    """Every pair of pieces that makes a piece, in transformers' order: best score first, then longest left half.
+
+    The inverse of `scores`.
+    """
     known = {text: number for number, text in enumerate(texts) if is_plain[number]}
-    pairs: list[tuple[float, int, int, str, str]] = []
+    pairs: list[tuple[float, int, str, str]] = []
     for text, number in known.items():
         for cut in range(1, len(text)):
-            left, right = text[:cut], text[cut:]
-            if left in known and right in known:
-                pairs.append((-found[number], known[left], known[right], left, right))
-    return [(left, right) for *_order, left, right in sorted(pairs)]
+            if text[:cut] in known and text[cut:] in known:
+                pairs.append((-found[number], -cut, text[:cut], text[cut:]))
+    pairs.sort(key=lambda pair: pair[:2])
+    return [(left, right) for _score, _cut, left, right in pairs]

@@ -136,7 +136,11 @@ def _merges(path: Path, model: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         refuse(path, "its model has no list 'merges'")
     for merge in merges:
         pair = merge.split(" ") if isinstance(merge, str) else merge
-        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(p, str) and p and " " not in p for p in pair):
+        if (
+            not isinstance(pair, list)
+            or len(pair) != 2
+            or not all(isinstance(p, str) and p and " " not in p for p in pair)
+        ):
             refuse(path, f"the merge {str(merge)[:80]!r} is not a pair of texts")
         yield pair[0], pair[1]
 
@@ -170,7 +174,9 @@ def _special(folder: ModelFolder, tokens: Tokens) -> dict[str, Value]:
         text = text.get("content") if isinstance(text, dict) else text
         if isinstance(text, str):
             found[f"{role}_token_id"] = tokens.number(text)
-        elif role in ("bos", "eos") and type(number := folder.config.get(f"{key}_id")) is int and 0 <= number < len(tokens.texts):
+            continue
+        number = folder.config.get(f"{key}_id") if role in ("bos", "eos") else None
+        if type(number) is int and 0 <= number < len(tokens.texts):
             found[f"{role}_token_id"] = number
     if "eos_token_id" not in found:
         tokens.refuse("neither tokenizer_config.json nor config.json names the token that ends a text (eos_token)")
@@ -184,20 +190,33 @@ def _special(folder: ModelFolder, tokens: Tokens) -> dict[str, Value]:
 
 def _around(tokens: Tokens) -> tuple[str | None, str | None]:
     """The tokens that the post-processor puts before and after a text."""
-    processor = tokens.settings.get("post_processor") or {}
-    steps = processor.get("processors", []) if processor.get("type") == "Sequence" else [processor]
-    first: str | None = None
-    last: str | None = None
+    processor = tokens.settings.get("post_processor")
+    is_sequence = isinstance(processor, dict) and processor.get("type") == "Sequence"
+    steps = processor.get("processors") if is_sequence and processor is not None else [processor]
+    if not isinstance(steps, list):
+        tokens.refuse("its post_processor is no list of steps")
+    found: tuple[str | None, str | None] = (None, None)
     for step in steps:
-        if step.get("type") == "TemplateProcessing":
-            names = [part["SpecialToken"]["id"] if "SpecialToken" in part else None for part in step["single"]]
-            if names.count(None) != 1 or len(names) > 3 or abs(names.index(None) - (len(names) - 1) / 2) > 0.5:
-                tokens.refuse(f"it puts {names} around texts, which llama.cpp cannot")
-            first = names[0]
-            last = names[-1]
-        elif step and step.get("type") != "ByteLevel":
-            tokens.refuse(f"its post_processor {step.get('type')!r} is not known here")
-    return first, last
+        kind = step.get("type") if isinstance(step, dict) else step
+        if kind == "TemplateProcessing":
+            found = _edges(tokens, step.get("single"))
+        elif kind not in (None, "ByteLevel"):
+            tokens.refuse(f"its post_processor {str(kind)[:80]!r} is not known here")
+    return found
+
+
+def _edges(tokens: Tokens, template: Any) -> tuple[str | None, str | None]:
+    """A template's token before the text and its token after it."""
+    parts = template if isinstance(template, list) else []
+    inner = [part.get("SpecialToken") if isinstance(part, dict) else part for part in parts]
+    names = [part.get("id") if isinstance(part, dict) else part for part in inner]
+    if len(names) > 3 or names.count(None) != 1 or not all(name is None or isinstance(name, str) for name in names):
+        tokens.refuse(f"it puts {str(template)[:200]} around texts, which is not known here")
+    place = names.index(None)
+    before, after = names[:place], names[place + 1 :]
+    if len(before) > 1 or len(after) > 1:
+        tokens.refuse(f"it puts {names} around texts, which llama.cpp cannot")
+    return (before or [None])[0], (after or [None])[0]
 
 
 def chat_template(folder: ModelFolder) -> str:
@@ -206,6 +225,6 @@ def chat_template(folder: ModelFolder) -> str:
         return own
     found = (folder.table("tokenizer_config.json") or {}).get("chat_template")
     if isinstance(found, list):
-        named = {entry.get("name"): entry.get("template") for entry in found if isinstance(entry, dict)}
-        found = named.get("default")
+        named = [entry for entry in found if isinstance(entry, dict) and entry.get("name") == "default"]
+        found = named[0].get("template") if named else None
     return found if isinstance(found, str) else ""

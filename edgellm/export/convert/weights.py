@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgellm.export.convert.config import Config
@@ -22,6 +23,11 @@ class Weight:
     """One tensor of the folder."""
 
     entry: Entry
+
+    @property
+    def path(self) -> Path:
+        """The file that holds it."""
+        return self.entry.path
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -47,6 +53,11 @@ class PackedWeight:
     group: int
 
     @property
+    def path(self) -> Path:
+        """The file that holds it."""
+        return self.packed.path
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """(rows, columns)."""
         return self.packed.shape[0], self.scales.shape[1] * self.group
@@ -69,9 +80,13 @@ def read_weights(config: Config, tensors: Mapping[str, Entry]) -> dict[str, Weig
     Raises: ModelRejected for a quantization that cannot be unpacked here.
     """
     settings = config.table("quantization")
-    modules = {name.removesuffix(".scales") for name in tensors if name.endswith(".scales")} if settings is not None else ()
+    modules = (
+        {name.removesuffix(".scales") for name in tensors if name.endswith(".scales")} if settings is not None else ()
+    )
     parts = {f"{module}.{part}" for module in modules for part in ("weight", "scales", "biases")}
-    found: dict[str, Weight | PackedWeight] = {name: Weight(entry) for name, entry in tensors.items() if name not in parts}
+    found: dict[str, Weight | PackedWeight] = {
+        name: Weight(entry) for name, entry in tensors.items() if name not in parts
+    }
     if settings is not None:
         found |= {f"{module}.weight": _packed(settings, module, tensors) for module in modules}
     return found

@@ -21,6 +21,7 @@ from edgellm.export.convert.rope import as_array
 from edgellm.export.convert.tokenizer import tokenizer_metadata
 from edgellm.export.convert.weights import PackedWeight, Weight, read_weights
 from edgellm.gguf_write import NewTensor, Value, of_array, write_gguf
+from edgellm.paths import private_dir
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,41 +61,42 @@ def convert_folder(
     weights = _named(opened, family)
     context, note = context_tokens(family)
     vocabulary = tokenizer_metadata(opened, family.vocabulary)
-    metadata = _metadata(folder, family, type, context) | vocabulary
-    metadata["general.name"] = _name(folder, vocabulary)
-    _check_vocabulary(opened, metadata)
+    metadata = _metadata(_name(folder, family, vocabulary), family, type, context) | vocabulary
+    notes = _check_vocabulary(opened, metadata, private_dir(out.parent)) + ((note,) if note else ())
     tensors = [_tensor(family, name, weight, type) for name, weight in weights.items()]
     tensors += [of_array(name, as_array(factors)) for name, factors in family.rotation.tensors.items()]
     total = sum(tensor.size_bytes for tensor in tensors)
     on_event(Started(title=f"Convert {folder.name}", total=total, unit="bytes"))
     write_gguf(out, metadata, _counted(tensors, total, on_event))
     parameters = sum(tensor.size_bytes // tensor.kind.block_bytes for tensor in tensors)
-    return Converted(out, family.architecture, len(tensors), parameters, out.stat().st_size, (note,) if note else ())
+    return Converted(out, family.architecture, len(tensors), parameters, out.stat().st_size, notes)
 
 
-def _metadata(folder: Path, family: Family, type: FloatType, context: int) -> dict[str, Value]:
+def _metadata(name: str, family: Family, type: FloatType, context: int) -> dict[str, Value]:
     return {
         "general.architecture": family.architecture,
         "general.type": "model",
-        "general.name": "",
+        "general.name": name,
         "general.file_type": FILE_TYPES[type],
         **family.metadata(context),
     }
 
 
-def _name(folder: Path, vocabulary: Mapping[str, Value]) -> str:
-    """The folder's name. llama.cpp takes a name with phi-3 for Phi-3's own tokenizer, and dies on any other."""
+def _name(folder: Path, family: Family, vocabulary: Mapping[str, Value]) -> str:
+    """The folder's name. By a name with phi-3 llama.cpp knows Phi-3's own tokenizer; it dies of it with any other."""
     name, texts = folder.resolve().name, vocabulary["tokenizer.ggml.tokens"]
     has_phi_tokens = isinstance(texts, list) and {"</s>", "<unk>", "<s>", "<|endoftext|>"} <= set(texts)
-    return name if has_phi_tokens else re.sub(r"(?i)(phi)-?3", r"\1 3", name)
+    if not has_phi_tokens or family.architecture != "phi3":
+        return re.sub(r"(?i)(phi)-?3", r"\1 3", name)
+    return name if re.search(r"(?i)phi-?3", name) else f"{name} (Phi-3)"
 
 
-def _check_vocabulary(folder: ModelFolder, metadata: Mapping[str, Value]) -> None:
+def _check_vocabulary(folder: ModelFolder, metadata: Mapping[str, Value], beside: Path) -> tuple[str, ...]:
     """Compare token ids on a file without weights, so that hours of writing are not for nothing."""
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory(dir=beside, prefix=".vocabulary-") as place:
         probe = Path(place) / "vocabulary.gguf"
         write_gguf(probe, metadata, [])
-        check_tokenizer(probe, folder.path / "tokenizer.json", folder.text("tokenizer.json") or "")
+        return check_tokenizer(probe, folder.path / "tokenizer.json", folder.text("tokenizer.json") or "")
 
 
 def _named(folder: ModelFolder, family: Family) -> dict[str, Weight | PackedWeight]:
@@ -106,6 +108,8 @@ def _named(folder: ModelFolder, family: Family) -> dict[str, Weight | PackedWeig
             ours = gguf_name(name, family.architecture)
         except KeyError:
             refuse(folder.path, f"tensor {name!r} does not belong to a {family.architecture!r} model")
+        if ours in found:
+            refuse(folder.path, f"tensor {name!r} is there under another name too")
         if ours is not None:
             found[ours] = weight
     if family.is_tied:
@@ -131,15 +135,15 @@ def _tensor(family: Family, name: str, weight: Weight | PackedWeight, type: Floa
 def _pieces(family: Family, name: str, weight: Weight | PackedWeight, kind: str) -> Iterator[memoryview]:
     """The tensor's bytes; whole where its rows change places, a few rows at a time elsewhere."""
     if family.changes(name):
-        yield as_bytes(name, family.to_gguf(name, weight.rows()), kind)
+        yield as_bytes(weight.path, name, family.to_gguf(name, weight.rows()), kind)
         return
     row_items = max(1, weight.shape[-1] if len(weight.shape) > 1 else 1)
     step = max(1, _PIECE_ITEMS // row_items)
     for start in range(0, weight.shape[0], step):
-        yield as_bytes(name, weight.rows(start, start + step), kind)
+        yield as_bytes(weight.path, name, weight.rows(start, start + step), kind)
 
 
-def as_bytes(name: str, values: NDArray[Any], kind: str) -> memoryview:
+def as_bytes(source: Path, name: str, values: NDArray[Any], kind: str) -> memoryview:
     """float32 numbers as F32, F16 or BF16 (rounded to the nearest, ties to even).
 
     Raises: ModelRejected for a number that is not finite, or too large for F16.
@@ -147,17 +151,17 @@ def as_bytes(name: str, values: NDArray[Any], kind: str) -> memoryview:
     import numpy as np
 
     if not np.isfinite(values).all():
-        refuse(Path(name), "it holds numbers that are not finite")
+        refuse(source, f"tensor {name!r} holds numbers that are not finite")
     if kind == "BF16":
         bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
         stored: NDArray[Any] = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")
     elif kind == "F16":
         if np.abs(values).max(initial=0) > np.finfo(np.float16).max:
-            refuse(Path(name), "it holds numbers that are too large for F16", "Convert to BF16 or F32.")
+            refuse(source, f"tensor {name!r} holds numbers that are too large for F16", "Take BF16 or F32.")
         stored = np.ascontiguousarray(values, dtype="<f2")
     else:
         stored = np.ascontiguousarray(values, dtype="<f4")
-    return memoryview(stored.reshape(-1)).cast("B")
+    return stored.reshape(-1).view(np.uint8).data
 
 
 def _counted(tensors: list[NewTensor], total: int, on_event: Callable[[JobEvent], None]) -> Iterator[NewTensor]:

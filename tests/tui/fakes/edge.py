@@ -10,7 +10,7 @@ from typing import Any, Literal
 from edgellm.engine.metrics import EngineMetrics
 from edgellm.types import Choice, FinishReason, Reply, Timings, Usage
 from tests.tui.fakes.jobs import FakeJobs
-from tests.tui.fakes.models import FakeModels
+from tests.tui.fakes.models import FakeAdapters, FakeModels
 from tests.tui.fakes.scripts import FakeStream, Script, saying
 from tests.tui.fakes.sessions import FakeSessions
 from tests.tui.fakes.tokens import FakeToken, pieces, traced
@@ -22,6 +22,7 @@ class FakeEdge:
     def __init__(self, *scripts: Script) -> None:
         self.sessions = FakeSessions()
         self.models = FakeModels()
+        self.adapters = FakeAdapters()
         self.jobs = FakeJobs()
         self.scripts = list(scripts)
         self.asked: list[dict[str, Any]] = []

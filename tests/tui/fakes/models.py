@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from edgellm.errors import ModelNotFound
+from edgellm.hub.adapters import InstalledAdapter
 from edgellm.hub.cards import ModelCard
 from edgellm.hub.fit import Fit, Verdict
 from edgellm.hub.installed import InstalledModel
+from edgellm.hub.names import split_adapter
 
 
 def card(card_id: str, name: str, **more: Any) -> ModelCard:
@@ -38,6 +40,16 @@ def installed(name: str, size_bytes: int, source: str, *, removable: bool) -> In
     return InstalledModel(
         name=name, path=path, size_bytes=size_bytes, sha256="a" * 64, source=source, removable=removable
     )
+
+
+class FakeAdapters:
+    """Adapters in memory; none at first."""
+
+    def __init__(self) -> None:
+        self.kept: list[InstalledAdapter] = []
+
+    async def list(self) -> Sequence[InstalledAdapter]:
+        return self.kept
 
 
 class FakeModels:
@@ -92,7 +104,8 @@ class FakeModels:
         return self.in_memory
 
     async def open(self, name: str) -> None:
-        """What a first use does."""
+        """What a first use does; adapters live in their base's process."""
+        name, _adapter = split_adapter(name)
         if name not in self.in_memory:
             self.in_memory = [*self.in_memory, name]
             self.opened.append(name)

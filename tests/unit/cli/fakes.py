@@ -18,8 +18,9 @@ from edgellm.cli.command import run
 from edgellm.cli.diagnostics import Diagnostics
 from edgellm.cli.output import Output
 from edgellm.cli.world import World
-from edgellm.errors import EdgeLLMError, ModelNotFound, SessionNotFound
+from edgellm.errors import AdapterNotFound, EdgeLLMError, ModelNotFound, SessionNotFound
 from edgellm.events import JobEvent
+from edgellm.hub.adapters import InstalledAdapter
 from edgellm.hub.fit import Fit, ModelShape, Verdict
 from edgellm.hub.hardware import Hardware
 from edgellm.hub.inspect import Inspection
@@ -206,6 +207,9 @@ class FakeModels:
                 return model
         raise ModelNotFound(f"There is no model named {name!r}.", hint="Did you mean 'starter'?")
 
+    def resolve(self, name: str) -> str:
+        return self.get(name).reference
+
     def fit(self, name: str, context_tokens: int | None = None) -> Fit:
         self.get(name)
         return self.verdict
@@ -238,6 +242,30 @@ class FakeModels:
 
     def remove(self, name: str) -> None:
         self.removed.append(name)
+
+
+class FakeAdapters:
+    """The adapters in `kept`."""
+
+    def __init__(self) -> None:
+        self.kept: list[InstalledAdapter] = []
+        self.attached: list[tuple[Path, str, str | None]] = []
+
+    def list(self, model: InstalledModel | None = None) -> builtins.list[InstalledAdapter]:
+        return [a for a in self.kept if model is None or a.manifest.base.sha256 == model.sha256]
+
+    def get(self, name: str) -> InstalledAdapter:
+        for adapter in self.kept:
+            if adapter.name == name:
+                return adapter
+        raise AdapterNotFound(f"There is no adapter named {name!r}.")
+
+    def attach(self, file: Path, base: str, name: str | None) -> InstalledAdapter:
+        self.attached.append((file, base, name))
+        return self.kept[0]
+
+    def remove(self, name: str) -> None:
+        self.kept.remove(self.get(name))
 
 
 class FakeJobs:
@@ -287,6 +315,7 @@ class FakeEdge:
         self.offline = False
         self.sessions = FakeSessions()
         self.models = FakeModels()
+        self.adapters = FakeAdapters()
         self.jobs = FakeJobs()
         self.asked: list[tuple[Any, dict[str, Any]]] = []
         self.streams: list[FakeStream] = []

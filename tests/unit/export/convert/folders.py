@@ -13,6 +13,7 @@ CONFIG: dict[str, Any] = {
     "intermediate_size": 8,
     "num_hidden_layers": 1,
     "num_attention_heads": 2,
+    "num_key_value_heads": 2,
     "vocab_size": 8,
     "max_position_embeddings": 64,
 }

@@ -86,7 +86,10 @@ def test_rows_of_every_float(tmp_path: Path) -> None:
         "BF16": (values.view(np.uint32) >> 16).astype(np.uint16).tobytes(),
     }
     for dtype, data in stored.items():
-        header = {"a": {"dtype": dtype, "shape": [2, 2], "data_offsets": [0, len(data)]}, "__metadata__": {"format": "pt"}}
+        header = {
+            "a": {"dtype": dtype, "shape": [2, 2], "data_offsets": [0, len(data)]},
+            "__metadata__": {"format": "pt"},
+        }
         found = read_entries(write_safetensors(tmp_path / dtype, header, data))["a"]
         assert found.rows().tolist() == values.tolist()
         assert found.rows(1, 2).tolist() == values[1:].tolist()

@@ -1,0 +1,168 @@
+"""`edgellm export` and `edgellm quants`: a model as verified GGUF files, and which quantization to choose."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgellm.cli.diagnostics import Code
+from edgellm.cli.ids import short
+from edgellm.cli.style import Part, bad, bold, dim, good, warn
+from edgellm.cli.table import Column
+from edgellm.cli.world import World, pass_world
+from edgellm.errors import EdgeLLMError, JobError, error_types
+from edgellm.sizes import size
+
+if TYPE_CHECKING:
+    from edgellm.sdk.facade import EdgeLLM
+    from edgellm.store.records import StoredJob
+
+JSON = click.option("--json", "as_data", is_flag=True, help="Print JSON.")
+TEXT = click.option(
+    "--text", type=click.Path(), metavar="FILE", help="A text like the model's work, to calibrate and verify with."
+)
+DETACH = click.option("--detach", is_flag=True, help="Leave it to a job, which goes on without this command.")
+PLOT_COLUMNS = 24
+WORST_KL = 1.0
+BEST_KL = 0.001
+
+
+@click.command("export")
+@click.argument("model", metavar="MODEL[@ADAPTER]")
+@click.option("--to", type=click.Choice(["gguf"]), default="gguf", show_default=True, help="What to make.")
+@click.option("--quant", "quants", default="Q4_K_M", show_default=True, metavar="Q,Q,…", help="Quantizations.")
+@TEXT
+@click.option("--out", type=click.Path(), metavar="FOLDER", help="A folder that does not exist yet.")
+@DETACH
+@JSON
+@pass_world
+def export(world: World, /, model: str, as_data: bool, detach: bool, **said: Any) -> int:
+    """Package a model, and what it was taught, as GGUF files that are verified.
+
+    Each file is compared with the model at full precision; manifest.json and card.md beside it say how close it is.
+    Ends with 1 when a file is further away than its quantization may be.
+    """
+    with world.open() as edge:
+        job = edge.exports.start(model, said["quants"], text=said["text"], out=said["out"])
+        if detach:
+            return _left(world, job, as_data)
+        result = _follow(world, edge, job)
+    if as_data:
+        world.out.json(result)
+    else:
+        _show_files(world, result)
+    return Code.DONE if result["passed"] else Code.ANSWER_IS_NO
+
+
+@click.command("quants")
+@click.argument("model", metavar="MODEL[@ADAPTER]")
+@click.option("--quant", "quants", metavar="Q,Q,…", help="Quantizations; by default the usual ones.")
+@TEXT
+@DETACH
+@JSON
+@pass_world
+def quants(world: World, /, model: str, as_data: bool, detach: bool, **said: Any) -> int:
+    """Compare quantizations of a model, and say which to use here.
+
+    Each is made, measured against full precision and removed again.
+    """
+    from edgellm.sdk.exports import COMPARED
+
+    with world.open() as edge:
+        job = edge.exports.compare(model, said["quants"] or COMPARED, text=said["text"])
+        if detach:
+            return _left(world, job, as_data)
+        result = _follow(world, edge, job)
+    if as_data:
+        world.out.json(result)
+    else:
+        _show_comparison(world, result)
+    return Code.DONE
+
+
+def _left(world: World, job: StoredJob, as_data: bool) -> int:
+    if as_data:
+        world.out.json(job)
+    else:
+        world.out.line(good("started"), "  ", bold(short(job)), "  ", job.title)
+        world.err.note(f"Watch it: edgellm jobs follow {short(job)}. Stop it: edgellm jobs cancel {short(job)}")
+    return Code.DONE
+
+
+def _follow(world: World, edge: EdgeLLM, job: StoredJob) -> dict[str, Any]:
+    """The job's result, its progress drawn meanwhile; Ctrl+C cancels it. Raises: what the job failed of."""
+    from edgellm.cli.progress import ProgressLine
+    from edgellm.events import Cancelled, Failed, Finished
+
+    draw = ProgressLine(world.err)
+    try:
+        for event in edge.jobs.follow(job.id):
+            draw(event)
+            if isinstance(event, Finished):
+                return event.result
+            if isinstance(event, Failed):
+                raise error_types().get(event.error, EdgeLLMError)(event.message)
+            if isinstance(event, Cancelled):
+                break
+    except KeyboardInterrupt:
+        edge.jobs.cancel(job.id)
+        raise
+    raise JobError(f"The job {short(job)} was cancelled.")
+
+
+def _show_files(world: World, result: dict[str, Any]) -> None:
+    header = [Column("FILE"), Column("SIZE", right=True), Column("VERDICT"), *_MEASURES]
+    rows: list[tuple[Part, ...]] = [
+        (bold(file["file"]), size(file["size_bytes"]), _verdict(file), *_measures(file)) for file in result["files"]
+    ]
+    world.out.table(header, rows)
+    world.out.line(dim(result["path"]))
+    world.err.note(f"Use it: edgellm chat -m {Path(result['path']) / result['files'][0]['file']}")
+    for file in result["files"]:
+        for problem in file["verification"]["problems"]:
+            world.err.warn(f"{file['quantization']}: {problem}")
+        if file["note"]:
+            world.err.note(f"{file['quantization']}: {file['note']}")
+
+
+_MEASURES = [
+    Column("KL", right=True),
+    Column("SAME TOP", right=True),
+    Column("PERPLEXITY", right=True),
+    Column("TOK/S", right=True),
+]
+
+
+def _measures(file: dict[str, Any]) -> tuple[Part, ...]:
+    found = file["verification"]["comparison"]
+    speed = file["verification"]["tokens_per_s"]
+    return (f"{found['kl_mean']:.4f}", f"{found['top1']:.1%}", f"{found['ppl_candidate']:.2f}", f"{speed:.0f}")
+
+
+def _verdict(file: dict[str, Any]) -> Part:
+    return good("passed") if file["verification"]["passed"] else bad("failed")
+
+
+def _show_comparison(world: World, result: dict[str, Any]) -> None:
+    files = result["files"]
+    header = [Column("QUANT"), Column("SIZE", right=True), *_MEASURES, Column("CLOSENESS TO FULL PRECISION")]
+    rows: list[tuple[Part, ...]] = [
+        (bold(file["quantization"]), size(file["size_bytes"]), *_measures(file), _plot(file)) for file in files
+    ]
+    world.out.table(header, rows)
+    reference = files[0]["verification"]["comparison"]["ppl_reference"]
+    world.out.line(dim(f"full precision has a perplexity of {reference:.2f}; text: {result['text']['source']}"))
+    world.out.line()
+    world.out.hanging((good("use"), "  ", bold(result["recommended"]), "  "), result["reason"])
+
+
+def _plot(file: dict[str, Any]) -> Part:
+    """A bar: full at a KL of `BEST_KL`, empty at `WORST_KL`, a third shorter for each factor of ten."""
+    from edgellm.cli.progress import bar
+
+    kl = min(WORST_KL, max(BEST_KL, file["verification"]["comparison"]["kl_mean"]))
+    drawn = bar(math.log(WORST_KL / kl) / math.log(WORST_KL / BEST_KL), PLOT_COLUMNS)
+    return good(drawn) if file["verification"]["passed"] else warn(drawn)

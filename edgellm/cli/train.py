@@ -1,0 +1,126 @@
+"""`edgellm train`: a model taught from examples, on this machine."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgellm.cli.ids import short
+from edgellm.cli.jobs import find_job
+from edgellm.cli.lazy import OrderedGroup
+from edgellm.cli.style import bold, dim, good
+from edgellm.cli.table import Column
+from edgellm.cli.units import clock, moment
+from edgellm.cli.waiting import leave, wait_for
+from edgellm.cli.world import World, pass_world
+from edgellm.sizes import size
+
+if TYPE_CHECKING:
+    from edgellm.train.settings import TrainSettings
+
+JSON = click.option("--json", "as_data", is_flag=True, help="Print JSON.")
+DETACH = click.option("--detach", is_flag=True, help="Leave it to a job, which goes on without this command.")
+
+
+@click.group("train", cls=OrderedGroup)
+def train() -> None:
+    """Teach a model from examples; what it learns is an adapter, used as MODEL@NAME."""
+
+
+@train.command("run")
+@click.option("--data", required=True, metavar="PATH", help="A dataset, or a file of examples.")
+@click.option("--base", default="starter", show_default=True, metavar="MODEL", help="The model that learns.")
+@click.option("--name", required=True, metavar="NAME", help="What the adapter is called.")
+@click.option("--preset", default="balanced", show_default=True, help="quick, balanced or best.")
+@click.option("--iters", "steps", type=int, metavar="N", help="Number of steps; by default the preset's epochs.")
+@click.option("--rank", type=int, metavar="N", help="Width of the adapter.")
+@click.option("--layers", type=int, metavar="N", help="How many layers, from the top, learn.")
+@click.option("--learning-rate", type=float, metavar="X", help="Largest step width.")
+@click.option("--batch-rows", type=int, metavar="N", help="Rows in one step.")
+@click.option("--seed", type=int, metavar="N", help="Beginning of every random choice.")
+@click.option("--ranks", type=int, default=1, show_default=True, metavar="N", help="Processes that share each batch.")
+@DETACH
+@JSON
+@pass_world
+def run(world: World, /, detach: bool, as_data: bool, **said: Any) -> int | None:
+    """Teach a model, and wait for it; Ctrl+C stops after the step, and the job can be resumed."""
+    settings = _settings(said)
+    with world.open() as edge:
+        job = edge.training.start(said["data"], said["base"], said["name"], settings, ranks=said["ranks"])
+        if detach:
+            return leave(world, job, as_data)
+        result = wait_for(world, edge, job)
+    _show(world, result, as_data)
+    return None
+
+
+@train.command("list")
+@JSON
+@pass_world
+def list_runs(world: World, as_data: bool) -> None:
+    """List training jobs, newest first."""
+    with world.open() as edge:
+        found = edge.training.list()
+    if as_data:
+        world.out.json(found)
+    elif not found:
+        world.err.note("Nothing was trained yet; `edgellm train run --data FILE --name NAME` does.")
+    else:
+        now = time.time()
+        header = [Column("ID"), Column("STATE"), Column("BEGUN"), Column("TITLE", flexible=True)]
+        rows = [(short(job), str(job.state), dim(moment(job.created_at, now)), job.title) for job in found]
+        world.out.table(header, rows)
+
+
+@train.command("show")
+@click.argument("job_id", metavar="ID")
+@JSON
+@pass_world
+def show(world: World, job_id: str, as_data: bool) -> None:
+    """Show a training job: its settings, and what came out."""
+    with world.open() as edge:
+        job = find_job(edge, job_id)
+    if as_data:
+        world.out.json(job)
+        return
+    facts = [("title", job.title), ("state", str(job.state)), ("error", job.message or "")]
+    facts += [(name, str(value)) for name, value in job.arguments.items() if name != "settings"]
+    facts += [(name, str(value)) for name, value in job.arguments.get("settings", {}).items()]
+    facts += [(name, str(value)) for name, value in (job.result or {}).items()]
+    world.out.facts(facts)
+
+
+@train.command("resume")
+@click.argument("job_id", metavar="ID")
+@DETACH
+@JSON
+@pass_world
+def resume(world: World, job_id: str, detach: bool, as_data: bool) -> int | None:
+    """Go on with a run that was stopped or broke off, from its last checkpoint."""
+    with world.open() as edge:
+        job = edge.jobs.resume(find_job(edge, job_id).id)
+        if detach:
+            return leave(world, job, as_data)
+        result = wait_for(world, edge, job)
+    _show(world, result, as_data)
+    return None
+
+
+def _settings(said: dict[str, Any]) -> TrainSettings:
+    from edgellm.train.settings import settings_for  # deferred: only this command needs it
+
+    names = ("steps", "rank", "layers", "learning_rate", "batch_rows", "seed")
+    return settings_for(said["preset"], **{name: said[name] for name in names if said[name] is not None})
+
+
+def _show(world: World, result: dict[str, Any], as_data: bool) -> None:
+    if as_data:
+        world.out.json(result)
+        return
+    losses = result["losses"]
+    world.out.line(good("learnt"), "  ", bold(result["model"]), "  ", f"loss {losses['first']:.2f} to {losses['last']:.3f}")
+    facts = f"{clock(result['train_s'])}, {result['tokens_per_s']:.0f} tokens a second"
+    world.out.line(dim(f"{facts}, {size(result['peak_memory_bytes'])} at the peak"))
+    world.err.note(f"Talk to it: edgellm chat -m {result['model']}")

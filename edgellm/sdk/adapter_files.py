@@ -1,0 +1,52 @@
+"""One adapter as MLX, GGUF and PEFT files."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgellm.errors import InvalidInput, TrainingError
+from edgellm.export.adapter_gguf import Lora, write_adapter_gguf
+from edgellm.export.peft import write_peft
+from edgellm.gguf_header import read_header
+from edgellm.hub.installed import InstalledModel
+from edgellm.paths import private_dir
+from edgellm.sdk.training_request import TrainRequest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MLX_FILE, GGUF_FILE, PEFT_FOLDER = "adapter.safetensors", "adapter.gguf", "peft"
+_FACTOR = re.compile(r"(.+)\.lora_([ab])")
+
+
+def write_adapter_files(folder: Path, checkpoint: Path, base: InstalledModel, request: TrainRequest) -> None:
+    """Fill the folder from a checkpoint of the run. Raises: TrainingError, InvalidInput, OSError."""
+    from safetensors.numpy import load_file
+
+    if request.settings.method != "lora":
+        raise InvalidInput(
+            f"What {request.settings.method!r} learns has no adapter form.", hint="Use the method lora.", field="method"
+        )
+    source = checkpoint / "weights.safetensors"
+    header = read_header(base.path)
+    adapter = Lora(header.architecture, request.settings.alpha, _factors(load_file(source), source))
+    shutil.copyfile(source, folder / MLX_FILE)
+    write_adapter_gguf(folder / GGUF_FILE, adapter, request.name)
+    write_peft(private_dir(folder / PEFT_FOLDER), adapter, header, base.name)
+
+
+def _factors(
+    weights: dict[str, NDArray[np.float32]], source: Path
+) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """(A, B) by the base's tensor name."""
+    found: dict[str, dict[str, NDArray[np.float32]]] = {}
+    for name, value in weights.items():
+        match = _FACTOR.fullmatch(name)
+        if match is None:
+            raise TrainingError(f"{str(source)!r} holds {name!r}, which is no part of an adapter.")
+        found.setdefault(f"{match[1]}.weight", {})[match[2]] = value
+    return {name: (pair["a"], pair["b"]) for name, pair in found.items()}

@@ -1,0 +1,136 @@
+"""What exactly an export has to do: names resolved, the adapter checked, the text read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgellm.errors import InvalidInput, NotFound
+from edgellm.hub.adapters import DatasetRecord, InstalledAdapter, Shelf
+from edgellm.hub.installed import Library, sha256_of
+from edgellm.hub.names import name_from, split_adapter
+from edgellm.paths import Home
+
+if TYPE_CHECKING:  # numpy is imported when something is exported
+    from edgellm.data.dataset import Dataset
+    from edgellm.data.rows import Row
+    from edgellm.export.manifest import Base, UsedAdapter
+    from edgellm.export.package import Order
+    from edgellm.export.quantize import Quant
+    from edgellm.export.text import Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRequest:
+    """What is to be exported or compared."""
+
+    model: str
+    """Name or path of a model, with an adapter or without: `starter@lighthouse`."""
+    quants: str = "Q4_K_M"
+    """Names with commas between them: `Q8_0,Q4_K_M`."""
+    text: str | Path | None = None
+    """A text file like what the model will read and write, to calibrate and verify with; None takes what the adapter
+    was trained on, when it is still here, or a general text."""
+    out: str | Path | None = None
+    """The folder that is to appear; None makes one named after the model among the home's exports."""
+
+
+def folder_of(home: Home) -> Path:
+    """One folder per export, named after the model."""
+    return home.data / "exports"
+
+
+def order(home: Home, library: Library, request: ExportRequest, *, keeps_files: bool = True) -> Order:
+    """What exactly is to be done. Raises: ModelNotFound, ModelRejected, AdapterNotFound, InvalidInput."""
+    from edgellm.export.package import Order
+    from edgellm.export.quantize import chosen
+
+    base_name, adapter_name = split_adapter(request.model)
+    quants: list[Quant] = chosen(request.quants)
+    model = library.find(base_name)
+    found = library.inspect(model.path)
+    if found.shape.is_embedder:
+        raise InvalidInput(f"{model.name!r} is an embedder; only chat models are exported.", field="model")
+    base = _base(model.name, model.sha256 or sha256_of(model.path), found)
+    adapter = Shelf(home).get(adapter_name) if adapter_name else None
+    name = name_from(f"{model.name}-{adapter_name}" if adapter_name else model.name)
+    out = Path(request.out) if request.out else folder_of(home) / name
+    return Order(
+        name=name,
+        base=base,
+        base_path=model.path,
+        adapter=_used(home, adapter, base) if adapter else None,
+        adapter_path=adapter.path if adapter else None,
+        quants=quants,
+        text=_text(home, request.text, adapter),
+        folder=out.absolute(),
+        keeps_files=keeps_files,
+    )
+
+
+def _base(name: str, sha256: str, found: Any) -> Base:
+    from edgellm.export.manifest import Base
+
+    return Base(
+        name=name,
+        sha256=sha256,
+        architecture=found.architecture,
+        quantization=found.quantization,
+        licence=found.licence or "",
+        parameters=found.parameters,
+    )
+
+
+def _used(home: Home, adapter: InstalledAdapter, base: Base) -> UsedAdapter:
+    """What the manifest says of the adapter. Raises: InvalidInput when it was made for another base."""
+    from edgellm.export.manifest import UsedAdapter
+
+    made_for, data = adapter.manifest.base, adapter.manifest.dataset
+    dataset = _dataset(home, data)
+    if made_for.sha256 != base.sha256:
+        raise InvalidInput(
+            f"The adapter {adapter.name!r} was made for {made_for.name!r} (SHA-256 {made_for.sha256[:12]}…), not for "
+            f"{base.name!r} ({base.sha256[:12]}…).",
+            hint=f"Export {adapter.reference}.",
+            field="adapter",
+        )
+    return UsedAdapter(
+        name=adapter.name,
+        sha256=sha256_of(adapter.path),
+        dataset=data.name if data else "",
+        dataset_hash=data.hash if data else "",
+        dataset_rows=dataset.manifest.counts.kept if dataset else None,
+    )
+
+
+def _text(home: Home, path: str | Path | None, adapter: InstalledAdapter | None) -> Text:
+    """The file that was named, else what the adapter was trained on, else the general text. Raises: InvalidInput."""
+    from edgellm.export import text
+
+    if path is not None:
+        return text.from_file(Path(path))
+    dataset = _dataset(home, adapter.manifest.dataset) if adapter else None
+    if dataset is None:
+        return text.general()
+    rows = dataset.rows("train")
+    return text.from_examples(dataset.name, (_words(row) for row in rows))
+
+
+def _words(row: Row) -> str:
+    from edgellm.data.rows import TextRow
+
+    return row.text if isinstance(row, TextRow) else "\n".join(message.content for message in row.messages)
+
+
+def _dataset(home: Home, made_of: DatasetRecord | None) -> Dataset | None:
+    """The dataset an adapter was trained on, if it is still here, unchanged."""
+    from edgellm.data.dataset import open_dataset
+
+    if made_of is None:
+        return None
+    try:
+        dataset = open_dataset(home.datasets / made_of.name)
+    except (InvalidInput, NotFound, OSError):
+        return None
+    return dataset if dataset.manifest.dataset_hash == made_of.hash else None

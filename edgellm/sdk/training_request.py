@@ -1,0 +1,36 @@
+"""What a training job is asked to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from edgellm.errors import InvalidInput
+from edgellm.train.settings import TrainSettings, check
+
+
+class TrainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The arguments of a `train` job, JSON values."""
+
+    dataset: str
+    """Name of a dataset."""
+    base: str
+    """Name of the base model."""
+    name: str
+    """What the adapter will be called."""
+    settings: TrainSettings
+    ranks: int = 1
+    """Processes that share each batch."""
+
+
+def request_from(arguments: Any) -> TrainRequest:
+    """The request in a job's arguments. Raises: InvalidInput."""
+    try:
+        request = msgspec.convert(arguments, TrainRequest)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"The training job is not understood: {error}.", field="arguments") from error
+    check(request.settings)
+    if not 1 <= request.ranks <= 64:
+        raise InvalidInput(f"ranks is {request.ranks}; it must be from 1 to 64.", field="ranks")
+    return request

@@ -1,0 +1,98 @@
+"""From a dataset to rows of tokens: rendered and tokenized by the engine that will serve the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from itertools import islice
+from typing import TypeVar
+
+import msgspec
+
+from edgellm.data.dataset import Dataset
+from edgellm.data.rows import ChatRow
+from edgellm.engine.supervisor import Worker
+from edgellm.engine.wire import TrainingRow
+from edgellm.errors import DataRejected
+from edgellm.train.rows import Row, RowSets
+from edgellm.train.settings import TrainSettings
+from edgellm.types import Message
+
+ANCHOR_TOKENS = 96
+"""Most tokens of an anchor's answer: its beginning decides how a model answers."""
+BATCH = 64
+T = TypeVar("T")
+
+
+class Anchor(msgspec.Struct, frozen=True):
+    """A general conversation on which the model is to stay what it was."""
+
+    messages: tuple[Message, ...]
+
+
+def tokenized(dataset: Dataset, worker: Worker, settings: TrainSettings) -> RowSets:
+    """All rows of a dataset as the model reads them, and the anchors.
+
+    Raises: DataRejected when nothing can be learnt from the dataset, errors of the worker.
+    """
+    train = tuple(_rows(worker, dataset.rows("train"), settings))
+    if not train:
+        raise DataRejected(
+            f"The dataset {dataset.name!r} has no row that can be learnt from.",
+            hint="Rows need an assistant's answer, or plain text.",
+        )
+    return RowSets(
+        train=train,
+        valid=tuple(_rows(worker, dataset.rows("valid"), settings)),
+        anchors=tuple(_anchors(worker)) if settings.anchors else (),
+    )
+
+
+def _rows(worker: Worker, rows: Iterator[object], settings: TrainSettings) -> Iterator[Row]:
+    for batch in _batched(rows):
+        chats = [row.messages for row in batch if isinstance(row, ChatRow)]
+        for made in worker.training_rows(chats):
+            if not isinstance(made, str):  # rows without an answer were counted when the dataset was built
+                yield from _cut(made, settings.context_tokens)
+        for row in batch:
+            if not isinstance(row, ChatRow):
+                yield from _text_rows(worker, row.text, settings.context_tokens)  # type: ignore[attr-defined]
+
+
+def _cut(made: Sequence[TrainingRow], context_tokens: int) -> Iterator[Row]:
+    for row in made:
+        cut = Row(row.tokens, row.supervised).cut(context_tokens)
+        if cut.targets:
+            yield cut
+
+
+def _text_rows(worker: Worker, text: str, context_tokens: int) -> Iterator[Row]:
+    """Plain text in pieces of the context, every token but a piece's first to be predicted."""
+    tokens = [token.id for token in worker.tokenize(text)]
+    for at in range(0, len(tokens), context_tokens):
+        piece = tuple(tokens[at : at + context_tokens])
+        if len(piece) > 1:
+            yield Row(piece, ((1, len(piece)),))
+
+
+def _anchors(worker: Worker) -> Iterator[Row]:
+    """Every position from the user's first word on, up to a part of the answer."""
+    lines = files("edgellm.train").joinpath("anchors.jsonl").read_bytes().splitlines()
+    chats = [msgspec.json.decode(line, type=Anchor).messages for line in lines]
+    made = [row for rows in worker.training_rows(chats) if not isinstance(rows, str) for row in rows]
+    opening = _common(made)
+    for row in made:
+        end = min(row.supervised[0][0] + ANCHOR_TOKENS, len(row.tokens))
+        yield Row(row.tokens[:end], ((max(1, opening), end),))
+
+
+def _common(rows: Sequence[TrainingRow]) -> int:
+    """Tokens that all rows begin with."""
+    shortest, longest = min(row.tokens for row in rows), max(row.tokens for row in rows)
+    pairs = zip(shortest, longest, strict=False)
+    return next((at for at, (one, other) in enumerate(pairs) if one != other), len(shortest))
+
+
+def _batched(rows: Iterator[T]) -> Iterator[list[T]]:
+    while batch := list(islice(rows, BATCH)):
+        yield batch

@@ -1,0 +1,131 @@
+"""What a run will need, before anything is loaded. Pure arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgellm.errors import ModelDoesNotFit
+from edgellm.sizes import size
+from edgellm.train.architecture import Architecture
+from edgellm.train.batches import BatchPlan, batches_of
+from edgellm.train.rows import RowSets
+from edgellm.train.settings import TrainSettings
+
+FLOAT_BYTES = 4
+OPTIMIZER_COPIES = 4
+"""A learning weight, its gradient, and Adam's two moments."""
+RUNTIME_BYTES = 250 * 1024**2
+"""Python, MLX, BLAS and their buffers."""
+COMFORTABLE_SHARE = 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainPlan:
+    """Counts and sizes of a run."""
+
+    rows: int
+    tokens: int
+    """Tokens of one epoch."""
+    targets: int
+    """Tokens of one epoch that are to be predicted."""
+    cut_rows: int
+    """Rows that are longer than `context_tokens`."""
+    steps: int
+    learning_weights: int
+    weights_bytes: int
+    """The base in float32."""
+    learning_bytes: int
+    """Learning weights with gradients and optimizer."""
+    activation_bytes: int
+    """What the backward pass of the largest batch needs."""
+
+    @property
+    def total_bytes(self) -> int:
+        """Memory at the peak."""
+        return self.weights_bytes + self.learning_bytes + self.activation_bytes + RUNTIME_BYTES
+
+    def verdict(self, available_bytes: int) -> str:
+        """`fits`, `tight` or `does not fit`."""
+        if self.total_bytes > available_bytes:
+            return "does not fit"
+        return "fits" if self.total_bytes <= COMFORTABLE_SHARE * available_bytes else "tight"
+
+
+def plan_run(shape: Architecture, sets: RowSets, settings: TrainSettings, parameters: int) -> TrainPlan:
+    """The plan of a run on a base of `parameters` weights."""
+    batch_plan = BatchPlan(rows=settings.batch_rows, tokens=settings.batch_tokens, seed=settings.seed)
+    batches = batches_of(0, sets.train, batch_plan)
+    learning = learning_weights(shape, settings, parameters)
+    largest = _largest_batch(sets, batches, settings)
+    return TrainPlan(
+        rows=len(sets.train),
+        tokens=sum(len(row.tokens) for row in sets.train),
+        targets=sum(row.targets for row in sets.train),
+        cut_rows=sum(len(row.tokens) >= settings.context_tokens for row in sets.train),
+        steps=settings.steps or max(1, -(-int(settings.epochs * len(batches)) // settings.accumulate)),
+        learning_weights=learning,
+        weights_bytes=parameters * FLOAT_BYTES,
+        learning_bytes=learning * FLOAT_BYTES * (OPTIMIZER_COPIES - (settings.method == "full")),
+        activation_bytes=_activation_bytes(shape, settings, *largest),
+    )
+
+
+def learning_weights(shape: Architecture, settings: TrainSettings, parameters: int) -> int:
+    """How many numbers a run changes."""
+    layers = shape.layers if settings.layers is None else min(settings.layers, shape.layers)
+    sizes = _linear_sizes(shape)
+    if settings.method == "full":
+        block = sum(inputs * outputs for inputs, outputs in sizes.values())
+        return parameters if settings.layers is None else layers * block
+    chosen = [sizes[name] for name in settings.targets if name in sizes]
+    magnitudes = sum(outputs for _, outputs in chosen) if settings.method == "dora" else 0
+    return layers * (settings.rank * sum(map(sum, chosen)) + magnitudes)
+
+
+def refuse_if_too_large(plan: TrainPlan, available_bytes: int) -> None:
+    """Raises: ModelDoesNotFit with what would help."""
+    if plan.verdict(available_bytes) != "does not fit":
+        return
+    raise ModelDoesNotFit(
+        f"Training needs about {size(plan.total_bytes)}, and {size(available_bytes)} are free: "
+        f"{size(plan.weights_bytes)} for the base, {size(plan.learning_bytes)} for what learns, "
+        f"{size(plan.activation_bytes)} for one batch.",
+        hint="Use a smaller base, fewer batch_tokens, fewer layers, or gradient checkpointing.",
+        needed_bytes=plan.total_bytes,
+        available_bytes=available_bytes,
+    )
+
+
+def _linear_sizes(shape: Architecture) -> dict[str, tuple[int, int]]:
+    """(inputs, outputs) of a block's linear layers."""
+    q, k, v = (
+        shape.heads * shape.head_width,
+        shape.kv_heads * shape.head_width,
+        shape.kv_heads * shape.value_width,
+    )
+    common = {
+        "attn_output": (shape.heads * shape.value_width, shape.width),
+        "ffn_down": (shape.hidden, shape.width),
+    }
+    if shape.has_fused_projections:
+        return {**common, "attn_qkv": (shape.width, q + k + v), "ffn_up": (shape.width, 2 * shape.hidden)}
+    inner = {"ffn_gate": shape.hidden, "ffn_up": shape.hidden, "attn_q": q, "attn_k": k, "attn_v": v}
+    return {**common, **{name: (shape.width, outputs) for name, outputs in inner.items()}}
+
+
+def _largest_batch(sets: RowSets, batches: Sequence[Sequence[int]], settings: TrainSettings) -> tuple[int, int]:
+    """(tokens, longest row) of the batch that needs most."""
+    anchors = sorted((len(row.tokens) for row in sets.anchors), reverse=True)[: settings.anchors]
+    lengths = [[len(sets.train[number].tokens) for number in batch] for batch in batches] or [[1]]
+    tokens = max(map(sum, lengths)) + sum(anchors)
+    return tokens, max(max(map(max, lengths)), *anchors, 1)
+
+
+def _activation_bytes(shape: Architecture, settings: TrainSettings, tokens: int, longest: int) -> int:
+    """What one batch leaves for the backward pass; the numbers a token needs were measured on a 30-layer llama."""
+    layers = shape.layers if settings.layers is None else min(settings.layers, shape.layers)
+    token = 10 * shape.width + 8 * shape.hidden + shape.heads * longest
+    if settings.has_gradient_checkpointing:
+        return (layers * tokens * shape.width + tokens * token) * FLOAT_BYTES
+    return layers * tokens * token * FLOAT_BYTES

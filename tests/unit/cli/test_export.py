@@ -1,0 +1,106 @@
+"""`edgellm export` and `edgellm quants`: results for people and programs, exit codes, Ctrl+C."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from edgellm.events import Cancelled, Failed, Finished, JobEvent, Started
+from edgellm.store import StoredJob
+from tests.unit.cli.fakes import Bench, FakeEdge, FakeJobs
+from tests.unit.export.samples import exported, manifest
+
+PLAIN: dict[str, Any] = msgspec.to_builtins(manifest(exported("Q8_0", kl=0.004), exported("Q4_0", kl=0.5)))
+RESULT = PLAIN | {"path": "/there", "passed": False}
+
+
+class FakeExports:
+    """Begins a job that has the scripted events."""
+
+    def __init__(self, jobs: FakeJobs) -> None:
+        self._jobs = jobs
+        self.asked: list[dict[str, Any]] = []
+
+    def start(self, model: str, quants: str, **said: Any) -> StoredJob:
+        self.asked.append({"model": model, "quants": quants, **said})
+        return self._jobs.start("export", "Export it", {})
+
+    compare = start
+
+
+class Edge(FakeEdge):
+    """The scripted SDK with exports."""
+
+    def __init__(self, *events: JobEvent) -> None:
+        super().__init__()
+        self.jobs.events = list(events)
+        self.exports = FakeExports(self.jobs)
+
+
+def bench(*events: JobEvent) -> Bench:
+    return Bench(edge=Edge(*events), environment={"COLUMNS": "120"})
+
+
+def test_each_file_is_shown_with_its_verdict_and_one_failure_is_exit_code_one() -> None:
+    at = bench(Started(title="Quantize Q8_0"), Finished(result=RESULT))
+    assert at.run("export", "starter@tax", "--quant", "Q8_0,Q4_0") == 1
+    assert "m-Q8_0.gguf  1.0 kB  passed   0.0040" in at.out
+    assert "m-Q4_0.gguf  1.0 kB  failed   0.5000" in at.out
+    assert "/there" in at.out
+    assert "warning: Q4_0: The mean KL divergence is 0.5000" in at.err
+
+
+def test_json_is_the_whole_result() -> None:
+    at = bench(Finished(result=RESULT | {"passed": True}))
+    assert at.run("export", "starter", "--json", "--out", "x", "--text", "y") == 0
+    assert json.loads(at.out)["files"][0]["verification"]["comparison"]["kl_mean"] == 0.004
+    assert isinstance(at.edge, Edge)
+    assert at.edge.exports.asked == [{"model": "starter", "quants": "Q4_K_M", "text": "y", "out": "x"}]
+
+
+def test_detached_it_names_the_job() -> None:
+    at = bench()
+    assert at.run("export", "starter", "--detach") == 0
+    assert "edgellm jobs follow job1" in at.err
+
+
+def test_a_failed_job_ends_with_the_exit_code_of_its_error() -> None:
+    at = bench(Failed(error="DiskFull", message="There is no space left."))
+    assert at.run("export", "starter") == 9
+    assert "There is no space left." in at.err
+
+
+def test_a_cancelled_job_is_no_success() -> None:
+    assert bench(Cancelled()).run("quants", "starter") == 10
+
+
+def test_ctrl_c_cancels_the_job() -> None:
+    class Interrupted(FakeJobs):
+        def follow(self, job_id: str) -> Iterator[JobEvent]:
+            raise KeyboardInterrupt(job_id)
+
+    edge = Edge()
+    edge.jobs = Interrupted()
+    edge.exports = FakeExports(edge.jobs)
+    at = Bench(edge=edge)
+    assert at.run("export", "starter") == 130
+    assert edge.jobs.cancelled == ["job1"]
+
+
+def test_quantizations_are_compared_and_one_is_named() -> None:
+    result = PLAIN | {"recommended": "Q8_0", "reason": "the closest"}
+    at = bench(Finished(result=result))
+    assert at.run("quants", "starter") == 0
+    lines = at.out.splitlines()
+    assert lines[1].startswith("Q8_0   1.0 kB  0.0040     90.0%       21.00      8  ███████████████████")
+    assert lines[2].count("█") < lines[1].count("█")
+    assert "use  Q8_0  the closest" in at.out
+
+
+@pytest.mark.parametrize("arguments", [("export",), ("quants",), ("export", "starter", "--to", "zip")])
+def test_a_wrong_command_line_is_refused(arguments: tuple[str, ...]) -> None:
+    assert bench().run(*arguments) == 2

@@ -1,0 +1,172 @@
+"""What an export request becomes; what is refused before a job begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from edgellm.errors import AdapterNotFound, InvalidInput, ModelNotFound, NotFound
+from edgellm.export.manifest import MANIFEST, encode_manifest
+from edgellm.hub.adapters import AdapterManifest, BaseRecord, DatasetRecord
+from edgellm.hub.inspect import Inspection
+from edgellm.hub.installed import Library, sha256_of
+from edgellm.paths import Home
+from edgellm.sdk.export_order import ExportRequest, order
+from edgellm.sdk.exports import Exports
+from edgellm.sdk.facade import EdgeLLM
+from edgellm.settings import Settings
+from tests.ggufs import GGUF
+from tests.unit.cli.fakes import INSPECTION
+from tests.unit.export.samples import manifest
+
+
+class FakeJobs:
+    """Remembers what was begun."""
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[str, dict[str, Any]]] = []
+
+    def start(self, kind: str, title: str, arguments: dict[str, Any]) -> str:
+        self.begun.append((kind, arguments))
+        return title
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(data=tmp_path / "data", cache=tmp_path / "cache", config=tmp_path / "config")
+
+
+@pytest.fixture
+def library(home: Home) -> Library:
+    def inspector(_path: Path) -> Inspection:
+        return INSPECTION
+
+    return Library(home, inspector)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return GGUF().write(tmp_path / "tiny.gguf")
+
+
+@pytest.fixture
+def jobs() -> FakeJobs:
+    return FakeJobs()
+
+
+@pytest.fixture
+def exports(home: Home, library: Library, jobs: FakeJobs) -> Exports:
+    return Exports(home, library, jobs)  # type: ignore[arg-type]
+
+
+MADE_OF = DatasetRecord(name="faq", hash="01")
+
+
+def put_adapter(home: Home, base: BaseRecord, dataset: DatasetRecord = MADE_OF) -> None:
+    folder = home.adapters / "tax"
+    folder.mkdir(parents=True)
+    (folder / "adapter.gguf").write_bytes(b"weights")
+    written = AdapterManifest(name="tax", base=base, dataset=dataset)
+    (folder / "manifest.json").write_bytes(msgspec.json.encode(written))
+
+
+def test_an_order_names_folder_files_and_base(home: Home, library: Library, model: Path) -> None:
+    made = order(home, library, ExportRequest(model=str(model), quants="q8_0"))
+    assert (made.name, made.folder) == ("tiny", home.data / "exports" / "tiny")
+    assert made.base.sha256 == sha256_of(model)
+    assert made.adapter is None
+
+
+def test_an_adapter_is_found_by_name_and_named_in_the_order(home: Home, library: Library, model: Path) -> None:
+    library.add(model)
+    put_adapter(home, BaseRecord(name="tiny", sha256=sha256_of(model)))
+    made = order(home, library, ExportRequest(model="tiny@tax"))
+    assert made.name == "tiny-tax"
+    assert made.adapter_path == home.adapters / "tax" / "adapter.gguf"
+    assert made.adapter is not None
+    assert (made.adapter.dataset, made.adapter.dataset_hash, made.adapter.dataset_rows) == ("faq", "01", None)
+
+
+def test_without_a_text_the_adapter_s_own_examples_are_taken(
+    home: Home, library: Library, model: Path, tmp_path: Path
+) -> None:
+    library.add(model)
+    (tmp_path / "faq.csv").write_text(
+        "question,answer\n" + "".join(f"Who is {i}?,It is number {i}.\n" for i in range(9))
+    )
+    with EdgeLLM("fake:", home=home, settings=Settings()) as edge:
+        dataset = edge.datasets.build([tmp_path / "faq.csv"], "faq").manifest
+    made_of = DatasetRecord(name="faq", hash=dataset.dataset_hash)
+    put_adapter(home, BaseRecord(name="tiny", sha256=sha256_of(model)), made_of)
+    made = order(home, library, ExportRequest(model="tiny@tax"))
+    assert made.text.source == "dataset faq, then EdgeLLM's general text"
+    assert "It is number" in made.text.content.splitlines()[1]
+    assert made.adapter is not None
+    assert made.adapter.dataset_rows == dataset.counts.kept
+    (home.datasets / "faq" / "train.jsonl").write_text("changed")
+    changed = order(home, library, ExportRequest(model="tiny@tax"))
+    assert changed.text.source == "EdgeLLM's general text"
+
+
+def test_an_adapter_of_another_base_is_refused(home: Home, library: Library, model: Path) -> None:
+    library.add(model)
+    put_adapter(home, BaseRecord(name="other", sha256="ab" * 32))
+    with pytest.raises(InvalidInput, match="made for 'other'"):
+        order(home, library, ExportRequest(model="tiny@tax"))
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ({"model": "nobody"}, ModelNotFound),
+        ({"model": "tiny@nothing"}, AdapterNotFound),
+        ({"model": "tiny", "quants": "Q9"}, InvalidInput),
+        ({"model": "tiny", "text": "/no/such/file"}, InvalidInput),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_a_job_begins(
+    exports: Exports, jobs: FakeJobs, library: Library, model: Path, said: dict[str, str], kind: type[Exception]
+) -> None:
+    library.add(model)
+    with pytest.raises(kind):
+        exports.start(**said)
+    assert jobs.begun == []
+
+
+def test_a_taken_folder_is_refused_before_a_job_begins(exports: Exports, jobs: FakeJobs, model: Path) -> None:
+    (exports.folder / "tiny").mkdir(parents=True)
+    with pytest.raises(InvalidInput, match="exists already"):
+        exports.start(str(model))
+    assert jobs.begun == []
+    exports.compare(str(model))  # a comparison makes no folder
+    assert [kind for kind, _ in jobs.begun] == ["quants"]
+
+
+def test_paths_reach_the_job_absolute(
+    exports: Exports, jobs: FakeJobs, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(model.parent)
+    Path("own.txt").write_text("words")
+    exports.start("tiny.gguf", text="own.txt", out="there")
+    (kind, arguments) = jobs.begun[0]
+    assert kind == "export"
+    assert arguments == {
+        "model": str(model),
+        "quants": "Q4_K_M",
+        "text": str(model.parent / "own.txt"),
+        "out": str(model.parent / "there"),
+    }
+
+
+def test_exports_are_listed_and_shown(exports: Exports) -> None:
+    assert exports.list() == []
+    folder = exports.folder / "m"
+    folder.mkdir(parents=True)
+    (folder / MANIFEST).write_bytes(encode_manifest(manifest()))
+    assert exports.list() == [manifest()]
+    assert exports.show("m") == manifest()
+    with pytest.raises(NotFound, match="no export named 'n'"):
+        exports.show("n")
