@@ -67,6 +67,7 @@ PUBLIC = {
         "StoreError",
         "StoreTooNew",
         "TemplateRejected",
+        "TrainingError",
         "WorkerDied",
     ),
 }
@@ -106,6 +107,7 @@ if TYPE_CHECKING:  # the same list once more, for type checkers; a test compares
     from edgellm.errors import StoreError as StoreError
     from edgellm.errors import StoreTooNew as StoreTooNew
     from edgellm.errors import TemplateRejected as TemplateRejected
+    from edgellm.errors import TrainingError as TrainingError
     from edgellm.errors import WorkerDied as WorkerDied
     from edgellm.sdk.aio import AsyncEdgeLLM as AsyncEdgeLLM
     from edgellm.sdk.facade import EdgeLLM as EdgeLLM

@@ -32,6 +32,7 @@
     │   ├── StoreBusy           another process holds the lock too long
     │   └── DiskFull
     └── JobError                a long work ended badly
+        └── TrainingError       a training run cannot go on
 
 A type says what happened, `facts` carries the numbers and names, `hint` says what to do next. Each face
 translates by type in one place: exit code, HTTP status, notification.
@@ -177,12 +178,12 @@ class DiskFull(StoreError):
     """No space is left where EdgeLLM keeps its files."""
 
 
-class TrainingError(EdgeLLMError):
-    """A training run cannot go on; the message says from where it can."""
-
-
 class JobError(EdgeLLMError):
     """A long work ended badly; the reason is in the message."""
+
+
+class TrainingError(JobError):
+    """A training run cannot go on; the message says from where it can."""
 
 
 def error_types() -> dict[str, type[EdgeLLMError]]:

@@ -26,7 +26,10 @@ DETACH = click.option("--detach", is_flag=True, help="Leave it to a job, which g
 
 @click.group("train", cls=OrderedGroup)
 def train() -> None:
-    """Teach a model from examples; what it learns is an adapter, used as MODEL@NAME."""
+    """Teach a model from examples, on this machine.
+
+    What it learns is an adapter, used as MODEL@NAME.
+    """
 
 
 @train.command("run")
@@ -120,7 +123,9 @@ def _show(world: World, result: dict[str, Any], as_data: bool) -> None:
         world.out.json(result)
         return
     losses = result["losses"]
-    world.out.line(good("learnt"), "  ", bold(result["model"]), "  ", f"loss {losses['first']:.2f} to {losses['last']:.3f}")
+    world.out.line(
+        good("learnt"), "  ", bold(result["model"]), "  ", f"loss {losses['first']:.2f} to {losses['last']:.3f}"
+    )
     facts = f"{clock(result['train_s'])}, {result['tokens_per_s']:.0f} tokens a second"
     world.out.line(dim(f"{facts}, {size(result['peak_memory_bytes'])} at the peak"))
     world.err.note(f"Talk to it: edgellm chat -m {result['model']}")

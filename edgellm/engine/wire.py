@@ -245,7 +245,19 @@ AnyAsk = (
     | Shutdown
 )
 AnyAnswer = (
-    LoadProgress | Progress | Noticed | Piece | Opened | Done | Refused | Vectors | Tokens | Text | RowsMade | Metrics | Saved
+    LoadProgress
+    | Progress
+    | Noticed
+    | Piece
+    | Opened
+    | Done
+    | Refused
+    | Vectors
+    | Tokens
+    | Text
+    | RowsMade
+    | Metrics
+    | Saved
 )
 STREAMING = (LoadProgress, Progress, Noticed, Piece)
 """Answers after which more follow."""

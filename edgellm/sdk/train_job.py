@@ -172,12 +172,13 @@ def _progressed(step: Stepped) -> Progressed:
 
 def _keep(home: Home, prepared: Prepared, outcome: Outcome) -> InstalledAdapter:
     """The adapter's folder: MLX, GGUF and PEFT files of the same adapter, manifest."""
-    from edgellm.sdk.adapter_files import write_adapter_files
+    from edgellm.export.adapter_files import write_adapter_files
 
     request = prepared.request
     draft = private_dir(home.adapters / f".{request.name}.train-{os.getpid()}.part")
     try:
-        write_adapter_files(draft, Path(outcome.checkpoint), prepared.base, request)
+        weights = Path(outcome.checkpoint) / "weights.safetensors"
+        write_adapter_files(draft, weights, prepared.base.path, name=request.name, alpha=request.settings.alpha)
         return Shelf(home).admit(draft, _manifest(prepared, outcome))
     finally:
         shutil.rmtree(draft, ignore_errors=True)

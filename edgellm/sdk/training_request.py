@@ -31,6 +31,9 @@ def request_from(arguments: Any) -> TrainRequest:
     except msgspec.ValidationError as error:
         raise InvalidInput(f"The training job is not understood: {error}.", field="arguments") from error
     check(request.settings)
+    if request.settings.method != "lora":
+        method = request.settings.method
+        raise InvalidInput(f"What {method!r} learns has no adapter form yet.", hint="Use lora.", field="method")
     if not 1 <= request.ranks <= 64:
         raise InvalidInput(f"ranks is {request.ranks}; it must be from 1 to 64.", field="ranks")
     return request

@@ -29,7 +29,9 @@ class Batch:
 def make_batch(rows: Sequence[Row]) -> Batch:
     """The rows side by side, with what they share computed once."""
     shared = shared_beginning(rows)
-    tokens, positions, targets = list(rows[0].tokens[:shared]), [], []
+    tokens = list(rows[0].tokens[:shared])
+    positions: list[int] = []
+    targets: list[int] = []
     for row in rows:
         shift = len(tokens) - shared
         for start, end in row.supervised:

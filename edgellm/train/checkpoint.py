@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import mlx.core as mx
+import msgspec
 from mlx import nn
 from mlx.optimizers import Optimizer
 from mlx.utils import tree_flatten, tree_unflatten

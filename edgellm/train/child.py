@@ -63,7 +63,7 @@ def _train(folder: Path, tell: Callable[[Saying], None]) -> int:
         model, read_rows(Path(spec.rows)), spec.settings, checkpoints, plan_hash=spec.plan_hash, should_stop=stop
     )
     first = trainer.resume()
-    weights = sum(weight.size for _, weight in tree_flatten(model.trainable_parameters()))
+    weights = sum(weight.size for _, weight in list(tree_flatten(model.trainable_parameters())))
     tell(Opened(first_step=first, steps=trainer.steps, learning_weights=weights, blas=blas))
     for happening in trainer.run():
         if trainer.is_chief:

@@ -1,7 +1,7 @@
 """The decoder of every trainable family in MLX, with GGUF's tensor names and row order.
 
-A batch is ragged: the real tokens of all rows lie one after the other in one (tokens, width) array, so that no matrix product is
-spent on padding. Rows may share a beginning, which is computed once. Only attention sees rows apart.
+A batch is ragged: the real tokens of all rows lie one after the other in one (tokens, width) array, so that no matrix
+product is spent on padding. Rows may share a beginning, which is computed once. Only attention sees rows apart.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ class Rows:
         for length in layout.own:
             starts.append(at)
             at += length
-        spread = [[start + min(i, length - 1) for i in range(self.longest)] for start, length in zip(starts, layout.own, strict=True)]
+        spread = [
+            [start + min(i, length - 1) for i in range(self.longest)]
+            for start, length in zip(starts, layout.own, strict=True)
+        ]
         self._spread = mx.array(spread)
         self._gather = mx.array(
             [row * self.longest + i for row, length in enumerate(layout.own) for i in range(length)]
@@ -59,18 +62,18 @@ class Rows:
         return flat if self.is_even else flat[self._gather]
 
 
-class Attention(nn.Module):
-    pass
-
-
 def _rotate(x: mx.array, rope: Rope, factors: mx.array | None, offset: int) -> mx.array:
     """(rows, heads, tokens, head width), first token at position `offset`."""
     if factors is not None:
         half = mx.arange(0, rope.dimensions, 2, dtype=mx.float32) / rope.dimensions
         freqs = factors * rope.base**half
-        x = mx.fast.rope(x, rope.dimensions, traditional=rope.is_interleaved, base=None, scale=rope.scale, offset=offset, freqs=freqs)
+        x = mx.fast.rope(
+            x, rope.dimensions, traditional=rope.is_interleaved, base=None, scale=rope.scale, offset=offset, freqs=freqs
+        )
     else:
-        x = mx.fast.rope(x, rope.dimensions, traditional=rope.is_interleaved, base=rope.base, scale=rope.scale, offset=offset)
+        x = mx.fast.rope(
+            x, rope.dimensions, traditional=rope.is_interleaved, base=rope.base, scale=rope.scale, offset=offset
+        )
     if rope.magnitude == 1:
         return x
     if rope.dimensions == x.shape[-1]:
@@ -153,14 +156,20 @@ class Block(nn.Module):
     def _attend(self, x: mx.array, rows: Rows, factors: mx.array | None) -> mx.array:
         q, k, v = self._project(x)
         shared = rows.layout.shared
-        turn = lambda y, offset: _rotate(y.swapaxes(1, 2), self._rope, factors, offset)
+
+        def turn(y: mx.array, offset: int) -> mx.array:
+            return _rotate(y.swapaxes(1, 2), self._rope, factors, offset)
+
         rq, rk, rv = turn(rows.pad(q), shared), turn(rows.pad(k), shared), rows.pad(v).swapaxes(1, 2)
         if not shared:
             out = self._mix(rq, rk, rv)
             return self.attn_output(rows.unpad(out))
         sq, sk, sv = turn(q[None, :shared], 0), turn(k[None, :shared], 0), v[None, :shared].swapaxes(1, 2)
         count = len(rows.layout.own)
-        before = lambda y: mx.broadcast_to(y, (count, *y.shape[1:]))
+
+        def before(y: mx.array) -> mx.array:
+            return mx.broadcast_to(y, (count, *y.shape[1:]))
+
         out = self._mix(rq, mx.concatenate([before(sk), rk], axis=2), mx.concatenate([before(sv), rv], axis=2))
         first = self._mix(sq, sk, sv)[0]
         return self.attn_output(mx.concatenate([first, rows.unpad(out)]))

@@ -31,8 +31,8 @@ def cross_entropy(model: Decoder, x: mx.array, targets: mx.array) -> mx.array:
 def divergence(model: Decoder, x: mx.array, base_x: mx.array) -> mx.array:
     """Sum of KL(base || model) over positions, a scalar: how far the model strayed from what it was.
 
-    x, base_x: normed (positions, width) of the learning model and of the base, under the same frozen head. Learning without
-    forgetting by distillation from the old model: Li and Hoiem 2016, arXiv:1606.09282.
+    x, base_x: normed (positions, width) of the learning model and of the base, under the same frozen head.
+    Learning without forgetting by distillation from the old model: Li and Hoiem 2016, arXiv:1606.09282.
     """
     head = model.frozen_head()
     assert head is not None, "the base's head must not learn"
@@ -73,7 +73,7 @@ def _joined(loss: Loss, x: mx.array, wanted: mx.array, head: mx.array) -> mx.arr
         return loss(x, wanted, head)
 
     @both.vjp
-    def backward(_x: Any, cotangents: tuple[mx.array, mx.array], outputs: tuple[mx.array, mx.array]) -> mx.array:
+    def backward(_x: Any, cotangents: Any, outputs: Any) -> mx.array:
         return cotangents[0] * outputs[1]
 
     value: mx.array = both(x)[0]

@@ -10,7 +10,7 @@ from mlx import nn
 
 from edgellm.train.batch import make_batch
 from edgellm.train.below import Below
-from edgellm.train.decoder import Decoder
+from edgellm.train.decoder import Decoder, Rows
 from edgellm.train.loss import cross_entropy, divergence
 from edgellm.train.rows import Row
 
@@ -56,7 +56,7 @@ class Objective:
         """Sum of the rows' losses."""
         batch = make_batch(rows)
         x = self._read(self._below.enter(rows, batch), batch.rows, batch.positions)
-        return cross_entropy(self._model, x, batch.targets).item()
+        return float(cross_entropy(self._model, x, batch.targets).item())
 
     def gradients(self, share: Share, whole: Share) -> tuple[mx.array, Gradients]:
         """(loss of the rows, straying on the anchors), each as this share's part of the whole step's mean; gradients.
@@ -81,7 +81,7 @@ class Objective:
         (_, parts), gradients = nn.value_and_grad(self._model, objective)(self._model)
         return parts, gradients
 
-    def _read(self, x: mx.array, rows: object, positions: mx.array) -> mx.array:
+    def _read(self, x: mx.array, rows: Rows, positions: mx.array) -> mx.array:
         return self._model.normed(self._model.run(x, rows, first=self._below.layers)[positions])
 
     def _opinion(self, anchor: Row) -> mx.array:

@@ -7,13 +7,11 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgellm.errors import InvalidInput, TrainingError
+from edgellm.errors import TrainingError
 from edgellm.export.adapter_gguf import Lora, write_adapter_gguf
 from edgellm.export.peft import write_peft
 from edgellm.gguf_header import read_header
-from edgellm.hub.installed import InstalledModel
 from edgellm.paths import private_dir
-from edgellm.sdk.training_request import TrainRequest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,20 +21,18 @@ MLX_FILE, GGUF_FILE, PEFT_FOLDER = "adapter.safetensors", "adapter.gguf", "peft"
 _FACTOR = re.compile(r"(.+)\.lora_([ab])")
 
 
-def write_adapter_files(folder: Path, checkpoint: Path, base: InstalledModel, request: TrainRequest) -> None:
-    """Fill the folder from a checkpoint of the run. Raises: TrainingError, InvalidInput, OSError."""
+def write_adapter_files(folder: Path, source: Path, base: Path, *, name: str, alpha: float) -> None:
+    """Fill the folder with the adapter in the safetensors file `source`, trained on the GGUF file `base`.
+
+    Raises: TrainingError, InvalidInput, OSError.
+    """
     from safetensors.numpy import load_file
 
-    if request.settings.method != "lora":
-        raise InvalidInput(
-            f"What {request.settings.method!r} learns has no adapter form.", hint="Use the method lora.", field="method"
-        )
-    source = checkpoint / "weights.safetensors"
-    header = read_header(base.path)
-    adapter = Lora(header.architecture, request.settings.alpha, _factors(load_file(source), source))
+    header = read_header(base)
+    adapter = Lora(header.architecture, alpha, _factors(load_file(source), source))
     shutil.copyfile(source, folder / MLX_FILE)
-    write_adapter_gguf(folder / GGUF_FILE, adapter, request.name)
-    write_peft(private_dir(folder / PEFT_FOLDER), adapter, header, base.name)
+    write_adapter_gguf(folder / GGUF_FILE, adapter, name)
+    write_peft(private_dir(folder / PEFT_FOLDER), adapter, header, base.stem)
 
 
 def _factors(
