@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgellm.errors import MissingExtra, ModelRejected
 from edgellm.gguf_header import GGUFHeader, TensorInfo
@@ -53,7 +53,7 @@ def all_dequantized(header: GGUFHeader) -> Iterator[tuple[str, NDArray[np.float3
         yield tensor.name, dequantized(header, tensor)
 
 
-def _gguf():  # type: ignore[no-untyped-def]
+def _gguf() -> tuple[Any, Any]:
     try:
         from gguf import GGMLQuantizationType, quants
     except ImportError:

@@ -19,11 +19,12 @@ import msgspec
 from edgellm.errors import EdgeLLMError, TrainingError, error_types
 from edgellm.paths import private_dir, write_private
 from edgellm.train.blas import blas_environment
-from edgellm.train.spec import Broke, Ended, Saying, understand
+from edgellm.train.spec import Broke, Ended, Opened, Saying, Stepped, Validated, understand
 
 END_GRACE_S = 120.0
 """How long a process may take to finish its step and write a checkpoint."""
 _LOG_TAIL_BYTES = 2000
+Heard = Opened | Stepped | Validated | Ended
 
 
 class Launch:
@@ -49,7 +50,7 @@ class Launch:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
-    def sayings(self) -> Iterator[Saying]:
+    def sayings(self) -> Iterator[Heard]:
         """What the run says, until it has ended. Raises: the error with which it broke, or TrainingError."""
         running, ended = set(range(len(self._processes))), False
         while running:

@@ -47,7 +47,10 @@ def _softmax_vjp(_scores: mx.array, cotangent: mx.array, weights: mx.array) -> m
 
 def softmax(scores: mx.array) -> mx.array:
     """Softmax over the last axis, any shape."""
-    return _softmax(scores) if ON_CPU else mx.softmax(scores, axis=-1, precise=True)
+    if not ON_CPU:
+        return mx.softmax(scores, axis=-1, precise=True)
+    weights: mx.array = _softmax(scores)  # type: ignore[assignment]  # mlx's decorator hides the type
+    return weights
 
 
 @mx.custom_function
@@ -62,7 +65,10 @@ def _sigmoid_vjp(_x: mx.array, cotangent: mx.array, value: mx.array) -> mx.array
 
 def sigmoid(x: mx.array) -> mx.array:
     """1 / (1 + e**-x), any shape."""
-    return _sigmoid(x) if ON_CPU else mx.sigmoid(x)
+    if not ON_CPU:
+        return mx.sigmoid(x)
+    value: mx.array = _sigmoid(x)  # type: ignore[assignment]  # mlx's decorator hides the type
+    return value
 
 
 def silu(x: mx.array) -> mx.array:

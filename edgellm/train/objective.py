@@ -52,11 +52,11 @@ class Objective:
         """The lowest `layers` do not learn: keep what they make of each row."""
         self._below = Below(self._model, layers, budget_bytes)
 
-    def loss(self, rows: Sequence[Row]) -> float:
-        """Sum of the rows' losses."""
+    def loss(self, rows: Sequence[Row]) -> mx.array:
+        """Sum of the rows' losses, a scalar."""
         batch = make_batch(rows)
         x = self._read(self._below.enter(rows, batch), batch.rows, batch.positions)
-        return float(cross_entropy(self._model, x, batch.targets).item())
+        return cross_entropy(self._model, x, batch.targets)
 
     def gradients(self, share: Share, whole: Share) -> tuple[mx.array, Gradients]:
         """(loss of the rows, straying on the anchors), each as this share's part of the whole step's mean; gradients.

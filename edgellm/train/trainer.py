@@ -169,12 +169,12 @@ class Trainer:
         if ranks > 1:
             total = tree_map(lambda part: mx.distributed.all_sum(part, group=self._group), total)
         mx.eval(total)
-        return (total[0][0].item(), total[0][1].item()), total[1]
+        return (_number(total[0][0]), _number(total[0][1])), total[1]
 
     def _validate(self) -> Validated:
         self._model.eval()
         rows, size = self._sets.valid, self._settings.batch_rows
-        loss = sum(self._objective.loss(rows[at : at + size]) for at in range(0, len(rows), size))
+        loss = sum(_number(self._objective.loss(rows[at : at + size])) for at in range(0, len(rows), size))
         self._model.train()
         return self._judged(loss / sum(row.targets for row in rows))
 
@@ -196,3 +196,9 @@ def _batch_plan(settings: TrainSettings) -> BatchPlan:
     return BatchPlan(
         rows=settings.batch_rows, tokens=settings.batch_tokens, anchors=settings.anchors, seed=settings.seed
     )
+
+
+def _number(value: mx.array) -> float:
+    """A scalar array's value, computed now."""
+    number: float = value.item()  # type: ignore[assignment]  # never complex here
+    return number

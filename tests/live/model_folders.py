@@ -89,7 +89,7 @@ def make_folder(path: Path, config: Mapping[str, Any], dtype: mx.Dtype = mx.floa
 
 def parameters(model: Module) -> dict[str, mx.array]:
     """Every weight by its name in a folder."""
-    return dict(tree_flatten(model.parameters()))  # type: ignore[no-untyped-call]
+    return dict(tree_flatten(model.parameters()))
 
 
 def random_model(config: Mapping[str, Any], seed: int = 7) -> Module:
@@ -102,7 +102,7 @@ def random_model(config: Mapping[str, Any], seed: int = 7) -> Module:
         model.pop("lm_head")
     mx.random.seed(seed)
     draw = partial(_random, is_gemma=config["model_type"] == "gemma3_text")
-    model.update(tree_map_with_path(draw, model.parameters()))  # type: ignore[no-untyped-call]
+    model.update(tree_map_with_path(draw, model.parameters()))
     return model
 
 
