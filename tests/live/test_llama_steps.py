@@ -13,12 +13,14 @@ import pytest
 from edgellm.engine.backend import OutOfCells, Span, StepAborted
 from edgellm.engine.config import EngineConfig
 from edgellm.engine.llama.backend import LlamaBackend
-from edgellm.engine.llama.library import lib
+from edgellm.engine.llama.library import lib, listen
 from edgellm.errors import InvalidInput, ModelLoadFailed
 from tests.live.starter import GREEDY, chat_prompt, open_writer, starter_path, write, write_together
 from tests.live.tiny_models import write_dense
 
 pytestmark = pytest.mark.live
+
+listen()  # the import of llama_cpp, whose class is the reference here, took the log
 
 PROMPTS = [
     "The capital of France is",

@@ -53,7 +53,12 @@ def _log(level: int, text: bytes, _user_data: int | None) -> None:
         logger.log(severity, line)
 
 
-lib.llama_log_set(_log, None)
+def listen() -> None:
+    """Take llama.cpp's log; needed again once something else took it, as importing llama_cpp's own package does."""
+    lib.llama_log_set(_log, None)
+
+
+listen()
 lib.llama_backend_init()
 
 
