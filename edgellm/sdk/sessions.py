@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import builtins
+import os
 from collections.abc import Callable
 from typing import Literal
 
+from edgellm.hub.names import split_adapter
 from edgellm.sdk.stream import ReplyStream, whole
 from edgellm.store import SearchHit, Session, Store, StoredMessage
 from edgellm.types import Reply, Sampling
@@ -26,7 +28,7 @@ class Sessions:
 
     def create(self, *, title: str = "", model: str = "", system: str | None = None) -> Session:
         """A new, empty session."""
-        return self._store().sessions.create(title=title, model=model, system=system)
+        return self._store().sessions.create(title=title, model=_lasting(model), system=system)
 
     def get(self, session_id: str) -> Session:
         """One session by id."""
@@ -92,3 +94,11 @@ class Sessions:
     def regenerate(self, message_id: str, sampling: Sampling | None = None) -> Reply:
         """`regenerate_stream`, read to its end."""
         return whole(self.regenerate_stream(message_id, sampling))
+
+
+def _lasting(model: str) -> str:
+    """The name a session keeps: a file's path is made absolute, for another day begins in another folder."""
+    base, adapter = split_adapter(model)
+    if "\0" in base or not os.path.isfile(os.path.expanduser(base)):
+        return model
+    return os.path.abspath(os.path.expanduser(base)) + (f"@{adapter}" if adapter else "")

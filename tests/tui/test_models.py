@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from edgellm_tui.catalogue import all_rows
+from edgellm_tui.catalogue import all_rows, installed_rows
 
 from edgellm.errors import ModelNotFound
 from edgellm.hub.adapters import AdapterManifest, BaseRecord, InstalledAdapter
@@ -54,6 +54,12 @@ async def test_chat_models_come_before_embedders_and_small_before_large() -> Non
     rows = [row.name for row in await all_rows(edge)]
     assert rows[:3] == ["SmolLM2-135M-Instruct", "qwen3-4b", "bb-embedder"]
     assert rows[3:] == ["gemma-3-4b", "falcon-h1-7b", "llama-70b", "aa-embedder"]
+
+
+async def test_an_embedder_from_a_file_of_ones_own_is_no_chat_model() -> None:
+    edge = FakeEdge()
+    edge.models.installed.insert(0, installed("my-embedder", 1_000_000, "a file", removable=True))
+    assert [row.name for row in await installed_rows(edge) if not row.is_chat] == ["my-embedder"]
 
 
 async def test_enter_uses_an_installed_model() -> None:

@@ -150,6 +150,7 @@ async def _judged(edge: Edge, row: ModelRow) -> ModelRow:
         return replace(row, reason=clean_line(str(error)))
     return replace(
         row,
+        is_chat=row.is_chat and not fit.is_embedder,
         verdict=str(fit.verdict),
         reason=clean_line(fit.reason),
         tokens_per_s=fit.decode_tokens_per_s,

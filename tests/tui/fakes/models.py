@@ -92,6 +92,7 @@ class FakeModels:
             available_bytes=6_200_000_000,
             context_tokens=4096,
             decode_tokens_per_s=1e10 / weights,
+            is_embedder="embedder" in name,
         )
 
     async def add(self, path: str | Path, name: str | None = None) -> InstalledModel:

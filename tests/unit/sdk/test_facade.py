@@ -220,3 +220,13 @@ def test_an_answer_can_be_written_again_from_its_stored_seed(edge: EdgeLLM) -> N
     assert stored is not None
     assert stored.seed is not None
     assert edge.chat("Go on for long", sampling=stored).text == reply.text
+
+
+def test_a_session_keeps_a_model_file_by_its_whole_path(
+    edge: EdgeLLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    monkeypatch.chdir(tmp_path)
+    kept = {name: edge.sessions.create(model=name).model for name in ("m.gguf", "./m.gguf@mine", "starter", "n.gguf")}
+    whole = str(tmp_path / "m.gguf")
+    assert kept == {"m.gguf": whole, "./m.gguf@mine": f"{whole}@mine", "starter": "starter", "n.gguf": "n.gguf"}
