@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import clients, harness
 from benchmarks.arms.base import Arm, ArmConfig, ArmFailed, Ask
-from benchmarks.report import Report, Spread, Target
+from benchmarks.report import Report, Target
 from benchmarks.texts import Texts
 
 CLIENTS = 8
@@ -36,16 +36,14 @@ def run(options: harness.Options, texts: Texts) -> Report:
         joint = clients.joint_decode_rate(served)
         return {"throughput": clients.throughput(served), **({"decode": joint} if joint else {})}
 
-    measured = harness.measure(arms, trial, options)
     bench = options.llama_server.with_name(BATCHED_BENCH) if options.llama_server else None
-    if bench and bench.exists():
-        measured[BATCHED_BENCH] = {"decode": batched_bench(bench, config, answer_tokens, options.rounds)}
+    others = {BATCHED_BENCH: batched_bench(bench, config, answer_tokens)} if bench and bench.exists() else {}
     return Report(
         name="Eight streams",
         what=f"{CLIENTS} clients at once, prompts of {prompt_tokens} tokens, {answer_tokens} tokens of answer each. "
         "`decode` counts while all are decoding, `throughput` over the whole time.",
         units={"decode": "tokens/s", "throughput": "tokens/s"},
-        arms=measured,
+        arms=harness.measure(arms, trial, options, others),
         targets=TARGETS,
         skipped=skipped,
         settings={"clients": CLIENTS, "prompt_tokens": prompt_tokens, "answer_tokens": answer_tokens},
@@ -53,12 +51,12 @@ def run(options: harness.Options, texts: Texts) -> Report:
     )
 
 
-def batched_bench(binary: Path, config: ArmConfig, answer_tokens: int, rounds: int) -> Spread:
+def batched_bench(binary: Path, config: ArmConfig, answer_tokens: int) -> harness.Case:
     """Tokens a second of llama.cpp's own batched decoding, without server or sampling."""
     sizes = ["-c", str(config.context_tokens), "-t", str(config.threads), "-kvu"]
     work = ["-npp", "32", "-ntg", str(answer_tokens), "-npl", str(CLIENTS), "--output-format", "jsonl"]
     command = [str(binary), "-m", str(config.model), *sizes, *work]
-    return Spread(tuple(_speed(command) for _ in range(rounds)))
+    return lambda _round: {"decode": _speed(command)}
 
 
 def _speed(command: list[str]) -> float:

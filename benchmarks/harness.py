@@ -1,10 +1,11 @@
-"""How every benchmark runs: arms in turn (A B A B), an idle machine, medians, one command line."""
+"""How every benchmark runs: arms in turn, in another order each round, an idle machine, medians, one command line."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import random
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -26,6 +27,8 @@ from scripts.machine import core_count
 RESULTS = Path(__file__).resolve().parent / "results"
 Trial = Callable[[Arm, int], Mapping[str, float]]
 """Measures one arm in one round: metric to value."""
+Case = Callable[[int], Mapping[str, float]]
+"""Measures one thing in the round of that number: metric to value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,28 +92,31 @@ def choose_arms(options: Options, config: ArmConfig) -> tuple[list[Arm], list[st
     return arms, skipped
 
 
-def measure(arms: Sequence[Arm], trial: Trial, options: Options) -> dict[str, dict[str, Spread]]:
-    """Measure every arm once a round, in turn, on an idle machine; the first round warms up and is not counted.
+def measure(
+    arms: Sequence[Arm], trial: Trial, options: Options, others: Mapping[str, Case] | None = None
+) -> dict[str, dict[str, Spread]]:
+    """Measure every arm once a round, on an idle machine; the first round warms up and is not counted.
 
-    Raises: MachineBusy, ArmFailed, WrongWork.
+    `others`: what takes turns with the arms and is no arm. Raises: MachineBusy, ArmFailed, WrongWork.
     """
     with ExitStack() as running:
         for arm in arms:
             running.callback(arm.stop)
             arm.start()
-        return take_turns({arm.name: partial(trial, arm) for arm in arms}, options)
+        return take_turns({arm.name: partial(trial, arm) for arm in arms} | dict(others or {}), options)
 
 
-def take_turns(
-    cases: Mapping[str, Callable[[int], Mapping[str, float]]], options: Options
-) -> dict[str, dict[str, Spread]]:
-    """Call every case once a round with the round's number, as `measure` does with arms. Raises: MachineBusy."""
+def take_turns(cases: Mapping[str, Case], options: Options) -> dict[str, dict[str, Spread]]:
+    """Call every case once a round with the round's number, as `measure` does with arms. Raises: MachineBusy.
+
+    The order changes from round to round, so that none always follows the one that leaves the machine busiest.
+    """
     values: dict[str, dict[str, list[float]]] = {name: {} for name in cases}
     warm_up = 0 if options.is_trial else 1
     for number in range(options.rounds + warm_up):
-        for name, case in cases.items():
+        for name in random.Random(number).sample(list(cases), len(cases)):
             _wait(options)
-            found = case(number)
+            found = cases[name](number)
             for metric, value in found.items() if number >= warm_up else ():
                 values[name].setdefault(metric, []).append(value)
             _talk(f"round {number}: {name} {dict(found)}")

@@ -113,7 +113,7 @@ class Report:
         if ours is None or theirs is None:
             return None
         above, below = (theirs, ours) if target.is_lower_better else (ours, theirs)
-        return Ratio(target=target, value=above.median / below.median) if below.median else None
+        return Ratio(target=target, value=_paired(above, below)) if below.median else None
 
     def bounds(self) -> list[dict[str, Any]]:
         """The limits with what was measured for them."""
@@ -166,6 +166,13 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _paired(above: Spread, below: Spread) -> float:
+    """The median of the rounds' own ratios: a machine that is slow for a while is slow for both."""
+    if len(above.values) != len(below.values) or not all(below.values):
+        return above.median / below.median
+    return statistics.median(a / b for a, b in zip(above.values, below.values, strict=True))
 
 
 def ratio_table(ratios: Sequence[Ratio]) -> str:

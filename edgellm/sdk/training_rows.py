@@ -18,8 +18,10 @@ from edgellm.train.rows import Row, RowSets
 from edgellm.train.settings import TrainSettings
 from edgellm.types import Message
 
-ANCHOR_TOKENS = 96
+ANCHOR_TOKENS = 40
 """Most tokens of an anchor's answer: its beginning decides how a model answers."""
+ANCHOR_STRIDE = 2
+"""Every so manyth position of an anchor is compared: neighbours say much the same, and the head is the costly part."""
 BATCH = 64
 T = TypeVar("T")
 
@@ -76,14 +78,15 @@ def _text_rows(worker: Worker, text: str, context_tokens: int) -> Iterator[Row]:
 
 
 def _anchors(worker: Worker) -> Iterator[Row]:
-    """Every position from the user's first word on, up to a part of the answer."""
+    """Positions from the user's first word on, up to a part of the answer."""
     lines = files("edgellm.train").joinpath("anchors.jsonl").read_bytes().splitlines()
     chats = [msgspec.json.decode(line, type=Anchor).messages for line in lines]
     made = [row for rows in worker.training_rows(chats) if not isinstance(rows, str) for row in rows]
     opening = _common(made)
     for row in made:
         end = min(row.supervised[0][0] + ANCHOR_TOKENS, len(row.tokens))
-        yield Row(row.tokens[:end], ((max(1, opening), end),))
+        places = range(max(1, opening), end, ANCHOR_STRIDE)
+        yield Row(row.tokens[:end], tuple((at, at + 1) for at in places))
 
 
 def _common(rows: Sequence[TrainingRow]) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import mlx.core as mx
 
-from edgellm.train.decoder import Layout, Rows
+from edgellm.train.ragged import Layout, Rows
 from edgellm.train.rows import Row, shared_beginning
 
 

@@ -1,85 +1,18 @@
 """The decoder of every trainable family in MLX, with GGUF's tensor names and row order.
 
-A batch is ragged: the real tokens of all rows lie one after the other in one (tokens, width) array, so that no matrix
-product is spent on padding. Rows may share a beginning, which is computed once. Only attention sees rows apart.
+All layers but attention see a batch as one (tokens, width) array (`ragged.py`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import mlx.core as mx
 from mlx import nn
+from mlx.nn.utils import checkpoint
 
 from edgellm.train import numerics
 from edgellm.train.architecture import Architecture, Rope
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where the rows of a ragged batch lie. `shared` tokens come first, then each row's own."""
-
-    shared: int
-    """Tokens that begin every row."""
-    own: tuple[int, ...]
-    """Tokens of each row after them."""
-
-    @property
-    def tokens(self) -> int:
-        """Tokens in all."""
-        return self.shared + sum(self.own)
-
-
-class Rows:
-    """Moves between the ragged order (tokens, ...) and padded rows (rows, longest, ...)."""
-
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
-        self.longest = max(layout.own)
-        starts, at = [], layout.shared
-        for length in layout.own:
-            starts.append(at)
-            at += length
-        spread = [
-            [start + min(i, length - 1) for i in range(self.longest)]
-            for start, length in zip(starts, layout.own, strict=True)
-        ]
-        self._spread = mx.array(spread)
-        self._gather = mx.array(
-            [row * self.longest + i for row, length in enumerate(layout.own) for i in range(length)]
-        )
-        self.is_even = all(length == self.longest for length in layout.own)
-
-    def pad(self, x: mx.array) -> mx.array:
-        """Own tokens (tokens, heads, size) as (rows, longest, heads, size)."""
-        if self.is_even:
-            return x[self.layout.shared :].reshape(len(self.layout.own), self.longest, *x.shape[1:])
-        return x[self._spread]
-
-    def unpad(self, x: mx.array) -> mx.array:
-        """(rows, longest, size) as own tokens (tokens, size)."""
-        flat = x.reshape(-1, x.shape[-1])
-        return flat if self.is_even else flat[self._gather]
-
-
-def _rotate(x: mx.array, rope: Rope, factors: mx.array | None, offset: int) -> mx.array:
-    """(rows, heads, tokens, head width), first token at position `offset`."""
-    if factors is not None:
-        half = mx.arange(0, rope.dimensions, 2, dtype=mx.float32) / rope.dimensions
-        freqs = factors * rope.base**half
-        x = mx.fast.rope(
-            x, rope.dimensions, traditional=rope.is_interleaved, base=None, scale=rope.scale, offset=offset, freqs=freqs
-        )
-    else:
-        x = mx.fast.rope(
-            x, rope.dimensions, traditional=rope.is_interleaved, base=rope.base, scale=rope.scale, offset=offset
-        )
-    if rope.magnitude == 1:
-        return x
-    if rope.dimensions == x.shape[-1]:
-        return x * rope.magnitude
-    turned, kept = mx.split(x, [rope.dimensions], axis=-1)
-    return mx.concatenate([turned * rope.magnitude, kept], axis=-1)
+from edgellm.train.ragged import Group, Rows
+from edgellm.train.rotation import Rotation, rotation
 
 
 class Block(nn.Module):
@@ -114,9 +47,9 @@ class Block(nn.Module):
             self.post_attention_norm = nn.RMSNorm(width, epsilon)
             self.post_ffw_norm = nn.RMSNorm(width, epsilon)
 
-    def __call__(self, x: mx.array, rows: Rows, factors: mx.array | None) -> mx.array:
+    def __call__(self, x: mx.array, rows: Rows, turned: Rotation) -> mx.array:
         """(tokens, width) to the same."""
-        attended = self._attend(self.attn_norm(x), rows, factors)
+        attended = self._attend(self.attn_norm(x), rows, turned)
         if "post_attention_norm" in self:
             attended = self.post_attention_norm(attended)
         x = x + attended
@@ -153,47 +86,39 @@ class Block(nn.Module):
             q, k = self.attn_q_norm(q), self.attn_k_norm(k)
         return q, k, v
 
-    def _attend(self, x: mx.array, rows: Rows, factors: mx.array | None) -> mx.array:
+    def _attend(self, x: mx.array, rows: Rows, turned: Rotation) -> mx.array:
         q, k, v = self._project(x)
-        shared = rows.layout.shared
+        (first_q, q), (first_k, k), (first_v, v) = map(rows.split, (turned(q), turned(k), v))
+        first_q, first_k, first_v = (y[None].swapaxes(1, 2) for y in (first_q, first_k, first_v))
+        out = rows.together(
+            [
+                self._mix(own_q, _after(first_k, own_k), _after(first_v, own_v), group)
+                for group, own_q, own_k, own_v in zip(
+                    rows.groups, rows.apart(q), rows.apart(k), rows.apart(v), strict=True
+                )
+            ]
+        )
+        if rows.first:
+            out = mx.concatenate([self._mix(first_q, first_k, first_v, rows.first)[0], out])
+        return self.attn_output(out)
 
-        def turn(y: mx.array, offset: int) -> mx.array:
-            return _rotate(y.swapaxes(1, 2), self._rope, factors, offset)
-
-        rq, rk, rv = turn(rows.pad(q), shared), turn(rows.pad(k), shared), rows.pad(v).swapaxes(1, 2)
-        if not shared:
-            out = self._mix(rq, rk, rv)
-            return self.attn_output(rows.unpad(out))
-        sq, sk, sv = turn(q[None, :shared], 0), turn(k[None, :shared], 0), v[None, :shared].swapaxes(1, 2)
-        count = len(rows.layout.own)
-
-        def before(y: mx.array) -> mx.array:
-            return mx.broadcast_to(y, (count, *y.shape[1:]))
-
-        out = self._mix(rq, mx.concatenate([before(sk), rk], axis=2), mx.concatenate([before(sv), rv], axis=2))
-        first = self._mix(sq, sk, sv)[0]
-        return self.attn_output(mx.concatenate([first, rows.unpad(out)]))
-
-    def _mix(self, q: mx.array, k: mx.array, v: mx.array) -> mx.array:
+    def _mix(self, q: mx.array, k: mx.array, v: mx.array, group: Group) -> mx.array:
         """Causal attention, aligned at the end: (rows, heads, tokens, width) to (rows, tokens, heads * width)."""
         shape = self._shape
-        length, seen = q.shape[2], k.shape[2]
         window = shape.window if shape.is_local(self._layer) else None
         if numerics.ON_CPU:
-            out = _attention(q, k, v, shape.attention_scale, _mask(length, seen, window))
+            out = _attention(q, k, v, shape.attention_scale, group.mask(window))
         else:
-            mask = "causal" if window is None or seen <= window else _mask(length, seen, window)
+            mask = "causal" if window is None or group.seen <= window else group.mask(window)
             out = mx.fast.scaled_dot_product_attention(q, k, v, scale=shape.attention_scale, mask=mask)
-        return out.swapaxes(1, 2).reshape(q.shape[0], length, -1)
+        return out.swapaxes(1, 2).reshape(group.rows, group.length, -1)
 
 
-def _mask(length: int, seen: int, window: int | None) -> mx.array:
-    """What is added to the scores of the last `length` of `seen` tokens: (length, seen)."""
-    distance = mx.arange(seen - length, seen)[:, None] - mx.arange(seen)[None]
-    is_hidden = distance < 0
-    if window is not None:
-        is_hidden = is_hidden | (distance >= window)
-    return mx.where(is_hidden, mx.array(-1e9, mx.float32), mx.array(0.0, mx.float32))
+def _after(first: mx.array, own: mx.array) -> mx.array:
+    """What a group sees: the shared beginning before each row's own (rows, heads, tokens, width)."""
+    if not first.shape[2]:
+        return own
+    return mx.concatenate([mx.broadcast_to(first, (own.shape[0], *first.shape[1:])), own], axis=2)
 
 
 def _attention(q: mx.array, k: mx.array, v: mx.array, scale: float, mask: mx.array) -> mx.array:
@@ -218,10 +143,18 @@ class Decoder(nn.Module):
         if not shape.is_tied:
             self.output = nn.Linear(shape.width, shape.vocabulary, bias=False)
         self._factors: dict[str, mx.array] = {}
+        self._is_recomputed = False
 
     def set_rope_factors(self, factors: dict[str, mx.array]) -> None:
         """The tensors that divide rotation frequencies, by name; they never learn."""
         self._factors = factors
+
+    def recompute(self) -> None:
+        """From now on, compute layers again in the backward pass instead of keeping what is inside them.
+
+        Chen et al. 2016, arXiv:1604.06174.
+        """
+        self._is_recomputed = True
 
     def embed(self, tokens: mx.array) -> mx.array:
         """(tokens,) to (tokens, width)."""
@@ -229,9 +162,20 @@ class Decoder(nn.Module):
 
     def run(self, x: mx.array, rows: Rows, first: int = 0, last: int | None = None) -> mx.array:
         """Layers `first` to `last` on (tokens, width)."""
+        turned: dict[Rope, Rotation] = {}
         for block in self.blk[first:last]:
-            x = block(x, rows, self._factors.get(block.rope.factors) if block.rope.factors else None)
+            rope = block.rope
+            if rope not in turned:
+                factors = self._factors[rope.factors] if rope.factors else None
+                turned[rope] = rotation(rope, rows.positions, self._shape.head_width, factors)
+            x = self._through(block, x, rows, turned[rope])
         return x
+
+    def _through(self, block: Block, x: mx.array, rows: Rows, turned: Rotation) -> mx.array:
+        if not self._is_recomputed:
+            return block(x, rows, turned)
+        out: mx.array = checkpoint(block, lambda x: block(x, rows, turned))(x)
+        return out
 
     def normed(self, x: mx.array) -> mx.array:
         """What the head reads, (tokens, width)."""
@@ -245,8 +189,14 @@ class Decoder(nn.Module):
         """The last layer's (tokens, width) to logits (tokens, vocabulary)."""
         return self.logits(self.normed(x))
 
+    @property
+    def head_layer(self) -> nn.Module:
+        """The layer that makes logits: the embedding where they are tied."""
+        layer: nn.Module = self.token_embd if self._shape.is_tied else self.output
+        return layer
+
     def frozen_head(self) -> mx.array | None:
         """The head's (vocabulary, width), when it is one dense matrix that does not learn."""
-        head = self.token_embd if self._shape.is_tied else self.output
+        head = self.head_layer
         is_dense = type(head) in (nn.Embedding, nn.Linear)
         return head.weight if is_dense and not head.trainable_parameters() else None

@@ -29,11 +29,12 @@ class LoRALinear(nn.Module):
 
     def __call__(self, x: mx.array) -> mx.array:
         """(tokens, inputs) to (tokens, outputs)."""
-        return self.linear(x) + self._change(x)
+        return self._changed(self.linear(x), x)
 
-    def _change(self, x: mx.array) -> mx.array:
+    def _changed(self, y: mx.array, x: mx.array) -> mx.array:
+        """What the adapter makes of x, added to y in the same product."""
         x = x if self._dropout is None else self._dropout(x)
-        return (self._scale * (x @ self.lora_a)) @ self.lora_b
+        return mx.addmm(y, x @ self.lora_a, self.lora_b, alpha=self._scale)
 
 
 class DoRALinear(LoRALinear):
@@ -51,7 +52,7 @@ class DoRALinear(LoRALinear):
         weight = self.linear.weight + self._scale * (self.lora_a @ self.lora_b).T
         length = mx.stop_gradient(mx.linalg.norm(weight, axis=1))
         bias = self.linear.bias if "bias" in self.linear else 0.0
-        return (self.magnitude / length) * (self.linear(x) - bias + self._change(x)) + bias
+        return (self.magnitude / length) * self._changed(self.linear(x) - bias, x) + bias
 
 
 def make_learning(model: Decoder, settings: TrainSettings) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import mlx.core as mx
 from mlx import nn
+from mlx.nn.utils import checkpoint
 
 from edgellm.train.decoder import Decoder
 from edgellm.train.numerics import exp
@@ -23,9 +24,18 @@ def cross_entropy(model: Decoder, x: mx.array, targets: mx.array) -> mx.array:
     """Sum of -log p(target), a scalar. x: normed (positions, width), targets: (positions,)."""
     head = model.frozen_head()
     if head is None:
-        chunk = mx.checkpoint(lambda h, wanted: nn.losses.cross_entropy(model.logits(h), wanted, reduction="sum"))
-        return _total(lambda part: chunk(x[part], targets[part]), len(targets))
+        return _total(lambda part: _plain(model, targets[part])(x[part]), len(targets))
     return _total(lambda part: _joined(_cross_entropy, x[part], targets[part], head), len(targets))
+
+
+def _plain(model: Decoder, targets: mx.array) -> Callable[[mx.array], mx.array]:
+    """Cross-entropy under a head that learns, its logits computed again in the backward pass."""
+
+    def loss(x: mx.array) -> mx.array:
+        return nn.losses.cross_entropy(model.logits(x), targets, reduction="sum")
+
+    recomputed: Callable[[mx.array], mx.array] = checkpoint(model.head_layer, loss)
+    return recomputed
 
 
 def divergence(model: Decoder, x: mx.array, base_x: mx.array) -> mx.array:

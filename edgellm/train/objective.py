@@ -10,8 +10,9 @@ from mlx import nn
 
 from edgellm.train.batch import make_batch
 from edgellm.train.below import Below
-from edgellm.train.decoder import Decoder, Rows
+from edgellm.train.decoder import Decoder
 from edgellm.train.loss import cross_entropy, divergence
+from edgellm.train.ragged import Rows
 from edgellm.train.rows import Row
 
 Gradients = dict[str, object]

@@ -46,6 +46,8 @@ class Trainer:
         self._objective = Objective(model, anchors, settings.anchor_weight)
         mx.random.seed(settings.seed)
         make_learning(model, settings)
+        if settings.has_gradient_checkpointing:
+            model.recompute()
         self._objective.keep_below(len(model.blk) - len(learning_blocks(model, settings)), KEPT_BYTES)
         self._schedule = Schedule(sets.train, anchors, _batch_plan(settings))
         batches = settings.epochs * self._schedule.batches_per_epoch

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgellm.engine.llama.library import lib
 from edgellm.train.base import open_base
-from edgellm.train.decoder import Layout, Rows
+from edgellm.train.ragged import Layout, Rows
 
 Logits = NDArray[np.float32]
 """(tokens, vocabulary)."""

@@ -39,6 +39,13 @@ def test_where_less_is_better_the_ratio_is_turned_round() -> None:
     assert ratio.value == 5.0
 
 
+def test_a_ratio_is_that_of_each_round() -> None:
+    arms = {"edgellm": {"speed": Spread((10.0, 2.0, 9.0))}, "rival": {"speed": Spread((10.0, 4.0, 3.0))}}
+    assert Report(name="n", what="w", units={}, arms=arms, targets=(target(),)).ratios[0].value == 1.0
+    short = {**arms, "rival": {"speed": Spread((3.0, 4.0))}}
+    assert Report(name="n", what="w", units={}, arms=short, targets=(target(),)).ratios[0].value == 9 / 3.5
+
+
 def test_a_missing_floor_or_aim_is_not_judged() -> None:
     assert report(0.5, 1.0, target(floor=None)).ratios[0].verdict == "aim not reached"
     assert report(1.5, 1.0, target(aim=None)).ratios[0].verdict == "reached"

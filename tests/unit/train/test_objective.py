@@ -1,0 +1,79 @@
+"""However a step is divided, its gradient is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mlx.core as mx
+import numpy as np
+import pytest
+from mlx.utils import tree_flatten, tree_map
+
+from edgellm.train.decoder import Decoder
+from edgellm.train.lora import make_learning
+from edgellm.train.objective import Objective, Share
+from edgellm.train.settings import settings_for
+from tests.unit.train.tiny import rows, tiny_decoder
+
+ROWS, ANCHORS = rows(6), rows(4, seed=5)
+
+
+def learning(layers: int | None = None) -> tuple[Decoder, Objective]:
+    """A model that has learnt a little: with B at zero, A has no gradient."""
+    model = tiny_decoder()
+    objective = Objective(model, ANCHORS, 0.7)
+    make_learning(model, settings_for("balanced", rank=4, layers=layers))
+    mx.random.seed(2)
+    model.update(tree_map(lambda x: x + 0.1 * mx.random.normal(x.shape), model.trainable_parameters()))
+    return model, objective
+
+
+def gradient(objective: Objective, parts: Sequence[Share]) -> tuple[mx.array, dict[str, mx.array]]:
+    whole = Share([row for part in parts for row in part.rows], [row for part in parts for row in part.anchors])
+    total = tree_map(lambda *values: mx.stack(values).sum(axis=0), *(objective.gradients(p, whole) for p in parts))
+    return total[0], dict(tree_flatten(total[1]))
+
+
+def assert_same(one: tuple[mx.array, dict[str, mx.array]], other: tuple[mx.array, dict[str, mx.array]]) -> None:
+    np.testing.assert_allclose(one[0], other[0], rtol=1e-4)
+    assert one[1].keys() == other[1].keys()
+    for name, value in one[1].items():
+        np.testing.assert_allclose(value, other[1][name], rtol=1e-3, atol=2e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [Share(ROWS[:2], ANCHORS[:3]), Share(ROWS[2:], ANCHORS[3:])],
+        [Share(ROWS, ()), Share((), ANCHORS)],
+        [Share([row], ()) for row in ROWS] + [Share((), [anchor]) for anchor in ANCHORS],
+    ],
+    ids=["two", "apart", "one by one"],
+)
+def test_parts_add_up(parts: list[Share]) -> None:
+    _, objective = learning()
+    assert_same(gradient(objective, [Share(ROWS, ANCHORS)]), gradient(objective, parts))
+
+
+def test_layers_that_do_not_learn_may_be_kept() -> None:
+    model, plain = learning(layers=1)
+    expected = gradient(plain, [Share(ROWS, ANCHORS)])
+    plain.keep_below(len(model.blk) - 1, 1_000_000)
+    for _ in range(2):  # computed, then from memory
+        assert_same(expected, gradient(plain, [Share(ROWS, ANCHORS)]))
+
+
+def test_a_budget_of_nothing_keeps_nothing() -> None:
+    model, objective = learning(layers=1)
+    objective.keep_below(len(model.blk) - 1, 0)
+    first = gradient(objective, [Share(ROWS, ANCHORS)])
+    assert_same(first, gradient(objective, [Share(ROWS, ANCHORS)]))
+
+
+def test_who_has_learnt_nothing_has_not_strayed() -> None:
+    model = tiny_decoder()
+    objective = Objective(model, ANCHORS, 1.0)
+    make_learning(model, settings_for("balanced", rank=4))
+    share = Share(ROWS, ANCHORS)
+    (_, straying), _ = objective.gradients(share, share)
+    assert abs(straying.item()) < 1e-5

@@ -1,0 +1,93 @@
+"""Settings, how the learning rate goes, and what a run is said to need."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from mlx.utils import tree_flatten
+
+from edgellm.errors import InvalidInput, ModelDoesNotFit
+from edgellm.train.lora import make_learning
+from edgellm.train.plan import learning_weights, plan_run, refuse_if_too_large
+from edgellm.train.rows import RowSets
+from edgellm.train.schedule import learning_rate
+from edgellm.train.settings import PRESETS, TrainSettings, settings_for
+from tests.unit.train.tiny import SHAPE, rows, tiny_decoder
+
+WEIGHTS = sum(value.size for _, value in tree_flatten(tiny_decoder().parameters()))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_sound(name: str) -> None:
+    assert settings_for(name, steps=3).steps == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rank", 0), ("alpha", float("nan")), ("dropout", 1.0), ("epochs", -1), ("batch_rows", 0), ("layers", 0),
+        ("learning_rate", 2.0), ("clip_norm", 0.0), ("targets", ("lm_head",)), ("targets", ()), ("seed", -1),
+    ],
+)  # fmt: skip
+def test_a_value_out_of_range_is_named(name: str, value: object) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        settings_for("balanced", **{name: value})
+    assert caught.value.facts["field"] == name
+
+
+def test_an_unknown_preset_lists_the_known_ones() -> None:
+    with pytest.raises(InvalidInput, match="no preset") as caught:
+        settings_for("fast")
+    assert "quick, balanced, best" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(("decay", "halfway"), [("cosine", 0.5), ("linear", 0.5), ("constant", 1.0)])
+def test_the_learning_rate_grows_then_falls(decay: str, halfway: float) -> None:
+    settings = settings_for("balanced", warmup=0.1, decay=decay, learning_rate=1.0)
+    rates = [learning_rate(step, 100, settings) for step in range(100)]
+    assert rates[:10] == pytest.approx([0.1 * n for n in range(1, 11)])
+    assert max(rates) == 1.0
+    assert rates[55] == pytest.approx(halfway)
+    assert rates[99] < 0.02 or decay == "constant"
+
+
+@pytest.mark.parametrize("method", ["lora", "dora", "full"])
+@pytest.mark.parametrize("layers", [None, 1, 9])
+def test_as_many_weights_learn_as_the_plan_says(method: str, layers: int | None) -> None:
+    settings = settings_for("balanced", method=method, layers=layers, rank=4)
+    model = tiny_decoder()
+    make_learning(model, settings)
+    learning = sum(value.size for _, value in tree_flatten(model.trainable_parameters()))
+    planned = learning_weights(SHAPE, settings, WEIGHTS)
+    norms = 2 * SHAPE.layers * SHAPE.width if method == "full" and layers is not None else 0
+    assert planned == pytest.approx(learning, abs=norms)
+
+
+def test_a_plan_counts_what_will_be_read() -> None:
+    chosen = tuple(rows(10))
+    plan = plan_run(SHAPE, RowSets(train=chosen), settings_for("balanced", batch_rows=4, epochs=2.5), WEIGHTS)
+    assert (plan.rows, plan.steps) == (10, 7)
+    assert plan.tokens == sum(len(row.tokens) for row in chosen)
+    assert plan.targets == sum(row.targets for row in chosen)
+    assert plan.weights_bytes == 4 * WEIGHTS
+
+
+def test_what_cannot_fit_is_refused_with_what_would_help() -> None:
+    plan = plan_run(SHAPE, RowSets(train=tuple(rows(3))), TrainSettings(), WEIGHTS)
+    refuse_if_too_large(plan, plan.total_bytes)
+    assert plan.verdict(plan.total_bytes) == "tight"
+    assert plan.verdict(2 * plan.total_bytes) == "fits"
+    with pytest.raises(ModelDoesNotFit, match="Training needs about"):
+        refuse_if_too_large(plan, plan.total_bytes - 1)
+
+
+def test_checkpointing_and_smaller_batches_need_less() -> None:
+    sets = RowSets(train=tuple(rows(40)))
+
+    def needed(**changes: object) -> int:
+        return plan_run(SHAPE, sets, settings_for("balanced", **changes), WEIGHTS).activation_bytes
+
+    assert needed(batch_rows=2) < needed(batch_rows=20)
+    assert needed(has_gradient_checkpointing=True) < needed()
+    assert replace(plan_run(SHAPE, sets, TrainSettings(), WEIGHTS), activation_bytes=0).total_bytes > 0
