@@ -19,6 +19,8 @@ NAMES = (
     "store_speed",
     "fit_accuracy",
     "backend_costs",
+    "training",
+    "recipe",
 )
 
 

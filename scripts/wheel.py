@@ -88,7 +88,8 @@ def obtain(plan: WheelPlan, python: Path, say: Callable[[str], None], *, rebuild
 
     Raises: BuildFailed.
     """
-    plan.folder.mkdir(parents=True, exist_ok=True)
+    for folder in reversed([place for place in (plan.folder, *plan.folder.parents) if not place.exists()]):
+        folder.mkdir(mode=0o700, exist_ok=True)  # EDGELLM_HOME may be made here, and is private
     with exclusive(plan.folder, lambda: say("Another build of the same wheel is running; waiting for it.")):
         found = plan.find()
         if found and not rebuild:

@@ -14,6 +14,7 @@ from edgellm.cli.names import MODEL
 from edgellm.cli.prompt import read_prompt
 from edgellm.cli.talk import ChatOptions, Talk
 from edgellm.cli.world import World, pass_world
+from edgellm.types import FinishReason
 
 
 @click.command("chat")
@@ -63,4 +64,6 @@ def chat(world: World, /, prompt: str | None, as_object: bool, **said: Any) -> i
         world.out.json(as_json(reply))
     elif world.out.is_terminal:
         world.err.note(in_one_line(reply))
+    elif reply.finish_reason is FinishReason.LENGTH:
+        world.err.note("The answer was cut at the most tokens allowed; --max-tokens changes that.")
     return Code.INTERRUPTED if was_interrupted else Code.DONE

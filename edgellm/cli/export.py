@@ -1,30 +1,26 @@
-"""`edgellm export` and `edgellm quants`: a model as verified GGUF files, and which quantization to choose."""
+"""`edgellm export` and `edgellm quants`: a model as verified files, and which quantization to choose."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from edgellm.cli.diagnostics import Code
-from edgellm.cli.ids import short
 from edgellm.cli.style import Part, bad, bold, dim, good, warn
 from edgellm.cli.table import Column
+from edgellm.cli.waiting import leave, wait_for
 from edgellm.cli.world import World, pass_world
-from edgellm.errors import EdgeLLMError, JobError, error_types
 from edgellm.sizes import size
-
-if TYPE_CHECKING:
-    from edgellm.sdk.facade import EdgeLLM
-    from edgellm.store.records import StoredJob
 
 JSON = click.option("--json", "as_data", is_flag=True, help="Print JSON.")
 TEXT = click.option(
     "--text", type=click.Path(), metavar="FILE", help="A text like the model's work, to calibrate and verify with."
 )
 DETACH = click.option("--detach", is_flag=True, help="Leave it to a job, which goes on without this command.")
+KINDS = ("gguf", "hf", "mlx", "peft")
 PLOT_COLUMNS = 24
 WORST_KL = 1.0
 BEST_KL = 0.001
@@ -32,24 +28,32 @@ BEST_KL = 0.001
 
 @click.command("export")
 @click.argument("model", metavar="MODEL[@ADAPTER]")
-@click.option("--to", type=click.Choice(["gguf"]), default="gguf", show_default=True, help="What to make.")
-@click.option("--quant", "quants", default="Q4_K_M", show_default=True, metavar="Q,Q,…", help="Quantizations.")
+@click.option("--to", type=click.Choice(KINDS), default="gguf", show_default=True, help="What to make.")
+@click.option(
+    "--quant",
+    "quants",
+    metavar="Q,Q,…",
+    help="Quantizations, Q4_K_M by default; of hf and mlx F16, BF16 or F32, by default as the model has it.",
+)
 @TEXT
 @click.option("--out", type=click.Path(), metavar="FOLDER", help="A folder that does not exist yet.")
 @DETACH
 @JSON
 @pass_world
 def export(world: World, /, model: str, as_data: bool, detach: bool, **said: Any) -> int:
-    """Package a model, and what it was taught, as GGUF files that are verified.
+    """Package a model, and what it was taught, as files that are verified.
 
-    Each file is compared with the model at full precision; manifest.json and card.md beside it say how close it is.
-    Ends with 1 when a file is further away than its quantization may be.
+    gguf: files for llama.cpp. hf, mlx: the folder that Hugging Face libraries and vLLM, or mlx_lm, open. peft: the
+    adapter alone.
+
+    Each is compared with the model at full precision; manifest.json and card.md beside it say how close it is. Ends
+    with 1 when a file is further away than its type may be.
     """
     with world.open() as edge:
-        job = edge.exports.start(model, said["quants"], text=said["text"], out=said["out"])
+        job = edge.exports.start(model, said["quants"], to=said["to"], text=said["text"], out=said["out"])
         if detach:
-            return _left(world, job, as_data)
-        result = _follow(world, edge, job)
+            return leave(world, job, as_data)
+        result = wait_for(world, edge, job)
     if as_data:
         world.out.json(result)
     else:
@@ -74,43 +78,13 @@ def quants(world: World, /, model: str, as_data: bool, detach: bool, **said: Any
     with world.open() as edge:
         job = edge.exports.compare(model, said["quants"] or COMPARED, text=said["text"])
         if detach:
-            return _left(world, job, as_data)
-        result = _follow(world, edge, job)
+            return leave(world, job, as_data)
+        result = wait_for(world, edge, job)
     if as_data:
         world.out.json(result)
     else:
         _show_comparison(world, result)
     return Code.DONE
-
-
-def _left(world: World, job: StoredJob, as_data: bool) -> int:
-    if as_data:
-        world.out.json(job)
-    else:
-        world.out.line(good("started"), "  ", bold(short(job)), "  ", job.title)
-        world.err.note(f"Watch it: edgellm jobs follow {short(job)}. Stop it: edgellm jobs cancel {short(job)}")
-    return Code.DONE
-
-
-def _follow(world: World, edge: EdgeLLM, job: StoredJob) -> dict[str, Any]:
-    """The job's result, its progress drawn meanwhile; Ctrl+C cancels it. Raises: what the job failed of."""
-    from edgellm.cli.progress import ProgressLine
-    from edgellm.events import Cancelled, Failed, Finished
-
-    draw = ProgressLine(world.err)
-    try:
-        for event in edge.jobs.follow(job.id):
-            draw(event)
-            if isinstance(event, Finished):
-                return event.result
-            if isinstance(event, Failed):
-                raise error_types().get(event.error, EdgeLLMError)(event.message)
-            if isinstance(event, Cancelled):
-                break
-    except KeyboardInterrupt:
-        edge.jobs.cancel(job.id)
-        raise
-    raise JobError(f"The job {short(job)} was cancelled.")
 
 
 def _show_files(world: World, result: dict[str, Any]) -> None:
@@ -120,12 +94,24 @@ def _show_files(world: World, result: dict[str, Any]) -> None:
     ]
     world.out.table(header, rows)
     world.out.line(dim(result["path"]))
-    world.err.note(f"Use it: edgellm chat -m {Path(result['path']) / result['files'][0]['file']}")
+    world.err.note(_use(result))
     for file in result["files"]:
         for problem in file["verification"]["problems"]:
             world.err.warn(f"{file['quantization']}: {problem}")
         if file["note"]:
             world.err.note(f"{file['quantization']}: {file['note']}")
+
+
+def _use(result: dict[str, Any]) -> str:
+    path, name = result["path"], result["name"]
+    match result["kind"]:
+        case "hf":
+            return f"Open it with transformers (from_pretrained) or serve it: vllm serve {path}"
+        case "mlx":
+            return f"Use it: mlx_lm.chat --model {path}"
+        case "peft":
+            return f"Open it with peft (from_pretrained) or serve it: vllm serve BASE --lora-modules {name}={path}"
+    return f"Use it: edgellm chat -m {Path(path) / result['files'][0]['file']}"
 
 
 _MEASURES = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,7 @@ from edgellm.cli.lazy import OrderedGroup
 from edgellm.cli.style import Part, Styled, bad, bold, dim, good, warn
 from edgellm.cli.table import Column
 from edgellm.cli.units import rate
+from edgellm.cli.waiting import leave, wait_for
 from edgellm.cli.world import World, pass_world
 from edgellm.errors import ModelNotFound
 from edgellm.sizes import size
@@ -30,6 +31,7 @@ JSON = click.option("--json", "as_data", is_flag=True, help="Print JSON.")
 CONTEXT = click.option(
     "--context", "context_tokens", type=click.IntRange(min=1), metavar="N", help="Tokens the model should look back on."
 )
+DETACH = click.option("--detach", is_flag=True, help="Leave a folder to a job, which goes on without this command.")
 VERDICTS = {"fits": good("fits"), "tight": warn("tight"), "no": bad("does not fit")}
 
 
@@ -217,18 +219,55 @@ def _speed(verdict: Fit) -> Part:
 
 
 @models.command("add")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", metavar="NAME", help="Call it NAME; otherwise after the file.")
+@click.argument("path", metavar="FILE|FOLDER", type=click.Path(path_type=Path))
+@click.option("--name", metavar="NAME", help="Call it NAME; otherwise after the file or folder.")
+@click.option(
+    "--type",
+    "kind",
+    type=click.Choice(["F16", "BF16", "F32"], case_sensitive=False),
+    help="Of a folder's weights; by default BF16 for a folder in bfloat16, else F16.",
+)
+@DETACH
 @JSON
 @pass_world
-def add(world: World, file: Path, name: str | None, as_data: bool) -> None:
-    """Take a GGUF file into the library, after inspection."""
+def add(world: World, /, path: Path, as_data: bool, **said: Any) -> int:
+    """Take a GGUF file or a folder of safetensors into the library.
+
+    A file is inspected first. A folder in the layout of Hugging Face or MLX is converted to GGUF; one with code or
+    pickles is refused.
+    """
     with world.open() as edge:
-        world.err.status(f"inspecting {file.name}")
-        model = edge.models.add(file, name, progress(world))
+        if path.is_dir():
+            return _convert(world, edge, path, as_data, said)
+        _refuse_for_files(said)
+        world.err.status(f"inspecting {path.name}")
+        model = edge.models.add(path, said["name"], progress(world))
         _tell(world, model, "added", as_data)
         if not as_data:
             _say_how_to_use(world, edge, model)
+    return Code.DONE
+
+
+def _refuse_for_files(said: dict[str, Any]) -> None:
+    for option, value in (("--type", said["kind"]), ("--detach", said["detach"])):
+        if value:
+            raise click.UsageError(f"{option} is for folders; a file is taken as it is.")
+
+
+def _convert(world: World, edge: EdgeLLM, folder: Path, as_data: bool, said: dict[str, Any]) -> int:
+    job = edge.models.add_folder(folder, said["name"], said["kind"])
+    if said["detach"]:
+        return leave(world, job, as_data)
+    result = wait_for(world, edge, job)
+    if as_data:
+        world.out.json(result)
+        return Code.DONE
+    model = edge.models.get(result["name"])
+    _tell(world, model, "added", as_data)
+    for note in result["notes"]:
+        world.err.note(note)
+    _say_how_to_use(world, edge, model)
+    return Code.DONE
 
 
 @models.command("pull")

@@ -15,9 +15,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("edgellm.cli.models:models", "Choose, fit, fetch, verify and remove models."),
     "data": ("edgellm.cli.data:data", "Check examples and turn them into datasets to train on."),
     "train": ("edgellm.cli.train:train", "Teach a model from examples, on this machine."),
+    "pretrain": ("edgellm.cli.pretrain:pretrain", "Make a small model and its tokenizer from a folder of texts."),
     "export": (
         "edgellm.cli.export:export",
-        "Package a model, and what it was taught, as GGUF files that are verified.",
+        "Package a model, and what it was taught, as files that are verified.",
     ),
     "quants": ("edgellm.cli.export:quants", "Compare quantizations of a model, and say which to use here."),
     "adapters": ("edgellm.cli.adapters:adapters", "List, attach and remove what models were taught."),

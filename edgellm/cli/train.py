@@ -28,22 +28,41 @@ DETACH = click.option("--detach", is_flag=True, help="Leave it to a job, which g
 def train() -> None:
     """Teach a model from examples, on this machine.
 
-    What it learns is an adapter, used as MODEL@NAME.
+    What it learns is an adapter, used as MODEL@NAME; by the methods dora and full a model of its own, used as NAME.
     """
 
 
+def _with_settings(command: Any) -> Any:
+    """What `run` and `plan` both take."""
+    options = [
+        click.option("--data", required=True, metavar="PATH", help="A dataset, or a file of examples."),
+        click.option("--base", default="starter", show_default=True, metavar="MODEL", help="The model that learns."),
+        click.option("--preset", default="balanced", show_default=True, help="quick, balanced or best."),
+        click.option(
+            "--iters", "steps", type=int, metavar="N", help="Number of steps; by default the preset's epochs."
+        ),
+        click.option("--epochs", type=float, metavar="X", help="How often each row is read."),
+        click.option("--method", type=click.Choice(["lora", "dora", "full"]), help="What learns; lora by default."),
+        click.option("--rank", type=int, metavar="N", help="Width of the adapter."),
+        click.option("--layers", type=int, metavar="N", help="How many layers, from the top, learn."),
+        click.option("--learning-rate", type=float, metavar="X", help="Largest step width."),
+        click.option("--batch-rows", type=int, metavar="N", help="Rows in one step."),
+        click.option("--seed", type=int, metavar="N", help="Beginning of every random choice."),
+        click.option(
+            "--set", "sets", multiple=True, metavar="NAME=VALUE", help="Any other setting; see docs/train.md."
+        ),
+        click.option(
+            "--ranks", type=int, default=1, show_default=True, metavar="N", help="Processes that share a batch."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @train.command("run")
-@click.option("--data", required=True, metavar="PATH", help="A dataset, or a file of examples.")
-@click.option("--base", default="starter", show_default=True, metavar="MODEL", help="The model that learns.")
-@click.option("--name", required=True, metavar="NAME", help="What the adapter is called.")
-@click.option("--preset", default="balanced", show_default=True, help="quick, balanced or best.")
-@click.option("--iters", "steps", type=int, metavar="N", help="Number of steps; by default the preset's epochs.")
-@click.option("--rank", type=int, metavar="N", help="Width of the adapter.")
-@click.option("--layers", type=int, metavar="N", help="How many layers, from the top, learn.")
-@click.option("--learning-rate", type=float, metavar="X", help="Largest step width.")
-@click.option("--batch-rows", type=int, metavar="N", help="Rows in one step.")
-@click.option("--seed", type=int, metavar="N", help="Beginning of every random choice.")
-@click.option("--ranks", type=int, default=1, show_default=True, metavar="N", help="Processes that share each batch.")
+@click.option("--name", required=True, metavar="NAME", help="What the adapter or model is called.")
+@_with_settings
 @DETACH
 @JSON
 @pass_world
@@ -57,6 +76,32 @@ def run(world: World, /, detach: bool, as_data: bool, **said: Any) -> int | None
         result = wait_for(world, edge, job)
     _show(world, result, as_data)
     return None
+
+
+@train.command("plan")
+@_with_settings
+@JSON
+@pass_world
+def plan(world: World, /, as_data: bool, **said: Any) -> None:
+    """Say what a run would take: memory, steps, and time, measured on a few of them."""
+    settings = _settings(said)
+    with world.open() as edge:
+        job = edge.training.plan(said["data"], said["base"], settings, ranks=said["ranks"])
+        result = wait_for(world, edge, job)
+    if as_data:
+        world.out.json(result)
+        return
+    memory = f"{size(result['total_bytes'])} of {size(result['available_bytes'])}, {result['verdict']}"
+    world.out.facts(
+        [
+            ("rows", f"{result['rows']}, {result['tokens']} tokens, {result['targets']} of them to be predicted"),
+            ("cut", f"{result['cut_rows']} rows are longer than the context" if result["cut_rows"] else "no row"),
+            ("steps", str(result["steps"])),
+            ("learns", f"{result['learning_weights'] / 1e6:.1f} million weights"),
+            ("memory", memory),
+            ("time", f"about {clock(result['seconds'])}, {result['step_s']:.1f} s a step"),
+        ]
+    )
 
 
 @train.command("list")
@@ -112,10 +157,11 @@ def resume(world: World, job_id: str, detach: bool, as_data: bool) -> int | None
 
 
 def _settings(said: dict[str, Any]) -> TrainSettings:
-    from edgellm.train.settings import settings_for  # deferred: only this command needs it
+    from edgellm.train.settings import from_text, settings_for  # deferred: only this command needs it
 
-    names = ("steps", "rank", "layers", "learning_rate", "batch_rows", "seed")
-    return settings_for(said["preset"], **{name: said[name] for name in names if said[name] is not None})
+    names = ("epochs", "steps", "method", "rank", "layers", "learning_rate", "batch_rows", "seed")
+    named = {name: said[name] for name in names if said[name] is not None}
+    return settings_for(said["preset"], **named, **dict(map(from_text, said["sets"])))
 
 
 def _show(world: World, result: dict[str, Any], as_data: bool) -> None:

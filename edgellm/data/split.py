@@ -9,8 +9,8 @@ from typing import Literal
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
-FEWEST_TO_SPLIT = 10
-"""Fewer rows than this are all trained on."""
+FEWEST_HELD_OUT = 5
+"""A split that would get fewer rows gets none: each may be the only one of its fact, and so few measure nothing."""
 LARGEST_HELD_OUT_GROUP = 8
 """Larger groups of alike rows are trained on: one of them would be a validation set of one thing."""
 
@@ -20,11 +20,12 @@ def split(ids: Sequence[str], groups: Sequence[int], valid_share: float, test_sh
 
     `ids` are content ids, `groups` the index of the earliest row of each row's group. A group goes where a hash of its
     earliest row's id falls, so rows that are added later move nothing; only the largest group that may be held out
-    grows with the number of rows, up to `LARGEST_HELD_OUT_GROUP`. With `FEWEST_TO_SPLIT` rows or more in at least
-    two groups, one group is validated on and one is trained on.
+    grows with the number of rows, up to `LARGEST_HELD_OUT_GROUP`. A share of less than `FEWEST_HELD_OUT` rows is none.
+    Where rows are validated on, at least one group is, and one is trained on.
     """
-    if len(ids) < FEWEST_TO_SPLIT:
-        return ["train"] * len(ids)
+    valid_share, test_share = (
+        share if share * len(ids) >= FEWEST_HELD_OUT else 0.0 for share in (valid_share, test_share)
+    )
     sizes = Counter(groups)
     largest = max(1, min(LARGEST_HELD_OUT_GROUP, len(ids) // 10))
     order = sorted(sizes, key=lambda group: _place(ids[group]))

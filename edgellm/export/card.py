@@ -8,6 +8,13 @@ from edgellm.export.manifest import Exported, Manifest
 from edgellm.safetext import clean_line
 from edgellm.sizes import size
 
+READ_BACK = {
+    "hf": "the folder was read back: made a GGUF file again and opened by llama.cpp, which all numbers here are of",
+    "mlx": "the folder was read back: made a GGUF file again and opened by llama.cpp, which all numbers here are of",
+    "peft": "the PEFT files were read back and attached to the base in llama.cpp; the source is the base with the "
+    "adapter as it is served",
+}
+"""How files were measured that llama.cpp does not open."""
 COLUMNS = ("file", "size", "verdict", "KL mean", "KL 99 %", "same top token", "perplexity", "tokens/s")
 
 
@@ -48,7 +55,8 @@ def _row(file: Exported) -> Sequence[str]:
 
 def _perplexity(manifest: Manifest) -> str:
     found = manifest.files[0].verification.comparison
-    return f"Perplexity of the source at full precision: {found.ppl_reference:.2f}."
+    precision = "" if manifest.kind == "peft" else " at full precision"
+    return f"Perplexity of the source{precision}: {found.ppl_reference:.2f}."
 
 
 def _problems(files: Sequence[Exported]) -> Iterable[str]:
@@ -82,16 +90,18 @@ def _method(manifest: Manifest) -> str:
     text = manifest.text
     lines = [
         f"- text: {_safe(text.source)}; {text.held_out_tokens:,} tokens to verify, read by no other step",
-        "- KL: divergence of the next token's distribution from the full-precision source, in nats",
+        "- KL: divergence of the next token's distribution from the source, in nats",
         "- tokens a second: of the answer below that was written fastest, on the machine that exported",
         "- chat template: conversations rendered by the file's own template must have the source's token ids",
     ]
+    if manifest.kind in READ_BACK:
+        lines.insert(1, f"- {READ_BACK[manifest.kind]}")
     if text.imatrix_weights:
         matrix = f"- importance matrix: {text.imatrix_weights} weights, measured on {text.calibration_tokens:,} tokens"
         lines.insert(1, matrix)
     if manifest.source_kl:
         lines.append(f"- the source is the base as it is served, by a KL of {manifest.source_kl:.4f}")
-    if manifest.base.quantization not in ("F32", "F16", "BF16"):
+    if manifest.kind != "peft" and manifest.base.quantization not in ("F32", "F16", "BF16"):
         stored = manifest.base.quantization
         lines.append(f"- full precision is what the base's {stored} weights stand for: the base itself has no more")
     return "\n".join(lines)

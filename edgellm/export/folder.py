@@ -57,7 +57,7 @@ def _disk(folder: Path) -> Iterator[None]:
             raise InvalidInput(f"{str(folder)!r} exists by now.", hint="Name another folder.", field="out") from error
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        message = f"No space is left for the export to {str(folder)!r}."
+        message = f"No space is left for {str(folder)!r}."
         raise DiskFull(message, hint="Free some; nothing was kept.", path=str(folder)) from error
 
 

@@ -1,11 +1,12 @@
-"""A base with an adapter added to its weights, as a full-precision GGUF: the base's metadata, byte for byte.
+"""A base with changed weights as a full-precision GGUF: the base's metadata, byte for byte.
 
 LoRA (Hu et al. 2021, https://arxiv.org/abs/2106.09685): W + alpha / rank * B A, added in float32.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -38,6 +39,21 @@ def delta(adapter: AdapterHeader, name: str) -> NDArray[np.float32]:
     return scaled
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What becomes of a base's weights."""
+
+    names: Collection[str]
+    """The base's tensors that change."""
+    apply: Callable[[str, NDArray[np.float32]], NDArray[np.float32]]
+    """Name and weights to the weights in their place, of the same shape."""
+
+
+def added(adapter: AdapterHeader) -> Changes:
+    """What an adapter does to its base."""
+    return Changes(adapter.pairs, lambda name, values: values + delta(adapter, name))
+
+
 def fused_bytes(base: GGUFHeader, precision: Precision) -> int:
     """Size of the tensors that `fuse` writes, at most."""
     width = {"F16": 2, "F32": 4}[precision]
@@ -46,19 +62,19 @@ def fused_bytes(base: GGUFHeader, precision: Precision) -> int:
 
 def fuse(
     base: GGUFHeader,
-    adapter: AdapterHeader | None,
+    changes: Changes | None,
     target: Path,
     precision: Precision = "F16",
     on_tensor: Advance = lambda _: None,
 ) -> None:
-    """Write the base's weights, plus the adapter's, at full precision; one tensor in memory at a time.
+    """Write the base's weights, as the changes leave them, at full precision; one tensor in memory at a time.
 
-    The caller has checked that the adapter fits the base. Vectors (norms, biases) become F32. `on_tensor` is told how
+    The caller has checked that the changes fit the base. Vectors (norms, biases) become F32. `on_tensor` is told how
     many tensors are written.
     Raises: InvalidInput when a weight does not fit F16; ModelRejected, MissingExtra, DiskFull.
     """
     metadata = raw_metadata(base.path) | {"general.file_type": encoded(FILE_TYPES[precision])}
-    tensors = (_written(base, tensor, adapter, precision) for tensor in base.tensors)
+    tensors = (_written(base, tensor, changes, precision) for tensor in base.tensors)
     write_gguf(target, metadata, [_counted(tensor, at, on_tensor) for at, tensor in enumerate(tensors, 1)])
 
 
@@ -70,16 +86,16 @@ def _counted(tensor: NewTensor, at: int, on_tensor: Advance) -> NewTensor:
     return NewTensor(tensor.name, tensor.shape, tensor.type, pieces)
 
 
-def _written(base: GGUFHeader, tensor: TensorInfo, adapter: AdapterHeader | None, precision: Precision) -> NewTensor:
-    is_changed = adapter is not None and tensor.name in adapter.pairs
+def _written(base: GGUFHeader, tensor: TensorInfo, changes: Changes | None, precision: Precision) -> NewTensor:
+    is_changed = changes is not None and tensor.name in changes.names
     if not is_changed and tensor.type.name in PLAIN_TYPES:
         return copied(base, tensor)
     chosen: Precision = "F32" if len(tensor.shape) == 1 else precision
 
     def pieces() -> Iterator[memoryview]:
         values = dequantized(base, tensor)
-        if adapter is not None and is_changed:
-            values = values + delta(adapter, tensor.name)
+        if changes is not None and is_changed:
+            values = changes.apply(tensor.name, values)
         yield _narrowed(values, chosen, tensor.name).reshape(-1).view("u1").data
 
     return NewTensor(tensor.name, tensor.shape, chosen, pieces)

@@ -38,12 +38,14 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
-    """One quantization of the model."""
+    """One quantization of the model, or its folder."""
 
     quantization: str
+    """Of a folder: the type of its weights."""
     file: str
-    """Inside the export folder; empty when it was only measured."""
+    """With the weights, inside the export folder; empty when it was only measured."""
     size_bytes: int
+    """Of a folder: of all its files."""
     sha256: str
     with_imatrix: bool
     note: str
@@ -89,6 +91,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int = FORMAT
     name: str
+    kind: str = "gguf"
+    """gguf, hf, mlx or peft."""
     created: str
     """Date and time in UTC, ISO 8601."""
     base: Base

@@ -66,7 +66,7 @@ def peft_tensors(adapter: Lora, base: GGUFHeader) -> dict[str, NDArray[np.float3
         layer, part, module = _place(adapter.architecture, name)
         outputs = b.T
         if adapter.architecture == "llama" and part in ("attn_q", "attn_k"):
-            outputs = unpermuted(outputs, _heads(base, part))
+            outputs = unpermuted(outputs, heads_of(base, part))
         prefix = f"base_model.model.model.layers.{layer}.{module}"
         found[f"{prefix}.lora_A.weight"] = np.ascontiguousarray(a.T, np.float32)
         found[f"{prefix}.lora_B.weight"] = np.ascontiguousarray(outputs, np.float32)
@@ -83,7 +83,8 @@ def unpermuted(rows: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
     return pairs.swapaxes(1, 2).reshape(rows.shape)
 
 
-def _heads(base: GGUFHeader, part: str) -> int:
+def heads_of(base: GGUFHeader, part: str) -> int:
+    """How many heads a llama query or key projection has. Raises: InvalidInput."""
     key = "llama.attention.head_count"
     every = base.integer(key)
     found = base.integer(f"{key}_kv") if part == "attn_k" and f"{key}_kv" in base.metadata else every

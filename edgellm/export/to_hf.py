@@ -38,7 +38,7 @@ _FORMATS = {"hf": "pt", "mlx": "mlx"}
 """Who wrote the weights, as both loaders want to know."""
 _TORCH_TYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _ROPE = (LLAMA3_FACTORS, LONG_FACTORS, SHORT_FACTORS)
-_WEIGHTS = "model.safetensors"
+WEIGHTS = "model.safetensors"
 OnEvent = Callable[[JobEvent], None]
 
 
@@ -86,7 +86,7 @@ def write_folder(
         for name, text in texts.items():
             write_private(work / name, text.encode())
         on_event(Started(title=f"Write {out.name}", total=sum(p.size_bytes for p in plan), unit="bytes"))
-        _write_weights(work / _WEIGHTS, plan, _FORMATS[layout], on_event)
+        _write_weights(work / WEIGHTS, plan, _FORMATS[layout], on_event)
     return WrittenFolder(out, notes)
 
 

@@ -41,15 +41,19 @@ rows make 0.04 and more."""
 class Reference:
     """What the full-precision file says, measured once: its process is gone before the first candidate is opened."""
 
-    def __init__(self, path: Path, texts: Sequence[Sequence[int]], folder: Path) -> None:
-        """`texts`: held-out token ids. Log-probabilities wait in a file in `folder`, four bytes a number."""
+    def __init__(self, path: Path, texts: Sequence[Sequence[int]], folder: Path, adapter: Path | None = None) -> None:
+        """`texts`: held-out token ids. Log-probabilities wait in a file in `folder`, four bytes a number.
+
+        adapter: a GGUF adapter that belongs to what is measured.
+        """
         self.texts = texts
         self.size_bytes = path.stat().st_size
         self._renderer = Renderer()
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  closed in close
         try:
-            with Judge(str(path), context_tokens=CONTEXT_TOKENS) as judge:
+            with _opened(path, adapter) as judge:
                 self.info = judge.info
+                self.conversations = conversations(judge.info, self._renderer)
                 self.prompts = prompts(judge, self._renderer)
                 self.answers = [judge.greedy(prompt, ANSWER_TOKENS) for prompt in self.prompts]
                 self._shape = [self._record(judge, text) for text in texts]
@@ -65,9 +69,9 @@ class Reference:
             yield self._rows(offset, rows)
             offset += rows
 
-    def check(self, path: Path, quant: Quant) -> Verification:
-        """Measure a candidate made from the reference. Raises: ModelLoadFailed, WorkerDied."""
-        with Judge(str(path), context_tokens=CONTEXT_TOKENS) as judge:
+    def check(self, path: Path, quant: Quant, adapter: Path | None = None) -> Verification:
+        """Measure a candidate made from the reference, with its adapter. Raises: ModelLoadFailed, WorkerDied."""
+        with _opened(path, adapter) as judge:
             comparison = compare(self, judge, self.texts)
             same_prompts = prompts(judge, self._renderer) == self.prompts
             answers = [judge.greedy(prompt, ANSWER_TOKENS) for prompt in self.prompts]
@@ -103,10 +107,7 @@ def source_divergence(base: Path, adapter: Path | None, full: Path, text: Sequen
 
     Raises: JobError when they are not the same model.
     """
-    with (
-        Judge(str(base), str(adapter) if adapter else None, CONTEXT_TOKENS) as served,
-        Judge(str(full), context_tokens=CONTEXT_TOKENS) as made,
-    ):
+    with _opened(base, adapter) as served, _opened(full) as made:
         found = compare(served, made, [text]).kl_mean
     if not found <= SOURCE_TOLERANCE:
         raise JobError(
@@ -117,6 +118,10 @@ def source_divergence(base: Path, adapter: Path | None, full: Path, text: Sequen
     return found
 
 
+def _opened(path: Path, adapter: Path | None = None) -> Judge:
+    return Judge(str(path), str(adapter) if adapter else None, CONTEXT_TOKENS)
+
+
 def reference_bytes(texts: Sequence[Sequence[int]], vocabulary: int) -> int:
     """Disk space that a `Reference` takes."""
     return 4 * vocabulary * sum(map(len, texts))
@@ -124,13 +129,16 @@ def reference_bytes(texts: Sequence[Sequence[int]], vocabulary: int) -> int:
 
 def prompts(judge: Judge, renderer: Renderer) -> list[list[int]]:
     """Token ids of each conversation, rendered with the file's own template."""
-    info = judge.info
-    found = []
-    for turns in CONVERSATIONS:
-        text = _rendered(info, turns, renderer)
-        lacks_bos = info.adds_bos and not text.startswith(info.bos_text)
-        found.append(judge.tokenize(text, parse_special=True, add_special=lacks_bos))
-    return found
+    return [
+        judge.tokenize(text, parse_special=True, add_special=adds_special)
+        for text, adds_special in conversations(judge.info, renderer)
+    ]
+
+
+def conversations(info: Judged, renderer: Renderer) -> list[tuple[str, bool]]:
+    """Each conversation as text, and whether its tokens need what the model expects around a text."""
+    texts = [_rendered(info, turns, renderer) for turns in CONVERSATIONS]
+    return [(text, info.adds_bos and not text.startswith(info.bos_text)) for text in texts]
 
 
 def _rendered(info: Judged, turns: Turns, renderer: Renderer) -> str:

@@ -88,15 +88,24 @@ class Library:
             raise ModelNotFound(f"{name!r} is not installed.", hint=f"Fetch it: edgellm models pull {name}", name=name)
         raise no_such_model(name, (*(model.name for model in self.list()), *cards))
 
-    def add(self, path: Path, name: str | None = None, on_event: OnEvent = lambda _: None) -> InstalledModel:
+    def add(
+        self, path: Path, name: str | None = None, on_event: OnEvent = lambda _: None, *, source: str | None = None
+    ) -> InstalledModel:
         """Take a file into the library: linked when it is on the same disk, copied otherwise; inspected first.
 
+        source: where it comes from; None: it is the file itself.
         Adding the same content under the same name again changes nothing.
         Raises: ModelRejected, InvalidInput (the name is taken or impossible), ModelNotFound, DiskFull.
         """
         if not path.is_file():
             raise no_such_file(str(path))
         chosen = name_from(path.stem) if name is None else checked_name(name)
+        if chosen in card_ids():
+            raise InvalidInput(
+                f"{chosen!r} is the catalogue's name for a model of its own.",
+                hint="Choose another name: edgellm models add FILE --name NAME",
+                field="name",
+            )
         self.inspect(path)
         with locked(self.lock_path(chosen)):
             part = self.folder / f".{chosen}.add.part"
@@ -105,7 +114,7 @@ class Library:
                     name=chosen,
                     sha256=_place(path.resolve(), part, on_event),
                     size_bytes=part.stat().st_size,
-                    source=str(path.absolute()),
+                    source=source or str(path.absolute()),
                     added_at=time.time(),
                 )
                 return self.admit(part, manifest)

@@ -63,7 +63,7 @@ def no_such_file(path: str) -> ModelNotFound:
     """The error for a path that leads to no GGUF file: what is there instead, and what to do."""
     found, hint = os.path.expanduser(path), "Check the path."
     if os.path.isdir(found):
-        what, hint = "is a folder, not a model's file", f"Name a .gguf file in it, such as {_within(found)!r}."
+        what, hint = "is a folder, not a model's file", _within(path, found)
     elif os.path.isfile(found):
         what = "is no GGUF file: its name does not end in .gguf"
     else:
@@ -71,9 +71,12 @@ def no_such_file(path: str) -> ModelNotFound:
     return ModelNotFound(f"{path[:MAX_PATH]!r} {what}.", hint=hint, name=path[:MAX_PATH])
 
 
-def _within(folder: str) -> str:
-    """A model file in a folder, or how its path would look."""
+def _within(path: str, folder: str) -> str:
+    """What to do with a folder: take it in when it is a model's, else name a file in it."""
+    name = "NAME.gguf"
     with suppress(OSError):
-        name = min((name for name in os.listdir(folder) if name.endswith(".gguf")), default="NAME.gguf")
-        return os.path.join(folder, name)
-    return os.path.join(folder, "NAME.gguf")
+        names = os.listdir(folder)
+        if "config.json" in names:
+            return f"Take it into the library first: edgellm models add {path[:MAX_PATH]}"
+        name = min((name for name in names if name.endswith(".gguf")), default=name)
+    return f"Name a .gguf file in it, such as {os.path.join(folder, name)!r}."

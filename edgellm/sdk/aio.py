@@ -11,12 +11,15 @@ from edgellm.paths import Home
 from edgellm.sdk.adapters import Adapters
 from edgellm.sdk.background import Awaitables, awaitable
 from edgellm.sdk.datasets import Datasets
+from edgellm.sdk.exports import Exports
 from edgellm.sdk.facade import EdgeLLM, Prompt
 from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.models import Models
 from edgellm.sdk.options import ChatOptions, CompleteOptions
+from edgellm.sdk.pretraining import Pretraining
 from edgellm.sdk.sessions import Sessions
 from edgellm.sdk.stream import ReplyStream
+from edgellm.sdk.training import Training
 from edgellm.settings import Settings
 from edgellm.types import Reply
 
@@ -55,6 +58,7 @@ class AsyncModels(Awaitables[Models]):
     fits = awaitable(Models.fits)
     inspect = awaitable(Models.inspect)
     add = awaitable(Models.add)
+    add_folder = awaitable(Models.add_folder)
     pull = awaitable(Models.pull)
     verify = awaitable(Models.verify)
     remove = awaitable(Models.remove)
@@ -80,6 +84,28 @@ class AsyncDatasets(Awaitables[Datasets]):
     list = awaitable(Datasets.list)
     show = awaitable(Datasets.show)
     remove = awaitable(Datasets.remove)
+
+
+class AsyncTraining(Awaitables[Training]):
+    """`Training`, awaitable."""
+
+    start = awaitable(Training.start)
+    plan = awaitable(Training.plan)
+    list = awaitable(Training.list)
+
+
+class AsyncPretraining(Awaitables[Pretraining]):
+    """`Pretraining`, awaitable."""
+
+    start = awaitable(Pretraining.start)
+
+
+class AsyncExports(Awaitables[Exports]):
+    """`Exports`, awaitable."""
+
+    start = awaitable(Exports.start)
+    compare = awaitable(Exports.compare)
+    list = awaitable(Exports.list)
 
 
 class AsyncJobs(Awaitables[Jobs]):
@@ -116,6 +142,9 @@ class AsyncEdgeLLM(Awaitables[EdgeLLM]):
         self.adapters = AsyncAdapters(self.blocking.adapters)
         self.datasets = AsyncDatasets(self.blocking.datasets)
         self.jobs = AsyncJobs(self.blocking.jobs)
+        self.training = AsyncTraining(self.blocking.training)
+        self.pretraining = AsyncPretraining(self.blocking.pretraining)
+        self.exports = AsyncExports(self.blocking.exports)
 
     @overload
     async def chat(

@@ -16,9 +16,14 @@ if TYPE_CHECKING:  # numpy is imported when something is exported
     from edgellm.data.dataset import Dataset
     from edgellm.data.rows import Row
     from edgellm.export.manifest import Base, UsedAdapter
-    from edgellm.export.package import Order
+    from edgellm.export.order import Kind, Order
     from edgellm.export.quantize import Quant
     from edgellm.export.text import Text
+
+
+DEFAULT_QUANT = "Q4_K_M"
+FOLDER_TYPES = ("F32", "F16", "BF16")
+"""What the weights of a folder for Hugging Face libraries or mlx_lm can be stored as."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +32,10 @@ class ExportRequest:
 
     model: str
     """Name or path of a model, with an adapter or without: `starter@lighthouse`."""
-    quants: str = "Q4_K_M"
-    """Names with commas between them: `Q8_0,Q4_K_M`."""
+    to: Kind = "gguf"
+    quants: str | None = None
+    """Names with commas between them: `Q8_0,Q4_K_M`; None takes Q4_K_M. Of a folder (hf, mlx) the type of its weights:
+    F32, F16 or BF16; None takes the base's, F16 where that is quantized. An adapter's PEFT files have no choice."""
     text: str | Path | None = None
     """A text file like what the model will read and write, to calibrate and verify with; None takes what the adapter
     was trained on, when it is still here, or a general text."""
@@ -43,21 +50,25 @@ def folder_of(home: Home) -> Path:
 
 def order(home: Home, library: Library, request: ExportRequest, *, keeps_files: bool = True) -> Order:
     """What exactly is to be done. Raises: ModelNotFound, ModelRejected, AdapterNotFound, InvalidInput."""
-    from edgellm.export.package import Order
-    from edgellm.export.quantize import chosen
+    from edgellm.export.order import KINDS, Order
 
+    if request.to not in KINDS:
+        message = f"There is no kind of export {request.to!r}."
+        raise InvalidInput(message, hint=f"Known: {', '.join(KINDS)}.", field="to", value=request.to)
     base_name, adapter_name = split_adapter(request.model)
-    quants: list[Quant] = chosen(request.quants)
     model = library.find(base_name)
     found = library.inspect(model.path)
     if found.shape.is_embedder:
         raise InvalidInput(f"{model.name!r} is an embedder; only chat models are exported.", field="model")
+    quants = _quants(request, found.quantization)
     base = _base(model.name, model.sha256 or sha256_of(model.path), found)
     adapter = Shelf(home).get(adapter_name) if adapter_name else None
     name = name_from(f"{model.name}-{adapter_name}" if adapter_name else model.name)
-    out = Path(request.out) if request.out else folder_of(home) / name
+    place = folder_of(home) / (name if request.to == "gguf" else f"{name}-{request.to}")
+    out = Path(request.out) if request.out else place
     return Order(
         name=name,
+        kind=request.to,
         base=base,
         base_path=model.path,
         adapter=_used(home, adapter, base) if adapter else None,
@@ -67,6 +78,42 @@ def order(home: Home, library: Library, request: ExportRequest, *, keeps_files: 
         folder=out.absolute(),
         keeps_files=keeps_files,
     )
+
+
+def _quants(request: ExportRequest, of_base: str) -> list[Quant]:
+    """What the files are to be stored as. Raises: InvalidInput for what the kind of export cannot have."""
+    from edgellm.export.quantize import chosen
+
+    if request.to == "gguf":
+        return chosen(request.quants or DEFAULT_QUANT)
+    if request.to == "peft":
+        return _of_adapter(request)
+    found = chosen(request.quants or (of_base if of_base in FOLDER_TYPES else "F16"))
+    if len(found) == 1 and found[0].name in FOLDER_TYPES:
+        return found
+    raise InvalidInput(
+        f"A folder cannot be stored as {request.quants!r}.",
+        hint=f"Choose one of {', '.join(FOLDER_TYPES)}, or --to gguf for quantizations.",
+        field="quant",
+    )
+
+
+def _of_adapter(request: ExportRequest) -> list[Quant]:
+    """PEFT files hold float32. Raises: InvalidInput without an adapter, or with a quantization."""
+    from edgellm.export.quantize import QUANTS
+
+    if split_adapter(request.model)[1] is None:
+        raise InvalidInput(
+            f"PEFT files hold an adapter, and {request.model!r} names none.",
+            hint=f"Name one: {request.model}@ADAPTER; `edgellm adapters list` shows which there are. "
+            "A whole model is exported with --to hf.",
+            field="model",
+        )
+    if request.quants:
+        raise InvalidInput(
+            f"PEFT files are stored in float32, not as {request.quants!r}.", hint="Leave --quant out.", field="quant"
+        )
+    return [QUANTS["F32"]]
 
 
 def _base(name: str, sha256: str, found: Any) -> Base:

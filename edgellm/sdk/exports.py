@@ -1,4 +1,4 @@
-"""Exports: a model, and what it was taught, as files for any llama.cpp."""
+"""Exports: a model, and what it was taught, as files for llama.cpp, Hugging Face libraries, mlx_lm and vLLM."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from edgellm.store import StoredJob
 
 if TYPE_CHECKING:  # numpy is imported when something is exported
     from edgellm.export.manifest import Manifest
-    from edgellm.export.package import OnEvent
+    from edgellm.export.order import Kind
+    from edgellm.export.workshop import OnEvent
     from edgellm.sdk.jobs import Jobs
 
 COMPARED = "Q8_0,Q6_K,Q5_K_M,Q4_K_M,IQ4_NL,Q4_0"
@@ -39,18 +40,25 @@ class Exports:
         return folder_of(self._home)
 
     def start(
-        self, model: str, quants: str = "Q4_K_M", *, text: str | Path | None = None, out: str | Path | None = None
+        self,
+        model: str,
+        quants: str | None = None,
+        *,
+        to: Kind = "gguf",
+        text: str | Path | None = None,
+        out: str | Path | None = None,
     ) -> StoredJob:
         """Begin an export in a process of its own; the job's result is the manifest, with the folder under `path`.
 
         Arguments as in `ExportRequest`.
         """
-        request = ExportRequest(model=model, quants=quants, text=text, out=out)
+        request = ExportRequest(model=model, to=to, quants=quants, text=text, out=out)
         from edgellm.export.folder import check_vacant
 
         wanted = order(self._home, self._library, request)  # refuses at once what the job would refuse
         check_vacant(wanted.folder)
-        return self._begin("export", f"Export {request.model} as {request.quants}", request)
+        made = ",".join(quant.name for quant in wanted.quants)
+        return self._begin("export", f"Export {request.model} as {made if to == 'gguf' else to}", request)
 
     def compare(self, model: str, quants: str = COMPARED, *, text: str | Path | None = None) -> StoredJob:
         """Begin to measure quantizations side by side; nothing but the numbers is kept.
@@ -81,6 +89,7 @@ class Exports:
     def _begin(self, kind: str, title: str, request: ExportRequest) -> StoredJob:
         arguments = {
             "model": _absolute(request.model) if request.model.endswith(".gguf") else request.model,
+            "to": request.to,
             "quants": request.quants,
             "text": _absolute(request.text) if request.text else None,
             "out": _absolute(request.out) if request.out else None,

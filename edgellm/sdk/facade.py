@@ -25,6 +25,7 @@ from edgellm.sdk.inspections import library_in
 from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.models import Models
 from edgellm.sdk.options import ChatOptions, CompleteOptions, check_names
+from edgellm.sdk.pretraining import Pretraining
 from edgellm.sdk.sessions import Sessions
 from edgellm.sdk.stream import ReplyStream, whole
 from edgellm.sdk.training import Training
@@ -64,12 +65,15 @@ class EdgeLLM:
         self._opened_store: Store | None = None
         library = library_in(self.home)
         self._engines = Engines(self.home, self.settings, library)
-        self.models = Models(library, self._engines, offline=self.offline, endpoint=self.settings.hub_endpoint)
+        self.jobs = Jobs(self.home, self._store)
+        self.models = Models(
+            library, self._engines, self.jobs, offline=self.offline, endpoint=self.settings.hub_endpoint
+        )
         self.adapters = Adapters(self.home, library)
         self.sessions = Sessions(self._store, self._answer_again, self._engines.forget_conversation)
         self.datasets = Datasets(self.home, self._store, self._engines)
-        self.jobs = Jobs(self.home, self._store)
         self.training = Training(self.jobs, self.datasets, library)
+        self.pretraining = Pretraining(self.jobs, library)
         self.exports = Exports(self.home, library, self.jobs)
 
     @overload

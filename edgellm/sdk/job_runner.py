@@ -8,7 +8,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,25 +18,8 @@ from edgellm.errors import EdgeLLMError, InvalidInput
 from edgellm.events import Cancelled, Failed, Finished, JobEvent, Progressed, Started
 from edgellm.paths import Home
 from edgellm.sdk.job_log import JobLog
+from edgellm.sdk.work import CancelRequested, Work
 from edgellm.store import JobState, Store, StoredJob, open_store
-
-Emit = Callable[[JobEvent], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a kind's function is given."""
-
-    home: Home
-    folder: Path
-    """The job's own; what it keeps there serves a later attempt."""
-    arguments: Mapping[str, Any]
-    emit: Emit
-    """Takes Started, Progressed and Measured; the runner writes the final event."""
-
-
-class CancelRequested(BaseException):
-    """SIGTERM arrived; not an Exception, so that no handler in the work takes it for a failure."""
 
 
 def pull(work: Work) -> dict[str, Any]:
@@ -76,11 +58,33 @@ def quants(work: Work) -> dict[str, Any]:
     return quants_job(work.home, library_in(work.home), work.arguments, work.emit)
 
 
+def convert(work: Work) -> dict[str, Any]:
+    """Take a safetensors folder into the library. Arguments: those of `sdk.conversion.Conversion`."""
+    from edgellm.sdk.conversion import convert_job
+    from edgellm.sdk.inspections import library_in
+
+    return convert_job(library_in(work.home), work.arguments, work.emit)
+
+
 def train(work: Work) -> dict[str, Any]:
     """Make an adapter. Arguments: those of `TrainRequest`."""
     from edgellm.sdk.train_job import train as teach  # deferred: only this kind needs it
 
     return teach(work.home, work.arguments, work.folder, work.emit)
+
+
+def plan(work: Work) -> dict[str, Any]:
+    """Say what a training run would take. Arguments: those of `TrainRequest`."""
+    from edgellm.sdk.train_job import plan as plan_run  # deferred: only this kind needs it
+
+    return plan_run(work.home, work.arguments, work.folder, work.emit)
+
+
+def pretrain(work: Work) -> dict[str, Any]:
+    """Make a model from nothing. Arguments: those of `PretrainRequest`."""
+    from edgellm.sdk.pretrain_job import pretrain as make  # deferred: only this kind needs it
+
+    return make(work.home, work.arguments, work.folder, work.emit)
 
 
 def selftest(work: Work) -> dict[str, Any]:
@@ -95,7 +99,10 @@ def selftest(work: Work) -> dict[str, Any]:
 
 KINDS: Mapping[str, Callable[[Work], dict[str, Any]]] = {
     "pull": pull,
+    "convert": convert,
     "train": train,
+    "plan": plan,
+    "pretrain": pretrain,
     "selftest": selftest,
     "export": export,
     "quants": quants,

@@ -26,6 +26,8 @@ POLL_S = 0.1
 START_GRACE_S = 30.0
 """A queued job without a process is given up after this time: the face died before it started one."""
 CANCEL_GRACE_S = 5.0
+TRAIN_CANCEL_GRACE_S = 120.0
+"""A training run ends its step and writes a checkpoint, or what it learnt since the last one would be lost."""
 _CLOCK_SLACK_S = 2.0  # a process's start time moves with corrections of the system clock
 
 
@@ -82,9 +84,11 @@ class Jobs:
                 return
             time.sleep(poll_s)
 
-    def cancel(self, job_id: str, grace_s: float = CANCEL_GRACE_S) -> StoredJob:
+    def cancel(self, job_id: str, grace_s: float | None = None) -> StoredJob:
         """Stop a job: politely first, by force after `grace_s`. A job that has ended stays as it is."""
         job = self.get(job_id)
+        if grace_s is None:
+            grace_s = TRAIN_CANCEL_GRACE_S if job.kind in ("train", "pretrain") else CANCEL_GRACE_S
         if not job.is_active:
             return job
         JobLog(self._home, job_id).request_cancel()

@@ -15,16 +15,19 @@ from edgellm.hub.inspect import Inspection
 from edgellm.hub.installed import InstalledModel, Library
 from edgellm.hub.names import split_adapter
 from edgellm.sdk.engines import Engines
+from edgellm.sdk.jobs import Jobs
+from edgellm.store import StoredJob
 
 OnEvent = Callable[[JobEvent], None]
 
 
 class Models:
-    """Errors: ModelNotFound, ModelRejected, ModelDoesNotFit, DownloadError."""
+    """Errors: ModelNotFound, ModelRejected, ModelDoesNotFit, DownloadError, InvalidInput, DiskFull."""
 
-    def __init__(self, library: Library, engines: Engines, *, offline: bool, endpoint: str | None) -> None:
+    def __init__(self, library: Library, engines: Engines, jobs: Jobs, *, offline: bool, endpoint: str | None) -> None:
         self._library = library
         self._engines = engines
+        self._jobs = jobs
         self._offline = offline
         self._endpoint = endpoint
         self._catalogue: Catalogue | None = None
@@ -75,6 +78,21 @@ class Models:
     def add(self, path: str | Path, name: str | None = None, on_event: OnEvent | None = None) -> InstalledModel:
         """Take a GGUF file into the library, after inspection."""
         return self._library.add(Path(path), name, on_event or (lambda _: None))
+
+    def add_folder(self, folder: str | Path, name: str | None = None, type: str | None = None) -> StoredJob:
+        """Begin to convert a Hugging Face or MLX folder (safetensors) to GGUF in a process of its own.
+
+        Args:
+            name: of the model in the library; None: after the folder.
+            type: F32, F16 or BF16; None: BF16 for a folder in bfloat16, else F16.
+
+        The job's result names the model. Folders with code, pickles or links, unknown families and taken names are
+        refused at once. Raises: ModelRejected, InvalidInput.
+        """
+        from edgellm.sdk.conversion import conversion
+
+        wanted = conversion(self._library, Path(folder), name, type)
+        return self._jobs.start("convert", f"Convert {wanted.folder.name} to {wanted.type}", wanted.arguments())
 
     def pull(self, reference: str, on_event: OnEvent | None = None) -> InstalledModel:
         """Fetch a card's file, or OWNER/REPO[/FILE], from the hub; resumes what was begun."""

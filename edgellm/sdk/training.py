@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import builtins
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from edgellm.errors import InvalidInput
 from edgellm.hub.adapters import adapter_name
 from edgellm.hub.installed import Library
+from edgellm.hub.names import name_from
 from edgellm.sdk.datasets import Datasets
 from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.training_request import TrainRequest, request_from
@@ -33,13 +35,28 @@ class Training:
         `data` is the name of a dataset, or a file of examples, which becomes the dataset `name`.
         """
         adapter_name(name)
+        request = self._request(data, base, name, settings, ranks)
+        return self._jobs.start(KIND, f"{request['base']} learns {name}", request)
+
+    def plan(self, data: str | Path, base: str, settings: TrainSettings | None = None, *, ranks: int = 1) -> StoredJob:
+        """Begin to find out what a run would take; the job's result has sizes, verdict and seconds.
+
+        A file of examples becomes a dataset that is named after it.
+        """
+        request = self._request(data, base, name_from(Path(data).stem), settings, ranks)
+        return self._jobs.start("plan", f"Plan: {request['base']} learns {request['dataset']}", request)
+
+    def _request(
+        self, data: str | Path, base: str, name: str, settings: TrainSettings | None, ranks: int
+    ) -> dict[str, Any]:
+        """A job's arguments. Raises: InvalidInput here, before there is a job."""
         base = self._library.find(base).reference
         request = TrainRequest(
             dataset=self._dataset(data, name), base=base, name=name, settings=settings or TrainSettings(), ranks=ranks
         )
-        arguments = msgspec.to_builtins(request)
-        request_from(arguments)  # refused here, before there is a job
-        return self._jobs.start(KIND, f"{base} learns {name}", arguments)
+        arguments: dict[str, Any] = msgspec.to_builtins(request)
+        request_from(arguments)
+        return arguments
 
     def list(self) -> builtins.list[StoredJob]:
         """Training jobs, newest first."""

@@ -18,10 +18,15 @@ class TrainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     base: str
     """Name of the base model."""
     name: str
-    """What the adapter will be called."""
+    """What the adapter will be called; of dora and full, the model."""
     settings: TrainSettings
     ranks: int = 1
     """Processes that share each batch."""
+
+    @property
+    def makes_adapter(self) -> bool:
+        """False: what is learnt has no adapter form, and becomes a model in the library."""
+        return self.settings.method == "lora"
 
 
 def request_from(arguments: Any) -> TrainRequest:
@@ -31,9 +36,6 @@ def request_from(arguments: Any) -> TrainRequest:
     except msgspec.ValidationError as error:
         raise InvalidInput(f"The training job is not understood: {error}.", field="arguments") from error
     check(request.settings)
-    if request.settings.method != "lora":
-        method = request.settings.method
-        raise InvalidInput(f"What {method!r} learns has no adapter form yet.", hint="Use lora.", field="method")
     if not 1 <= request.ranks <= 64:
         raise InvalidInput(f"ranks is {request.ranks}; it must be from 1 to 64.", field="ranks")
     return request

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 from itertools import islice
 from typing import TypeVar
-
-import msgspec
 
 from edgellm.data.dataset import Dataset
 from edgellm.data.rows import ChatRow
@@ -16,24 +13,13 @@ from edgellm.engine.wire import TrainingRow
 from edgellm.errors import DataRejected
 from edgellm.train.rows import Row, RowSets
 from edgellm.train.settings import TrainSettings
-from edgellm.types import Message
 
-ANCHOR_TOKENS = 40
-"""Most tokens of an anchor's answer: its beginning decides how a model answers."""
-ANCHOR_STRIDE = 2
-"""Every so manyth position of an anchor is compared: neighbours say much the same, and the head is the costly part."""
 BATCH = 64
 T = TypeVar("T")
 
 
-class Anchor(msgspec.Struct, frozen=True):
-    """A general conversation on which the model is to stay what it was."""
-
-    messages: tuple[Message, ...]
-
-
 def tokenized(dataset: Dataset, worker: Worker, settings: TrainSettings) -> RowSets:
-    """All rows of a dataset as the model reads them, and the anchors.
+    """All rows of a dataset as the model reads them.
 
     Raises: DataRejected when nothing can be learnt from the dataset, errors of the worker.
     """
@@ -43,11 +29,7 @@ def tokenized(dataset: Dataset, worker: Worker, settings: TrainSettings) -> RowS
             f"The dataset {dataset.name!r} has no row that can be learnt from.",
             hint="Rows need an assistant's answer, or plain text.",
         )
-    return RowSets(
-        train=train,
-        valid=tuple(_rows(worker, dataset.rows("valid"), settings)),
-        anchors=tuple(_anchors(worker)) if settings.anchors else (),
-    )
+    return RowSets(train=train, valid=tuple(_rows(worker, dataset.rows("valid"), settings)))
 
 
 def _rows(worker: Worker, rows: Iterator[object], settings: TrainSettings) -> Iterator[Row]:
@@ -75,25 +57,6 @@ def _text_rows(worker: Worker, text: str, context_tokens: int) -> Iterator[Row]:
         piece = tuple(tokens[at : at + context_tokens])
         if len(piece) > 1:
             yield Row(piece, ((1, len(piece)),))
-
-
-def _anchors(worker: Worker) -> Iterator[Row]:
-    """Positions from the user's first word on, up to a part of the answer."""
-    lines = files("edgellm.train").joinpath("anchors.jsonl").read_bytes().splitlines()
-    chats = [msgspec.json.decode(line, type=Anchor).messages for line in lines]
-    made = [row for rows in worker.training_rows(chats) if not isinstance(rows, str) for row in rows]
-    opening = _common(made)
-    for row in made:
-        end = min(row.supervised[0][0] + ANCHOR_TOKENS, len(row.tokens))
-        places = range(max(1, opening), end, ANCHOR_STRIDE)
-        yield Row(row.tokens[:end], tuple((at, at + 1) for at in places))
-
-
-def _common(rows: Sequence[TrainingRow]) -> int:
-    """Tokens that all rows begin with."""
-    shortest, longest = min(row.tokens for row in rows), max(row.tokens for row in rows)
-    pairs = zip(shortest, longest, strict=False)
-    return next((at for at, (one, other) in enumerate(pairs) if one != other), len(shortest))
 
 
 def _batched(rows: Iterator[T]) -> Iterator[list[T]]:

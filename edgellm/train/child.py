@@ -68,7 +68,14 @@ def _train(folder: Path, tell: Callable[[Saying], None]) -> int:
     for happening in trainer.run():
         if trainer.is_chief:
             tell(happening)
-    tell(Ended(is_complete=trainer.is_complete, checkpoint=str(checkpoints.newest() or "")))
+    best = trainer.progress.best_step
+    tell(
+        Ended(
+            is_complete=trainer.is_complete,
+            checkpoint=str(checkpoints.newest() or ""),
+            best="" if best is None else str(checkpoints.of_step(best)),
+        )
+    )
     return 0
 
 

@@ -41,6 +41,8 @@ class Launch:
         shared = blas_environment(environment, folder / "blas") | {"TMPDIR": str(folder / "tmp")}
         places = _ring(folder, ranks) if ranks > 1 else [{}]
         self._processes = [self._start(folder, {**shared, **place}) for place in places]
+        self._running = set(range(len(self._processes)))
+        self._has_ended = False
         for rank, process in enumerate(self._processes):
             threading.Thread(target=self._listen, args=(rank, process), daemon=True).start()
 
@@ -51,12 +53,14 @@ class Launch:
         self.kill()
 
     def sayings(self) -> Iterator[Heard]:
-        """What the run says, until it has ended. Raises: the error with which it broke, or TrainingError."""
-        running, ended = set(range(len(self._processes))), False
-        while running:
+        """What the run says, until it has ended; who stopped listening may go on.
+
+        Raises: the error with which it broke, or TrainingError.
+        """
+        while self._running:
             rank, line = self._heard.get()
             if line is None:
-                running.discard(rank)
+                self._running.discard(rank)
                 self._check_end(rank)
                 continue
             saying = self._understood(line)
@@ -64,10 +68,10 @@ class Launch:
                 raise _error(saying)
             if not isinstance(saying, Ended):
                 yield saying
-            elif not ended:  # every rank says it
-                ended = True
+            elif not self._has_ended:  # every rank says it
+                self._has_ended = True
                 yield saying
-        if not ended:
+        if not self._has_ended:
             raise TrainingError("The training process ended without a word." + self._last_words())
 
     def stop(self) -> None:

@@ -10,6 +10,7 @@ from edgellm.sizes import size
 from edgellm.train.architecture import Architecture
 from edgellm.train.batches import BatchPlan, batches_of
 from edgellm.train.rows import RowSets
+from edgellm.train.schedule import steps_of
 from edgellm.train.settings import TrainSettings
 
 FLOAT_BYTES = 4
@@ -63,7 +64,7 @@ def plan_run(shape: Architecture, sets: RowSets, settings: TrainSettings, parame
         tokens=sum(len(row.tokens) for row in sets.train),
         targets=sum(row.targets for row in sets.train),
         cut_rows=sum(len(row.tokens) >= settings.context_tokens for row in sets.train),
-        steps=settings.steps or max(1, -(-int(settings.epochs * len(batches)) // settings.accumulate)),
+        steps=steps_of(settings, len(batches), len(sets.train)),
         learning_weights=learning,
         weights_bytes=parameters * FLOAT_BYTES,
         learning_bytes=learning * FLOAT_BYTES * (OPTIMIZER_COPIES - (settings.method == "full")),

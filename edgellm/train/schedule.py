@@ -6,6 +6,22 @@ import math
 
 from edgellm.train.settings import TrainSettings
 
+MOST_EPOCHS = 10.0
+FEW_ROWS = 100
+"""So few rows are read `MOST_EPOCHS` times: measured on 60 rows of an invented domain."""
+
+
+def epochs_of(settings: TrainSettings, rows: int) -> float:
+    """How often each of `rows` rows is read: as asked, or falling with the root of their number down to once."""
+    if settings.epochs is not None:
+        return settings.epochs
+    return settings.effort * max(1.0, MOST_EPOCHS * min(1.0, math.sqrt(FEW_ROWS / max(1, rows))))
+
+
+def steps_of(settings: TrainSettings, batches: int, rows: int) -> int:
+    """Steps of a run whose epoch of `rows` rows has so many batches."""
+    return settings.steps or max(1, math.ceil(epochs_of(settings, rows) * batches / settings.accumulate))
+
 
 def learning_rate(step: int, steps: int, settings: TrainSettings) -> float:
     """The learning rate of a step, counted from 0, of a run of `steps`.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_type_hints
+
+import msgspec
 
 from edgellm.errors import InvalidInput
 
@@ -30,21 +32,23 @@ class TrainSettings:
     """Linear layers that get an adapter."""
     layers: int | None = None
     """How many layers, counted from the top, learn; None: all."""
-    epochs: float = 8.0
-    """How often each row is read."""
+    epochs: float | None = None
+    """How often each row is read; None: ten times up to a hundred rows, the more there are the less, at least once."""
+    effort: float = 1.0
+    """What the number of epochs that follows from the rows is multiplied by."""
     steps: int | None = None
     """Number of steps; None: by `epochs`."""
-    batch_rows: int = 10
+    batch_rows: int = 6
     """Rows of the data set in one step."""
     batch_tokens: int = 2048
     """Most tokens computed at once."""
     accumulate: int = 1
     """Batches whose gradients are added up for one step."""
-    anchors: int = 3
+    anchors: int = 2
     """General texts beside each batch, on which the model is held to what it was; 0: none."""
-    anchor_weight: float = 1.0
+    anchor_weight: float = 1.5
     """How much straying from the base on them counts, against the loss on the data set."""
-    learning_rate: float = 2e-4
+    learning_rate: float = 4e-4
     """Largest step width of Adam."""
     warmup: float = 0.05
     """Share of the steps in which the learning rate grows."""
@@ -74,9 +78,9 @@ class TrainSettings:
 
 
 PRESETS: Mapping[str, Mapping[str, object]] = {
-    "quick": {"epochs": 3.0},
+    "quick": {"effort": 0.3},
     "balanced": {},
-    "best": {"epochs": 24.0},
+    "best": {"effort": 2.0},
 }
 """quick: see that it works; balanced: the default; best: twice the time."""
 
@@ -92,11 +96,28 @@ def settings_for(preset: str, **changes: object) -> TrainSettings:
     return settings
 
 
+def from_text(text: str) -> tuple[str, object]:
+    """`name=value` as a setting's name and value; lists are separated by commas, `null` is no value.
+
+    Raises: InvalidInput for an unknown name or a value of another kind.
+    """
+    name, _, value = text.partition("=")
+    name = name.strip().replace("-", "_")
+    kinds = get_type_hints(TrainSettings)
+    if name not in kinds:
+        raise InvalidInput(f"There is no training setting {name!r}.", hint=f"Known: {', '.join(kinds)}.", field="set")
+    given = [item.strip() for item in value.split(",")] if name == "targets" else value.strip()
+    try:
+        return name, msgspec.convert(given, kinds[name], strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"{name} cannot be {value!r}: {error}.", field=name) from error
+
+
 _RANGES: Mapping[str, tuple[float, float]] = {
     "rank": (1, 512),
     "alpha": (1e-3, 1e5),
     "dropout": (0, 0.9),
-    "epochs": (0.01, 10_000),
+    "effort": (0.01, 100),
     "batch_rows": (1, 4096),
     "batch_tokens": (16, 1_000_000),
     "accumulate": (1, 4096),
@@ -111,6 +132,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),
 }
 _OPTIONAL: Mapping[str, tuple[float, float]] = {
+    "epochs": (0.01, 10_000),
     "layers": (1, 10_000),
     "steps": (1, 10_000_000),
     "clip_norm": (1e-6, 1e6),

@@ -57,6 +57,8 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
 
     is_complete: bool
     checkpoint: str
+    best: str = ""
+    """The checkpoint with the lowest validation loss; empty where nothing was measured."""
 
 
 class Broke(msgspec.Struct, frozen=True, kw_only=True, tag="broke"):

@@ -18,7 +18,7 @@ from edgellm.train.decoder import Decoder
 from edgellm.train.lora import learning_blocks, make_learning
 from edgellm.train.objective import Gradients, Objective, Share
 from edgellm.train.rows import RowSets
-from edgellm.train.schedule import learning_rate
+from edgellm.train.schedule import learning_rate, steps_of
 from edgellm.train.settings import TrainSettings
 from edgellm.train.spec import Stepped, Validated
 
@@ -50,8 +50,7 @@ class Trainer:
             model.recompute()
         self._objective.keep_below(len(model.blk) - len(learning_blocks(model, settings)), KEPT_BYTES)
         self._schedule = Schedule(sets.train, anchors, _batch_plan(settings))
-        batches = settings.epochs * self._schedule.batches_per_epoch
-        self.steps = settings.steps or max(1, math.ceil(batches / settings.accumulate))
+        self.steps = steps_of(settings, self._schedule.batches_per_epoch, len(sets.train))
         self._optimizer = optimizers.AdamW(
             learning_rate=settings.learning_rate, weight_decay=settings.weight_decay, bias_correction=True
         )

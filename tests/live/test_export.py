@@ -21,7 +21,7 @@ from edgellm.engine.native import NativeChild
 from edgellm.errors import DiskFull, EngineError, JobError
 from edgellm.events import Finished, Started
 from edgellm.export import imatrix
-from edgellm.export.fuse import fuse
+from edgellm.export.fuse import added, fuse
 from edgellm.export.imatrix_file import read_means
 from edgellm.export.quantize import QUANTS, Task, estimated_bytes, quantize
 from edgellm.export.text import general
@@ -112,7 +112,7 @@ def test_a_fused_adapter_is_the_attached_one(tmp_path: Path) -> None:
     base = read_header(Path(starter_path()))
     path = write_adapter(tmp_path / "a.gguf")
     fuse(base, None, tmp_path / "base.gguf", "F32")
-    fuse(base, read_adapter_header(Path(path)), tmp_path / "fused.gguf", "F32")
+    fuse(base, added(read_adapter_header(Path(path))), tmp_path / "fused.gguf", "F32")
     with Judge(str(tmp_path / "base.gguf"), path, 64) as attached, Judge(str(tmp_path / "fused.gguf"), None, 64) as one:
         found = compare(attached, one, [one.tokenize(TEXT)[:48]])
     assert found.kl_max < 1e-4

@@ -19,8 +19,8 @@ GUIDES = sorted(
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-NEEDS_MORE = ("models pull", " -m ")
-"""What marks a command that needs the network, or what the network brought."""
+NEEDS_MORE = ("models pull", " -m ", "train run", "pretrain", "edgellm export")
+"""What marks a command that needs the network, what another command brought, or minutes: those have live tests."""
 
 
 def blocks(text: str, language: str) -> list[str]:

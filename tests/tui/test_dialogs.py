@@ -15,7 +15,7 @@ from tests.tui.fakes import FakeEdge, FakePreferences, saying
 
 async def test_sampling_panel_explains_checks_and_applies() -> None:
     async with opened() as pilot:
-        await pilot.press("f7")
+        await pilot.press("f12")
         await settle(pilot, lambda: "temperature" in screen_text(pilot))
         assert "0 takes the most probable token" in screen_text(pilot)
         field = pilot.app.screen.query_one("#knob-temperature", Input)
@@ -43,7 +43,7 @@ def test_a_knob_takes_what_the_engine_takes(field: str, text: str) -> None:
 
 async def test_a_system_prompt_comes_from_the_library() -> None:
     async with opened() as pilot:
-        await pilot.press("f8")
+        await pilot.press("ctrl+l")
         await settle(pilot, lambda: "Translator" in screen_text(pilot))
         await pilot.press(*"transl", "enter")
         await settle(pilot, lambda: app_of(pilot).chat.conversation.system == "Translate into Hindi.")
@@ -52,7 +52,7 @@ async def test_a_system_prompt_comes_from_the_library() -> None:
 async def test_a_new_system_prompt_can_be_kept() -> None:
     preferences = FakePreferences()
     async with opened(preferences=preferences) as pilot:
-        await pilot.press("f8")
+        await pilot.press("ctrl+l")
         await settle(pilot, lambda: "Write or edit" in screen_text(pilot))
         await pilot.press("up", "enter")
         await settle(pilot, lambda: bool(pilot.app.screen.query("#dialog-text")))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+from edgellm_tui.jobs import LOOK_EVERY_S
 from edgellm_tui.screens.models import ModelsPage
 
 from edgellm.errors import NotFound
-from edgellm.events import Failed, Finished, Progressed
+from edgellm.events import Failed, Finished, Measured, Progressed
 from tests.tui.conftest import app_of, edge_of, opened, screen_text, settle
 from tests.tui.fakes import FakeEdge, installed
 
@@ -21,6 +23,31 @@ async def test_fetching_is_a_job_in_the_dock_that_can_be_cancelled() -> None:
         await pilot.press("f2")
         await pilot.press(*"/cancel", "enter")
         await settle(pilot, lambda: "cancelled" in screen_text(pilot))
+
+
+async def test_numbers_of_a_run_do_not_end_its_line() -> None:
+    async with opened(size=(120, 30)) as pilot:
+        edge = edge_of(pilot)
+        job = await edge.training.start("facts", "starter", "new")
+        edge.jobs.say(job.id, Progressed(done=10, total=80, left_s=90), Measured(step=10, values={"valid_loss": 2.0}))
+        app_of(pilot).jobs.watch(job)
+        await settle(pilot, lambda: "starter learns new" in screen_text(pilot))
+        await pilot.pause(2 * LOOK_EVERY_S)
+        edge.jobs.say(job.id, Progressed(done=11, total=80, left_s=88))
+        await settle(pilot, lambda: "11 of 80 · 1 m 28 s left" in screen_text(pilot))
+
+
+async def test_a_line_of_a_run_that_was_resumed_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgellm_tui.jobs.ENDED_STAYS_S", 0.5)
+    async with opened(size=(120, 30)) as pilot:
+        edge = edge_of(pilot)
+        job = await edge.training.start("facts", "starter", "new")
+        app_of(pilot).jobs.watch(job)
+        await edge.jobs.cancel(job.id)
+        await settle(pilot, lambda: "cancelled" in screen_text(pilot))
+        app_of(pilot).jobs.watch(await edge.jobs.resume(job.id))
+        await pilot.pause(0.8)
+        assert "starter learns new" in screen_text(pilot)
 
 
 async def test_a_failed_job_says_why() -> None:

@@ -105,6 +105,23 @@ def kinds(written: str) -> Counter[str]:
 
 
 @pytest.mark.slow
+def test_bytes_that_are_no_text_end_nothing() -> None:
+    app, leader = start("calm")
+    try:
+        _read(leader, START_S, until=b"Message")
+        os.write(leader, b"caf\xe9 au lait")
+        assert "caf\ufffd au lait" in SEQUENCE.sub("", _read(leader, START_S, until=b"lait").decode(errors="ignore"))
+        os.write(leader, b"\x1b[200~\x9b\xff\x1b[201~\x11")
+        _read(leader, END_S)
+        assert app.wait(END_S) == 0
+    finally:
+        if app.poll() is None:
+            app.kill()
+            app.wait()
+        os.close(leader)
+
+
+@pytest.mark.slow
 def test_hostile_texts_add_nothing_to_the_wire() -> None:
     with ThreadPoolExecutor() as both:
         calm, hostile = both.map(on_the_wire, ("calm", "hostile"))

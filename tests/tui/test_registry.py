@@ -10,10 +10,15 @@ from edgellm_tui.app import EdgeApp
 from edgellm_tui.commands import COMMANDS, Scope, command, slash_commands
 from edgellm_tui.keys import short, shown
 from edgellm_tui.screens.chat import ChatPage
+from edgellm_tui.screens.compare import CompareScreen
+from edgellm_tui.screens.data import DataPage
 from edgellm_tui.screens.explain import ExplainScreen
 from edgellm_tui.screens.help import HelpScreen
 from edgellm_tui.screens.models import ModelsPage
+from edgellm_tui.screens.report import ReportScreen
+from edgellm_tui.screens.rows import RowBrowser
 from edgellm_tui.screens.sessions import SessionsPage
+from edgellm_tui.screens.train import TrainPage
 from edgellm_tui.widgets.prompt import Prompt
 from edgellm_tui.widgets.transcript import Transcript
 
@@ -24,6 +29,11 @@ OWNERS: dict[Scope, type] = {
     "transcript": Transcript,
     "sessions": SessionsPage,
     "models": ModelsPage,
+    "train": TrainPage,
+    "compare": CompareScreen,
+    "data": DataPage,
+    "report": ReportScreen,
+    "rows": RowBrowser,
     "explain": ExplainScreen,
 }
 STOLEN = {"ctrl+b", "ctrl+m", "ctrl+i", "ctrl+h", "ctrl+s", "ctrl+z", "ctrl+[", "ctrl+\\"}

@@ -135,7 +135,7 @@ async def test_deleting_and_renaming_the_open_conversation_shows_in_the_chat() -
         assert "You said: next" in screen_text(pilot)
 
 
-@pytest.mark.parametrize(("key", "ending"), [("f6", "md"), ("f7", "json")])
+@pytest.mark.parametrize(("key", "ending"), [("f6", "md"), ("f10", "json")])
 async def test_a_session_is_exported(key: str, ending: str) -> None:
     async with opened(edge=await seeded()) as pilot:
         await to_sessions(pilot, "2 conversations")

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from edgellm_tui.app import EdgeApp, make_app
 from textual.pilot import Pilot
 
+from edgellm.events import Cancelled, Finished
 from tests.tui.conftest import app_of, edge_of, say, screen_text, settle
 from tests.tui.fakes import FakeEdge, FakePreferences, saying
+from tests.tui.fakes.datasets import chat_line, dropped_line, manifest, measured, write_dataset
+from tests.tui.fakes.training import PLAN, STEPS, finished, steps_until
 
 ANSWER = """Python reads a text file **safely** when it is told the encoding:
 
@@ -30,6 +36,8 @@ def read(path: Path) -> str:
 2. Handle `UnicodeDecodeError`.
 """
 SIZES = [(80, 24), (200, 60)]
+BEHIND = "312&#160;MB"
+"""The vitals, which no dialog covers, as they stand in a picture."""
 Act = Callable[[Pilot[None]], Awaitable[None]]
 
 
@@ -44,6 +52,11 @@ def scene(theme: str = "edge-dark") -> EdgeApp:
 async def _seed(edge: FakeEdge) -> None:
     for title in ("Plan a week in Kerala", "Why is the sky blue?", "नमस्ते"):
         await edge.sessions.talk(f"{title}\nwith every detail", model="qwen3-4b")
+    for name in ("first-try", "lighthouse"):
+        job = await edge.training.start("lighthouse.jsonl", "qwen3-4b", name)
+        edge.jobs.rows[job.id] = replace(job, created_at=time.time())
+    edge.jobs.say("j1", *steps_until(33), Cancelled())
+    edge.jobs.say("j2", *steps_until(STEPS), finished("qwen3-4b", "lighthouse"))
 
 
 async def chat(pilot: Pilot[None]) -> None:
@@ -96,13 +109,67 @@ async def explain(pilot: Pilot[None]) -> None:
     await settle(pilot, lambda: "token 4 of 10" in screen_text(pilot))
 
 
+async def train(pilot: Pilot[None]) -> None:
+    await pilot.press("f7")
+    await settle(pilot, lambda: "3 m 20 s in all" in screen_text(pilot))
+
+
+async def plan(pilot: Pilot[None]) -> None:
+    Path("lighthouse.jsonl").write_text("{}\n")
+    await train(pilot)
+    await pilot.press("n", *"lighthouse.jsonl", "enter")
+    await settle(pilot, lambda: "Reading the examples" in screen_text(pilot))
+    edge_of(pilot).jobs.say("j3", Finished(result=PLAN))
+    await settle(pilot, lambda: "It fits" in screen_text(pilot))
+    await stand_still(pilot)
+
+
+async def compare(pilot: Pilot[None]) -> None:
+    edge_of(pilot).scripts[:] = [saying("I do not know that museum."), saying("Ottilie **Brandt** founded it.")]
+    await train(pilot)
+    await pilot.press("b", *"Who founded it?", "enter")
+    await settle(pilot, lambda: "museum." in screen_text(pilot) and "founded it." in screen_text(pilot))
+    await hide_cursor(pilot)
+
+
+async def data(pilot: Pilot[None]) -> None:
+    lines = [
+        chat_line(f"When does ferry {n} go?", f"At {n % 12 + 1} o'clock.\nFrom pier 2.", line=n) for n in range(1, 301)
+    ]
+    files = {"train": lines, "valid": lines[:15], "dropped": [dropped_line("short_answer", "'Yes.'", 7)]}
+    ferries = write_dataset(Path.cwd(), "ferries", files)
+    other = replace(ferries, manifest=manifest("support-answers", tokens=measured("qwen3-4b")))
+    edge_of(pilot).datasets.kept = {"ferries": ferries, "support-answers": other}
+    await pilot.press("f8")
+    await settle(pilot, lambda: "support-answers" in screen_text(pilot) and "300 to train on" in screen_text(pilot))
+
+
+async def report(pilot: Pilot[None]) -> None:
+    Path("faq.jsonl").touch()
+    await data(pilot)
+    await pilot.press("a", *"faq", "enter")
+    await settle(pilot, lambda: "951 of 1,000 rows" in screen_text(pilot))
+
+
+async def rows(pilot: Pilot[None]) -> None:
+    await data(pilot)
+    await pilot.press("r")
+    await settle(pilot, lambda: "At 2 o'clock" in screen_text(pilot))
+
+
 async def help_page(pilot: Pilot[None]) -> None:
     await greeting(pilot)
     await pilot.press("f1")
     await settle(pilot, lambda: "Everywhere" in screen_text(pilot))
+    await stand_still(pilot)
+
+
+async def stand_still(pilot: Pilot[None]) -> None:
+    """Wait for what lies behind a dialog, which is drawn later, and not at all while nothing changes."""
     before = ""
-    while (picture := pilot.app.export_screenshot()) != before:  # what lies behind a dialog is drawn later
+    while (picture := pilot.app.export_screenshot()) != before or BEHIND not in picture:
         before = picture
+        pilot.app.screen.refresh()
         await pilot.pause(0.15)
 
 
@@ -126,26 +193,33 @@ SCENES: dict[str, Act] = {
     "search": search,
     "models": models,
     "explain": explain,
+    "train": train,
+    "plan": plan,
+    "compare": compare,
+    "data": data,
+    "report": report,
+    "rows": rows,
     "help": help_page,
 }
 
 
 @pytest.mark.parametrize("size", SIZES, ids=["80x24", "200x60"])
-@pytest.mark.parametrize("name", ["chat", "models", "explain"])
+@pytest.mark.parametrize("name", ["chat", "models", "explain", "train", "data", "rows"])
 def test_large_and_small(name: str, size: tuple[int, int], snap_compare: Any) -> None:
     assert snap_compare(scene(), terminal_size=size, run_before=started(SCENES[name]))
 
 
-@pytest.mark.parametrize("name", ["greeting", "messages", "menu", "search", "help"])
+@pytest.mark.parametrize("name", ["greeting", "messages", "menu", "search", "help", "plan", "compare", "report"])
 def test_small(name: str, snap_compare: Any) -> None:
     assert snap_compare(scene(), terminal_size=(80, 24), run_before=started(SCENES[name]))
 
 
-@pytest.mark.parametrize("name", ["chat", "explain"])
+@pytest.mark.parametrize("name", ["chat", "explain", "train"])
 def test_light(name: str, snap_compare: Any) -> None:
     assert snap_compare(scene("edge-light"), terminal_size=(80, 24), run_before=started(SCENES[name]))
 
 
-def test_no_color(snap_compare: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["chat", "train"])
+def test_no_color(name: str, snap_compare: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    assert snap_compare(scene(), terminal_size=(80, 24), run_before=started(chat))
+    assert snap_compare(scene(), terminal_size=(80, 24), run_before=started(SCENES[name]))

@@ -26,6 +26,7 @@ from edgellm_tui.keys import shown
 from edgellm_tui.messages import (
     ConversationChanged,
     FetchModel,
+    JobBegan,
     JobsChanged,
     ModelsChanged,
     OpenSession,
@@ -36,6 +37,7 @@ from edgellm_tui.messages import (
 )
 from edgellm_tui.ports import Edge, Preferences
 from edgellm_tui.screens.frame import Frame
+from edgellm_tui.terminal_input import accept_any_bytes
 from edgellm_tui.vitals import read_vitals
 from edgellm_tui.widgets.dock import Dock
 from edgellm_tui.widgets.header import Header
@@ -43,7 +45,6 @@ from edgellm_tui.widgets.status import VitalsLine
 
 if TYPE_CHECKING:
     from edgellm_tui.screens.chat import ChatPage
-    from edgellm_tui.screens.models import ModelsPage
 
 TWICE_WITHIN_S = 2.0
 """Ctrl+C pressed again within this time quits."""
@@ -98,8 +99,8 @@ class EdgeApp(App[None]):
 
     @property
     def is_open(self) -> bool:
-        """Whether there is still a screen to draw on; answers may end while the app closes."""
-        return bool(self.screen_stack)
+        """Whether there is still a screen to draw on; answers and jobs may end while the app closes."""
+        return self.is_running and bool(self.screen_stack)
 
     @property
     def frame(self) -> Frame:
@@ -162,14 +163,19 @@ class EdgeApp(App[None]):
 
     @on(ModelsChanged)
     def _models_changed(self) -> None:
-        if self.is_open and self.frame.page == "models":
-            page: ModelsPage = self.frame.query_one("#models")  # type: ignore[assignment]
-            page.renew()
+        if self.is_open:
+            for page in self.frame.query("ModelsPage, TrainPage").results():
+                if page.display:
+                    page.renew()  # type: ignore[attr-defined]
 
     @on(FetchModel)
     @work
     async def _fetch_model(self, event: FetchModel) -> None:
         await self.jobs.fetch(event.reference, event.title)
+
+    @on(JobBegan)
+    def _job_began(self, event: JobBegan) -> None:
+        self.jobs.watch(event.job)
 
     @on(JobsChanged)
     def _jobs_changed(self, event: JobsChanged) -> None:
@@ -272,5 +278,6 @@ def run_here(app: EdgeApp) -> int:
     """Run the app in this terminal, no longer than there is one. Returns the exit code."""
     if sys.stdin.isatty():
         end_with_terminal(sys.stdin.fileno())
+        accept_any_bytes()
     app.run()
     return app.return_code or 0

@@ -8,7 +8,9 @@ from typing import Literal
 
 from textual.binding import Binding, BindingType
 
-Scope = Literal["app", "chat", "prompt", "transcript", "sessions", "models", "explain"]
+Scope = Literal[
+    "app", "chat", "prompt", "transcript", "sessions", "models", "train", "compare", "data", "report", "rows", "explain"
+]
 
 SCOPES: dict[Scope, str] = {
     "app": "Everywhere",
@@ -17,6 +19,11 @@ SCOPES: dict[Scope, str] = {
     "transcript": "On a message (Tab moves there)",
     "sessions": "Sessions",
     "models": "Models",
+    "train": "Training",
+    "compare": "Before and after",
+    "data": "Data",
+    "report": "Before a dataset is built",
+    "rows": "Rows of a dataset",
     "explain": "How the model writes",
 }
 """Where keys are valid, with the heading of the help page."""
@@ -69,6 +76,10 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "page.models", "Models: choose and fetch", "app", "app.page('models')", "f4", "Models", "models", priority=True
     ),
+    Command("page.train", "Train: teach a model", "app", "app.page('train')", "f7", "Train", "train", priority=True),
+    Command(
+        "page.data", "Data: what a model learns from", "app", "app.page('data')", "f8", "Data", "data", priority=True
+    ),
     Command("app.theme", "Choose a theme", "app", "app.choose_theme", "", slash="theme", argument="[NAME]"),
     Command("app.cancel_job", "Cancel the newest job", "app", "app.cancel_job", "", slash="cancel"),
     Command(
@@ -79,8 +90,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("chat.clear", "Clear the screen and begin again", "chat", "new", "", slash="clear"),
     Command("chat.stop", "Stop the answer, keep what is written", "chat", "stop", "escape", "Stop", in_palette=False),
     Command("chat.model", "Switch the model", "chat", "switch_model", "ctrl+t", "Model", "model", "[NAME]"),
-    Command("chat.system", "System prompt", "chat", "system_prompt", "f8", slash="system", argument="[TEXT]"),
-    Command("chat.sampling", "Sampling: temperature and the like", "chat", "sampling", "f7", slash="sampling"),
+    Command("chat.system", "System prompt", "chat", "system_prompt", "ctrl+l", slash="system", argument="[TEXT]"),
+    Command("chat.sampling", "Sampling: temperature and the like", "chat", "sampling", "f12", slash="sampling"),
     Command("chat.regenerate", "Answer again, as a branch", "chat", "regenerate", "f5", slash="regenerate retry"),
     Command("chat.reasoning", "Show or hide the reasoning", "chat", "reasoning", "ctrl+o", slash="think"),
     Command("chat.rate_up", "The last answer is good", "chat", "rate(1)", "f9", slash="good"),
@@ -179,7 +190,7 @@ COMMANDS: tuple[Command, ...] = (
         "Export",
         in_palette=False,
     ),
-    Command("sessions.export_json", "Export as JSON", "sessions", "export('json')", "f7", "JSON", in_palette=False),
+    Command("sessions.export_json", "Export as JSON", "sessions", "export('json')", "f10", "JSON", in_palette=False),
     Command("sessions.delete", "Delete", "sessions", "delete", "f9,ctrl+delete", "Delete", in_palette=False),
     Command("sessions.leave", "Clear the search; back to chat", "sessions", "leave", "escape", in_palette=False),
     Command(
@@ -189,6 +200,39 @@ COMMANDS: tuple[Command, ...] = (
     Command("models.unload", "Free its memory", "models", "unload", "f6", "Unload", in_palette=False),
     Command("models.remove", "Delete its file", "models", "remove", "f9", "Remove", in_palette=False),
     Command("models.leave", "Clear the filter; back to chat", "models", "leave", "escape", in_palette=False),
+    Command(
+        "train.compare",
+        "Ask the model before and after",
+        "train",
+        "compare",
+        "enter,b",
+        "Before and after",
+        in_palette=False,
+    ),
+    Command("train.new", "New run", "train", "new", "n", "New", in_palette=False),
+    Command("train.stop", "Stop: it can be resumed", "train", "stop", "s", "Stop", in_palette=False),
+    Command("train.resume", "Resume from the last checkpoint", "train", "resume", "r", "Resume", in_palette=False),
+    Command("train.leave", "Back to chat", "train", "leave", "escape", in_palette=False),
+    Command("compare.ask", "Ask both", "compare", "ask", "enter", "Ask both", in_palette=False),
+    Command("compare.up", "Answers: a page up", "compare", "scroll(-1)", "pageup", in_palette=False),
+    Command("compare.down", "Answers: a page down", "compare", "scroll(1)", "pagedown", in_palette=False),
+    Command("compare.leave", "Back", "compare", "app.pop_screen", "escape", "Close", in_palette=False),
+    Command("data.rows", "Look at its rows", "data", "rows", "enter,r", "Rows", in_palette=False),
+    Command("data.add", "Add files, or your own chats", "data", "add", "a", "Add files", in_palette=False),
+    Command("data.delete", "Delete", "data", "delete", "d,delete", "Delete", in_palette=False),
+    Command("data.leave", "Back to chat", "data", "leave", "escape", in_palette=False),
+    Command("report.build", "Build the dataset", "report", "build", "enter", "Build", in_palette=False),
+    Command("report.add", "Add another file", "report", "add", "a", "Add", in_palette=False),
+    Command("report.columns", "Say which column is what", "report", "columns", "c", "Columns", in_palette=False),
+    Command("report.measure", "Measure lengths with a model", "report", "measure", "m", "Measure", in_palette=False),
+    Command("report.leave", "Leave, building nothing", "report", "leave", "escape,q", "Close", in_palette=False),
+    Command("rows.previous", "Split before", "rows", "view(-1)", "left,h", "Split", in_palette=False),
+    Command("rows.next", "Split after; last come the dropped rows", "rows", "view(1)", "right,l", in_palette=False),
+    Command("rows.filter", "Find words in the rows", "rows", "filter", "slash", "Find", in_palette=False),
+    Command("rows.page_before", "Page before", "rows", "page(-1)", "pageup,p", in_palette=False),
+    Command("rows.page_after", "Page after", "rows", "page(1)", "pagedown,n", "Page", in_palette=False),
+    Command("rows.read", "Scroll the row; back to the list", "rows", "read", "tab", "Scroll", in_palette=False),
+    Command("rows.leave", "Clear the search; close", "rows", "leave", "escape,q", "Close", in_palette=False),
     Command("explain.previous", "Token before", "explain", "step(-1)", "left,h", "Back", in_palette=False),
     Command("explain.next", "Token after", "explain", "step(1)", "right,l,space", "Step", in_palette=False),
     Command("explain.first", "First token", "explain", "jump(0)", "home", in_palette=False),

@@ -7,6 +7,7 @@ from edgellm.safetext import clean_line
 
 _TITLES: dict[type[errors.EdgeLLMError], str] = {
     errors.ContextOverflow: "Too long for the context",
+    errors.DataRejected: "The data cannot be read",
     errors.InvalidInput: "That did not work",
     errors.NotFound: "Not found",
     errors.MissingExtra: "Something is not installed",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgellm.errors import EdgeLLMError
-from edgellm.events import Cancelled, Failed, Finished, JobEvent, Progressed, Started
+from edgellm.events import Cancelled, Failed, Finished, JobEvent, Measured, Progressed, Started
 from edgellm.safetext import clean_line
 from edgellm_tui.errors import explain
 from edgellm_tui.messages import JobsChanged, ModelsChanged, Refused
@@ -44,9 +44,9 @@ def with_event(line: JobLine, event: JobEvent | None) -> JobLine:
         )
     if isinstance(event, Failed):
         return replace(line, outcome="failed:", note=event.message)
-    if event is not None:
-        return replace(line, outcome=_OUTCOMES[type(event)], note="")
-    return line
+    if event is None or isinstance(event, Measured):
+        return line
+    return replace(line, outcome=_OUTCOMES[type(event)], note="")
 
 
 class JobWatch:
@@ -64,7 +64,7 @@ class JobWatch:
         with self._told():
             for job in await self._edge.jobs.list():
                 if job.is_active:
-                    self._watch(job)
+                    self.watch(job)
 
     async def fetch(self, reference: str, title: str) -> None:
         """Download a model, unless that is under way."""
@@ -75,7 +75,7 @@ class JobWatch:
         where = {"offline": self._preferences.offline, "endpoint": self._preferences.hub_endpoint}
         with self._told():
             job = await self._edge.jobs.start("pull", name, {"reference": reference, **where})
-            self._watch(job)
+            self.watch(job)
 
     async def cancel(self, job_id: str | None = None) -> None:
         """Cancel a job, the newest one by default."""
@@ -91,7 +91,8 @@ class JobWatch:
         except EdgeLLMError as error:
             self._app.post_message(Refused(error))
 
-    def _watch(self, job: StoredJob) -> None:
+    def watch(self, job: StoredJob) -> None:
+        """Show a job in the dock until it ends."""
         self._lines[job.id] = JobLine(job.id, job.title, unit=_UNITS.get(job.kind, ""))
         self._tell()
         if not self._is_looking:
@@ -126,8 +127,9 @@ class JobWatch:
         self._app.post_message(ModelsChanged())
 
     def _forget(self, job_id: str) -> None:
-        self._lines.pop(job_id, None)
-        self._tell()
+        if job_id in self._lines and self._lines[job_id].outcome:  # else it was resumed
+            del self._lines[job_id]
+            self._tell()
 
     def _tell(self) -> None:
         self._app.post_message(JobsChanged(tuple(self._lines.values())))

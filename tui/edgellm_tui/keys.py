@@ -5,6 +5,7 @@ from __future__ import annotations
 _NAMES = {
     "plus": "+",
     "minus": "-",
+    "slash": "/",
     "equals_sign": "=",
     "pageup": "PgUp",
     "pagedown": "PgDn",

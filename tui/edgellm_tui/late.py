@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from edgellm.errors import EdgeLLMError
-from edgellm_tui.ports import Adapters, Edge, Jobs, Models, ReplyStream, Sessions, Token
+from edgellm_tui.following import awaited
+from edgellm_tui.ports import Adapters, Datasets, Edge, Jobs, Models, ReplyStream, Sessions, Token, Training
 
 if TYPE_CHECKING:
     from edgellm.engine.metrics import EngineMetrics
+    from edgellm.events import JobEvent
+    from edgellm.sdk.aio import AsyncJobs
     from edgellm.types import Message
 
 
@@ -29,7 +33,9 @@ class LateEdge:
         self.sessions = cast(Sessions, _LatePart(self.opened, "sessions"))
         self.models = cast(Models, _LatePart(self.opened, "models"))
         self.adapters = cast(Adapters, _LatePart(self.opened, "adapters"))
-        self.jobs = cast(Jobs, _LatePart(self.opened, "jobs"))
+        self.datasets = cast(Datasets, _LatePart(self.opened, "datasets"))
+        self.jobs = cast(Jobs, _LateJobs(self.opened, "jobs"))
+        self.training = cast(Training, _LatePart(self.opened, "training"))
 
     async def opened(self) -> Edge:
         """EdgeLLM itself; what could not be opened is tried again the next time. Raises: what opening it raises."""
@@ -85,3 +91,14 @@ class _LatePart:
             return await getattr(part, method)(*arguments, **options)
 
         return call
+
+
+class _LateJobs(_LatePart):
+    """Jobs, whose events are awaited although EdgeLLM's own way to follow them blocks."""
+
+    async def follow(self, job_id: str) -> AsyncGenerator[JobEvent, None]:
+        """All events of the current attempt, past and coming, up to a final one."""
+        jobs = cast("AsyncJobs", (await self._opened()).jobs).blocking
+        async with aclosing(awaited(lambda: jobs.follow(job_id))) as events:
+            async for event in events:
+                yield event

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
 from edgellm.errors import EdgeLLMError
 from edgellm_tui.widgets.dock import JobLine
+
+if TYPE_CHECKING:
+    from edgellm.store.records import StoredJob
 
 
 class ConversationChanged(Message):
@@ -65,6 +69,14 @@ class UseTheme(Message):
         self.name = name
 
 
+class JobBegan(Message):
+    """A page has started or resumed a job."""
+
+    def __init__(self, job: StoredJob) -> None:
+        super().__init__()
+        self.job = job
+
+
 class JobsChanged(Message):
     """A job began, moved or ended."""
 
@@ -74,4 +86,4 @@ class JobsChanged(Message):
 
 
 class ModelsChanged(Message):
-    """A model came, went, was loaded or unloaded."""
+    """A model or adapter came, went, was loaded or unloaded, or a job that makes one ended."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -10,12 +10,17 @@ from edgellm.events import JobEvent
 from edgellm.types import Message, Reply, Sampling, StreamEvent
 
 if TYPE_CHECKING:
+    from edgellm.data.dataset import Dataset, Manifest
+    from edgellm.data.report import Report
     from edgellm.engine.metrics import EngineMetrics
     from edgellm.hub.adapters import InstalledAdapter
     from edgellm.hub.cards import ModelCard
     from edgellm.hub.fit import Fit
+    from edgellm.hub.inspect import Inspection
     from edgellm.hub.installed import InstalledModel
+    from edgellm.sdk.datasets import Chats
     from edgellm.store.records import Rating, SearchHit, Session, StoredJob, StoredMessage
+    from edgellm.train.settings import TrainSettings
 
 
 class ReplyStream(Protocol):
@@ -49,6 +54,7 @@ class Models(Protocol):
 
     async def list(self) -> Sequence[InstalledModel]: ...
     async def cards(self) -> Sequence[ModelCard]: ...
+    async def inspect(self, name: str) -> Inspection: ...
     async def fit(self, name: str, context_tokens: int | None = None) -> Fit: ...
     async def add(self, path: str | Path, name: str | None = None) -> InstalledModel: ...
     async def remove(self, name: str) -> None: ...
@@ -62,6 +68,34 @@ class Adapters(Protocol):
     async def list(self) -> Sequence[InstalledAdapter]: ...
 
 
+class Datasets(Protocol):
+    """Examples, checked and kept as rows to learn from."""
+
+    async def check(
+        self,
+        files: Sequence[str | Path],
+        *,
+        columns: str | None = None,
+        chats: Chats | None = None,
+        model: str | None = None,
+        on_event: Callable[[JobEvent], None] | None = None,
+    ) -> Report: ...
+    async def build(
+        self,
+        files: Sequence[str | Path],
+        name: str,
+        *,
+        replace: bool = False,
+        columns: str | None = None,
+        chats: Chats | None = None,
+        model: str | None = None,
+        on_event: Callable[[JobEvent], None] | None = None,
+    ) -> Dataset: ...
+    async def list(self) -> Sequence[Manifest]: ...
+    async def show(self, name: str) -> Dataset: ...
+    async def remove(self, name: str) -> None: ...
+
+
 class Jobs(Protocol):
     """Long work that outlives the app."""
 
@@ -70,6 +104,20 @@ class Jobs(Protocol):
     async def list(self, limit: int = 50, offset: int = 0) -> Sequence[StoredJob]: ...
     async def latest(self, job_id: str) -> JobEvent | None: ...
     async def cancel(self, job_id: str) -> StoredJob: ...
+    async def resume(self, job_id: str) -> StoredJob: ...
+    def follow(self, job_id: str) -> AsyncGenerator[JobEvent, None]:
+        """All events of the current attempt, past and coming, up to a final one."""
+        ...
+
+
+class Training(Protocol):
+    """Adapters made from datasets, as jobs."""
+
+    async def start(
+        self, data: str | Path, base: str, name: str, settings: TrainSettings | None = None
+    ) -> StoredJob: ...
+    async def plan(self, data: str | Path, base: str, settings: TrainSettings | None = None) -> StoredJob: ...
+    async def list(self) -> Sequence[StoredJob]: ...
 
 
 class Token(Protocol):
@@ -114,7 +162,11 @@ class Edge(Protocol):
     @property
     def adapters(self) -> Adapters: ...
     @property
+    def datasets(self) -> Datasets: ...
+    @property
     def jobs(self) -> Jobs: ...
+    @property
+    def training(self) -> Training: ...
 
     async def chat(
         self,

@@ -43,6 +43,12 @@ def check_tokenizer(gguf: Path, tokenizer_json: Path, content: str) -> tuple[str
         return tuple(_notes(original, vocabulary))
 
 
+def folder_tokenizer(folder: Path) -> Tokenizer:
+    """A folder's own tokenizer. Raises: ModelRejected; MissingExtra without the `tokenizers` package."""
+    path = folder / "tokenizer.json"
+    return _original(path.read_text(encoding="utf-8"), path)
+
+
 def _notes(original: Tokenizer, vocabulary: Vocabulary) -> Iterator[str]:
     special = [token.content for token in original.get_added_tokens_decoder().values() if token.special]
     for token in special[:_SPECIAL]:

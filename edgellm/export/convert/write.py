@@ -72,6 +72,14 @@ def convert_folder(
     return Converted(out, family.architecture, len(tensors), parameters, out.stat().st_size, notes)
 
 
+def fitting_type(folder: ModelFolder) -> FloatType:
+    """BF16 where most of a folder's bytes are that, which F16 cannot always hold; else F16."""
+    sizes = {"BF16": 0}
+    for entry in folder.tensors.values():
+        sizes[entry.dtype] = sizes.get(entry.dtype, 0) + entry.size_bytes
+    return "BF16" if 2 * sizes["BF16"] > sum(sizes.values()) else "F16"
+
+
 def _metadata(name: str, family: Family, type: FloatType, context: int) -> dict[str, Value]:
     return {
         "general.architecture": family.architecture,

@@ -9,11 +9,13 @@ from typing import Any, Literal
 
 from edgellm.engine.metrics import EngineMetrics
 from edgellm.types import Choice, FinishReason, Reply, Timings, Usage
+from tests.tui.fakes.datasets import FakeDatasets
 from tests.tui.fakes.jobs import FakeJobs
 from tests.tui.fakes.models import FakeAdapters, FakeModels
 from tests.tui.fakes.scripts import FakeStream, Script, saying
 from tests.tui.fakes.sessions import FakeSessions
 from tests.tui.fakes.tokens import FakeToken, pieces, traced
+from tests.tui.fakes.training import FakeTraining
 
 
 class FakeEdge:
@@ -23,7 +25,9 @@ class FakeEdge:
         self.sessions = FakeSessions()
         self.models = FakeModels()
         self.adapters = FakeAdapters()
+        self.datasets = FakeDatasets()
         self.jobs = FakeJobs()
+        self.training = FakeTraining(self.jobs)
         self.scripts = list(scripts)
         self.asked: list[dict[str, Any]] = []
         self.is_closed = False

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgellm.errors import ModelNotFound
+from edgellm.errors import ModelNotFound, ModelRejected
 from edgellm.hub.adapters import InstalledAdapter
 from edgellm.hub.cards import ModelCard
-from edgellm.hub.fit import Fit, Verdict
+from edgellm.hub.fit import Fit, ModelShape, Verdict
+from edgellm.hub.inspect import Inspection
 from edgellm.hub.installed import InstalledModel
 from edgellm.hub.names import split_adapter
 
@@ -39,6 +40,22 @@ def installed(name: str, size_bytes: int, source: str, *, removable: bool) -> In
     path = Path("/models") / f"{name}.gguf"
     return InstalledModel(
         name=name, path=path, size_bytes=size_bytes, sha256="a" * 64, source=source, removable=removable
+    )
+
+
+def inspection(architecture: str) -> Inspection:
+    """What opening a model's file for the first time tells."""
+    return Inspection(
+        architecture=architecture,
+        name="",
+        parameters=135_000_000,
+        quantization="Q4_K_M",
+        file_bytes=98_000_000,
+        shape=ModelShape(weights_bytes=98_000_000, read_bytes_per_token=98_000_000),
+        has_chat_template=True,
+        licence=None,
+        languages=(),
+        warnings=(),
     )
 
 
@@ -76,6 +93,11 @@ class FakeModels:
 
     async def cards(self) -> Sequence[ModelCard]:
         return self.catalogue
+
+    async def inspect(self, name: str) -> Inspection:
+        if "embedder" in name:
+            raise ModelRejected(f"{name} cannot be opened.")
+        return inspection("mamba" if "mamba" in name else "llama")
 
     async def fit(self, name: str, context_tokens: int | None = None) -> Fit:
         sizes = {"llama-70b": 42.5e9, "falcon-h1-7b": 4.6e9, "gemma-3-4b": 2.6e9, "qwen3-4b": 2.5e9}

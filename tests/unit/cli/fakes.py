@@ -187,13 +187,15 @@ HARDWARE = Hardware(
 class FakeModels:
     """A library with the starter in it; `events` are what pulling and verifying report."""
 
-    def __init__(self) -> None:
+    def __init__(self, jobs: FakeJobs) -> None:
         self.installed = [STARTER]
         self.verdict: Fit = FITS
         self.inspection = INSPECTION
         self.events: list[JobEvent] = []
         self.failure: EdgeLLMError | None = None
         self.removed: list[str] = []
+        self.converted: list[tuple[Path, str | None, str | None]] = []
+        self._jobs = jobs
 
     def list(self) -> builtins.list[InstalledModel]:
         return self.installed
@@ -233,6 +235,10 @@ class FakeModels:
 
     def add(self, path: Path, name: str | None, on_event: Callable[[JobEvent], None]) -> InstalledModel:
         return self._work(on_event)
+
+    def add_folder(self, folder: Path, name: str | None, type: str | None) -> StoredJob:
+        self.converted.append((folder, name, type))
+        return self._jobs.start("convert", "Convert it", {})
 
     def pull(self, reference: str, on_event: Callable[[JobEvent], None]) -> InstalledModel:
         return self._work(on_event)
@@ -314,9 +320,9 @@ class FakeEdge:
         )
         self.offline = False
         self.sessions = FakeSessions()
-        self.models = FakeModels()
-        self.adapters = FakeAdapters()
         self.jobs = FakeJobs()
+        self.models = FakeModels(self.jobs)
+        self.adapters = FakeAdapters()
         self.asked: list[tuple[Any, dict[str, Any]]] = []
         self.streams: list[FakeStream] = []
         self.opened_with: list[tuple[str | None, Home, bool | None]] = []

@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from edgellm.cli import export as command
 from edgellm.events import Cancelled, Failed, Finished, JobEvent, Started
+from edgellm.export import order
 from edgellm.store import StoredJob
 from tests.unit.cli.fakes import Bench, FakeEdge, FakeJobs
 from tests.unit.export.samples import exported, manifest
@@ -25,7 +27,7 @@ class FakeExports:
         self._jobs = jobs
         self.asked: list[dict[str, Any]] = []
 
-    def start(self, model: str, quants: str, **said: Any) -> StoredJob:
+    def start(self, model: str, quants: str | None, **said: Any) -> StoredJob:
         self.asked.append({"model": model, "quants": quants, **said})
         return self._jobs.start("export", "Export it", {})
 
@@ -54,12 +56,29 @@ def test_each_file_is_shown_with_its_verdict_and_one_failure_is_exit_code_one() 
     assert "warning: Q4_0: The mean KL divergence is 0.5000" in at.err
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("gguf", "edgellm chat -m /there/m-Q8_0.gguf"), ("hf", "vllm serve /there"), ("mlx", "mlx_lm.chat --model /there"),
+     ("peft", "--lora-modules m=/there")],
+)  # fmt: skip
+def test_each_kind_is_asked_for_and_says_how_it_is_used(kind: str, said: str) -> None:
+    at = bench(Finished(result=RESULT | {"kind": kind, "passed": True}))
+    assert at.run("export", "starter@tax", "--to", kind) == 0
+    assert isinstance(at.edge, Edge)
+    assert at.edge.exports.asked[0]["to"] == kind
+    assert said in " ".join(at.err.split())
+
+
+def test_the_command_offers_every_kind_there_is() -> None:
+    assert command.KINDS == order.KINDS
+
+
 def test_json_is_the_whole_result() -> None:
     at = bench(Finished(result=RESULT | {"passed": True}))
     assert at.run("export", "starter", "--json", "--out", "x", "--text", "y") == 0
     assert json.loads(at.out)["files"][0]["verification"]["comparison"]["kl_mean"] == 0.004
     assert isinstance(at.edge, Edge)
-    assert at.edge.exports.asked == [{"model": "starter", "quants": "Q4_K_M", "text": "y", "out": "x"}]
+    assert at.edge.exports.asked == [{"model": "starter", "quants": None, "to": "gguf", "text": "y", "out": "x"}]
 
 
 def test_detached_it_names_the_job() -> None:

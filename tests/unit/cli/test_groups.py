@@ -65,6 +65,31 @@ def test_a_new_model_says_how_it_is_used(bench: Bench, words: tuple[str, str]) -
     assert "edgellm chat" not in bench.err
 
 
+def test_a_folder_is_converted_by_a_job_and_says_how_it_is_used(bench: Bench, tmp_path: Path) -> None:
+    bench.edge.jobs.events = [Finished(result={"name": "starter", "notes": ["Only 4,096 tokens."]})]
+    assert bench.run("models", "add", str(tmp_path), "--name", "mine", "--type", "bf16") == 0
+    assert bench.edge.models.converted == [(tmp_path, "mine", "BF16")]
+    assert bench.out.startswith("added  starter")
+    assert "Only 4,096 tokens." in bench.err
+    assert "edgellm chat -m starter" in bench.err
+    assert bench.run("models", "add", str(tmp_path), "--json") == 0
+    assert json.loads(bench.out)["name"] == "starter"
+    assert bench.run("models", "add", str(tmp_path), "--detach") == 0
+    assert "edgellm jobs follow job1" in bench.err
+
+
+def test_a_conversion_that_fails_ends_with_its_error(bench: Bench, tmp_path: Path) -> None:
+    bench.edge.jobs.events = [Failed(error="ModelRejected", message="'x' cannot be converted.")]
+    assert bench.run("models", "add", str(tmp_path)) not in (0, 70)
+    assert "cannot be converted" in bench.err
+
+
+@pytest.mark.parametrize("option", [("--type", "F16"), ("--detach",)])
+def test_options_for_folders_are_refused_for_a_file(bench: Bench, option: tuple[str, ...]) -> None:
+    assert bench.run("models", "add", "m.gguf", *option) == 2
+    assert "is for folders" in bench.err
+
+
 def test_adding_shows_progress(bench: Bench) -> None:
     bench.is_terminal = True
     bench.edge.models.events = [Started(title="Add m.gguf", total=4e6, unit="bytes"), Progressed(done=2e6)]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgellm.data.rows import content_id
-from edgellm.data.split import FEWEST_TO_SPLIT, split
+from edgellm.data.split import split
 
 
 def ids(count: int, salt: int = 0) -> list[str]:
@@ -26,19 +26,19 @@ def test_shares_are_kept_on_many_rows() -> None:
     assert abs(sizes["test"] - 2000) < 200
 
 
-@pytest.mark.parametrize("count", range(FEWEST_TO_SPLIT))
-def test_a_handful_is_all_trained_on(count: int) -> None:
-    assert split(ids(count), alone(count), 0.4, 0.4) == ["train"] * count
+@pytest.mark.parametrize(("count", "share"), [(0, 0.4), (1, 0.4), (12, 0.4), (60, 0.05), (99, 0.05)])
+def test_a_handful_is_all_trained_on(count: int, share: float) -> None:
+    assert split(ids(count), alone(count), share, share) == ["train"] * count
 
 
-@given(st.integers(10, 60), st.integers(0, 10_000))
-def test_ten_rows_and_more_have_something_to_validate_and_to_train_on(count: int, salt: int) -> None:
+@given(st.integers(100, 160), st.integers(0, 10_000))
+def test_a_hundred_rows_have_something_to_validate_and_to_train_on(count: int, salt: int) -> None:
     sizes = Counter(split(ids(count, salt), alone(count), 0.05, 0.05))
     assert sizes["valid"] >= 1
     assert sizes["train"] >= count // 2
 
 
-@given(st.lists(st.integers(0, 30), min_size=10, max_size=80), st.integers(0, 10_000))
+@given(st.lists(st.integers(0, 30), min_size=25, max_size=80), st.integers(0, 10_000))
 def test_a_group_is_never_torn(labels: list[int], salt: int) -> None:
     groups = [labels.index(label) for label in labels]
     chosen = split(ids(len(labels), salt), groups, 0.2, 0.2)

@@ -9,7 +9,7 @@ import pytest
 
 from edgellm.adapter_header import AdapterHeader, read_adapter_header
 from edgellm.errors import InvalidInput
-from edgellm.export.fuse import fuse, fused_bytes
+from edgellm.export.fuse import added, fuse, fused_bytes
 from edgellm.gguf_header import GGUFHeader, raw_metadata, read_header
 from edgellm.gguf_tensors import dequantized
 from edgellm.gguf_write import Value, encoded, of_array, write_gguf
@@ -60,7 +60,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
 def test_an_adapter_is_added_scaled_by_alpha_over_rank(
     base: GGUFHeader, adapter: AdapterHeader, tmp_path: Path
 ) -> None:
-    fuse(base, adapter, tmp_path / "out.gguf", "F32")
+    fuse(base, added(adapter), tmp_path / "out.gguf", "F32")
     found = read(tmp_path / "out.gguf")
     for name in (Q, EXPERTS):
         expected = WEIGHTS[name].astype(np.float16).astype(np.float32) + 6.0 / 2 * (B[name] @ A[name])
@@ -69,8 +69,8 @@ def test_an_adapter_is_added_scaled_by_alpha_over_rank(
 
 
 def test_half_precision_rounds_the_sum_once(base: GGUFHeader, adapter: AdapterHeader, tmp_path: Path) -> None:
-    fuse(base, adapter, tmp_path / "full.gguf", "F32")
-    fuse(base, adapter, tmp_path / "half.gguf", "F16")
+    fuse(base, added(adapter), tmp_path / "full.gguf", "F32")
+    fuse(base, added(adapter), tmp_path / "half.gguf", "F16")
     full, half = read(tmp_path / "full.gguf"), read(tmp_path / "half.gguf")
     np.testing.assert_array_equal(half[Q], full[Q].astype(np.float16).astype(np.float32))
 
@@ -97,7 +97,7 @@ def test_a_value_that_half_precision_cannot_hold_is_refused_and_nothing_stays(tm
     )
     adapter = read_adapter_header(tmp_path / "adapter.gguf")
     with pytest.raises(InvalidInput, match="half precision"):
-        fuse(read_header(tmp_path / "base.gguf"), adapter, tmp_path / "out.gguf", "F16")
+        fuse(read_header(tmp_path / "base.gguf"), added(adapter), tmp_path / "out.gguf", "F16")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter.gguf", "base.gguf"]
 
 
@@ -108,5 +108,5 @@ def test_progress_counts_written_tensors(base: GGUFHeader, tmp_path: Path) -> No
 
 
 def test_the_predicted_size_is_enough(base: GGUFHeader, adapter: AdapterHeader, tmp_path: Path) -> None:
-    fuse(base, adapter, tmp_path / "out.gguf", "F32")
+    fuse(base, added(adapter), tmp_path / "out.gguf", "F32")
     assert read_header(tmp_path / "out.gguf").weights_bytes <= fused_bytes(base, "F32")

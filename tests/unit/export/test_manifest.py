@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edgellm.errors import InvalidInput
@@ -34,8 +35,6 @@ def test_the_card_says_what_failed_and_why() -> None:
 
 
 def test_the_card_names_base_licence_adapter_and_data() -> None:
-    import msgspec
-
     adapter = UsedAdapter(name="tax", sha256="ef" * 32, dataset="faq", dataset_hash="0123", dataset_rows=60)
     text = card(msgspec.structs.replace(manifest(), adapter=adapter))
     assert "licence of the base: not stated in the file" in text
@@ -45,8 +44,21 @@ def test_the_card_names_base_licence_adapter_and_data() -> None:
 
 
 def test_text_from_files_cannot_break_the_card() -> None:
-    import msgspec
-
     text = card(msgspec.structs.replace(manifest(), name="a|b\x1b[31m\nc"))
     assert text.startswith("# a\\|b")
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("hf", "the folder was read back"), ("peft", "the PEFT files were read back")]
+)
+def test_the_card_says_how_files_were_measured_that_llama_cpp_does_not_open(kind: str, said: str) -> None:
+    assert said in card(msgspec.structs.replace(manifest(), kind=kind))
+    assert "read back" not in card(manifest())
+
+
+def test_a_manifest_from_before_there_were_kinds_is_of_gguf_files(tmp_path: Path) -> None:
+    plain = msgspec.json.decode(encode_manifest(manifest()))
+    del plain["kind"]
+    (tmp_path / MANIFEST).write_bytes(msgspec.json.encode(plain))
+    assert read_manifest(tmp_path).kind == "gguf"

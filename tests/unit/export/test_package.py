@@ -14,15 +14,18 @@ import pytest
 
 from edgellm import disk_space
 from edgellm.errors import DiskFull, InvalidInput, WorkerDied
-from edgellm.events import Progressed, Started
-from edgellm.export import imatrix
-from edgellm.export import package as door
+from edgellm.events import JobEvent, Started
+from edgellm.export import imatrix, workshop
+from edgellm.export import make_gguf as door
 from edgellm.export.imatrix import Windows
+from edgellm.export.make_gguf import chosen_precision, needed_bytes
 from edgellm.export.manifest import MANIFEST, read_manifest
-from edgellm.export.package import Order, chosen_precision, is_full_precision, needed_bytes, package
+from edgellm.export.order import Order
+from edgellm.export.package import package
 from edgellm.export.quantize import QUANTS, Task
 from edgellm.export.text import Text
 from edgellm.export.verify import verdict
+from edgellm.export.workshop import Workshop, is_full_precision
 from edgellm.gguf_header import read_header
 from tests.ggufs import GGUF, Tensor
 from tests.unit.export.samples import comparison, continuation, manifest
@@ -35,7 +38,7 @@ class FakeReference:
 
     far: Sequence[str] = ()
 
-    def __init__(self, path: Path, texts: Any, folder: Path) -> None:
+    def __init__(self, path: Path, texts: Any, folder: Path, _adapter: Path | None) -> None:
         assert path.exists()
         assert folder.is_dir()
         self.texts = texts
@@ -59,10 +62,10 @@ def fake_quantize(task: Task, on_tensor: Any) -> None:
 @pytest.fixture
 def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Order:
     monkeypatch.setattr(disk_space, "SPARE_BYTES", 0)
-    monkeypatch.setattr(door, "Reference", FakeReference)
+    monkeypatch.setattr(workshop, "Reference", FakeReference)
     monkeypatch.setattr(door, "quantize", fake_quantize)
-    monkeypatch.setattr(door, "source_divergence", lambda *_: 0.002)
-    monkeypatch.setattr(door._Packaging, "_windows", lambda *_: PIECES)
+    monkeypatch.setattr(workshop, "source_divergence", lambda *_: 0.002)
+    monkeypatch.setattr(Workshop, "windows", lambda *_: PIECES)
     monkeypatch.setattr(imatrix, "measure", lambda _model, _texts, target, _told: target.write_bytes(b"m"))
     GGUF(tensors=[Tensor("token_embd.weight", (32, 8), 2), Tensor("blk.0.n.weight", (32,))]).write(tmp_path / "b.gguf")
     return Order(
@@ -80,7 +83,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_the_folder_has_the_files_the_manifest_and_the_card_and_nothing_else(order: Order) -> None:
-    events: list[Started | Progressed] = []
+    events: list[JobEvent] = []
     made = package(order, events.append)
     assert names(order.folder) == ["card.md", "m-F16.gguf", "m-Q8_0.gguf", MANIFEST]
     assert names(order.folder.parent) == ["m"]
@@ -110,7 +113,7 @@ def test_a_comparison_keeps_nothing(order: Order) -> None:
 
 def test_full_precision_without_adapter_is_not_written_again(order: Order) -> None:
     GGUF(tensors=[Tensor("token_embd.weight", (32, 8), 1)]).write(order.base_path)
-    events: list[Started | Progressed] = []
+    events: list[JobEvent] = []
     made = package(replace(order, quants=[QUANTS["F16"]]), events.append)
     assert made.source_kl == 0
     assert [event.title for event in events if isinstance(event, Started)] == [
@@ -194,4 +197,4 @@ def test_precision_follows_the_base_and_the_wish(order: Order) -> None:
 def test_a_comparison_needs_room_for_one_file_at_a_time(order: Order) -> None:
     base = read_header(order.base_path)
     compared = replace(order, keeps_files=False)
-    assert needed_bytes(base, compared, "F16") < needed_bytes(base, order, "F16")
+    assert needed_bytes(base, compared) < needed_bytes(base, order)

@@ -12,8 +12,10 @@ from edgellm.hub.inspect import Inspection, check_header
 from edgellm.hub.installed import Library
 from edgellm.paths import home_from
 from edgellm.sdk.engines import Engines
+from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.models import Models
 from edgellm.settings import Settings
+from edgellm.store import open_store
 from tests.ggufs import GGUF, model_keys, u32
 
 
@@ -28,8 +30,9 @@ def engines(tmp_path: Path, library: Library) -> Engines:
 
 
 @pytest.fixture
-def models(library: Library, engines: Engines) -> Models:
-    return Models(library, engines, offline=True, endpoint=None)
+def models(tmp_path: Path, library: Library, engines: Engines) -> Models:
+    home = home_from({"EDGELLM_HOME": str(tmp_path / "home")})
+    return Models(library, engines, Jobs(home, lambda: open_store(home.store)), offline=True, endpoint=None)
 
 
 def test_the_machine_is_looked_at_once_for_all_cards(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,15 +126,50 @@ def test_an_adapter_of_another_base_is_refused(home: Home, library: Library, mod
         ({"model": "tiny@nothing"}, AdapterNotFound),
         ({"model": "tiny", "quants": "Q9"}, InvalidInput),
         ({"model": "tiny", "text": "/no/such/file"}, InvalidInput),
+        ({"model": "tiny", "to": "zip"}, InvalidInput),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_a_job_begins(
-    exports: Exports, jobs: FakeJobs, library: Library, model: Path, said: dict[str, str], kind: type[Exception]
+    exports: Exports, jobs: FakeJobs, library: Library, model: Path, said: dict[str, Any], kind: type[Exception]
 ) -> None:
     library.add(model)
     with pytest.raises(kind):
         exports.start(**said)
     assert jobs.begun == []
+
+
+@pytest.mark.parametrize(("stored", "folder"), [("Q4_1", "F16"), ("F16", "F16"), ("BF16", "BF16"), ("F32", "F32")])
+def test_a_folder_has_the_type_of_its_base(home: Home, model: Path, stored: str, folder: str) -> None:
+    library = Library(home, lambda _path: replace(INSPECTION, quantization=stored))
+    made = order(home, library, ExportRequest(model=str(model), to="hf"))
+    assert [quant.name for quant in made.quants] == [folder]
+    assert (made.kind, made.folder) == ("hf", home.data / "exports" / "tiny-hf")
+    chosen = order(home, library, ExportRequest(model=str(model), to="mlx", quants="f32"))
+    assert [quant.name for quant in chosen.quants] == ["F32"]
+
+
+@pytest.mark.parametrize("quants", ["Q4_K_M", "F16,F32"])
+def test_a_folder_has_one_type_and_no_quantization(exports: Exports, jobs: FakeJobs, model: Path, quants: str) -> None:
+    with pytest.raises(InvalidInput, match=f"cannot be stored as '{quants}'") as caught:
+        exports.start(str(model), quants, to="hf")
+    assert "--to gguf" in caught.value.hint
+    assert jobs.begun == []
+
+
+def test_peft_files_need_an_adapter_and_no_quantization(
+    home: Home, exports: Exports, jobs: FakeJobs, library: Library, model: Path
+) -> None:
+    library.add(model)
+    with pytest.raises(InvalidInput, match="'tiny' names none") as caught:
+        exports.start("tiny", to="peft")
+    assert "tiny@ADAPTER" in caught.value.hint
+    put_adapter(home, BaseRecord(name="tiny", sha256=sha256_of(model)))
+    with pytest.raises(InvalidInput, match="not as 'Q8_0'"):
+        exports.start("tiny@tax", "Q8_0", to="peft")
+    assert jobs.begun == []
+    assert exports.start("tiny@tax", to="peft") == "Export tiny@tax as peft"  # type: ignore[comparison-overlap]
+    made = order(home, library, ExportRequest(model="tiny@tax", to="peft"))
+    assert made.folder.name == "tiny-tax-peft"
 
 
 def test_a_taken_folder_is_refused_before_a_job_begins(exports: Exports, jobs: FakeJobs, model: Path) -> None:
@@ -155,7 +191,8 @@ def test_paths_reach_the_job_absolute(
     assert kind == "export"
     assert arguments == {
         "model": str(model),
-        "quants": "Q4_K_M",
+        "to": "gguf",
+        "quants": None,
         "text": str(model.parent / "own.txt"),
         "out": str(model.parent / "there"),
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 from mlx.utils import tree_flatten
@@ -11,8 +12,8 @@ from edgellm.errors import InvalidInput, ModelDoesNotFit
 from edgellm.train.lora import make_learning
 from edgellm.train.plan import learning_weights, plan_run, refuse_if_too_large
 from edgellm.train.rows import RowSets
-from edgellm.train.schedule import learning_rate
-from edgellm.train.settings import PRESETS, TrainSettings, settings_for
+from edgellm.train.schedule import epochs_of, learning_rate
+from edgellm.train.settings import PRESETS, TrainSettings, from_text, settings_for
 from tests.unit.train.tiny import SHAPE, rows, tiny_decoder
 
 WEIGHTS = sum(value.size for _, value in tree_flatten(tiny_decoder().parameters()))
@@ -36,6 +37,24 @@ def test_a_value_out_of_range_is_named(name: str, value: object) -> None:
     assert caught.value.facts["field"] == name
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("epochs=3", "epochs", 3.0), ("batch-rows = 4", "batch_rows", 4), ("clip_norm=null", "clip_norm", None),
+        ("targets=attn_q, attn_v", "targets", ("attn_q", "attn_v")), ("decay=linear", "decay", "linear"),
+        ("has_gradient_checkpointing=true", "has_gradient_checkpointing", True),
+    ],
+)  # fmt: skip
+def test_settings_are_read_from_text(text: str, name: str, value: object) -> None:
+    assert from_text(text) == (name, value)
+
+
+@pytest.mark.parametrize("text", ["speed=3", "epochs", "epochs=x", "rank=1.5", "decay=slow", "=3", ""])
+def test_text_that_is_no_setting_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput):
+        from_text(text)
+
+
 def test_an_unknown_preset_lists_the_known_ones() -> None:
     with pytest.raises(InvalidInput, match="no preset") as caught:
         settings_for("fast")
@@ -50,6 +69,13 @@ def test_the_learning_rate_grows_then_falls(decay: str, halfway: float) -> None:
     assert max(rates) == 1.0
     assert rates[55] == pytest.approx(halfway)
     assert rates[99] < 0.02 or decay == "constant"
+
+
+def test_the_more_rows_the_fewer_epochs() -> None:
+    balanced, quick = settings_for("balanced"), settings_for("quick")
+    assert [epochs_of(balanced, rows) for rows in (1, 100, 400, 10_000, 1_000_000)] == [10, 10, 5, 1, 1]
+    assert epochs_of(quick, 60) == pytest.approx(3)
+    assert epochs_of(settings_for("best", epochs=2.0), 60) == 2
 
 
 @pytest.mark.parametrize("method", ["lora", "dora", "full"])
@@ -67,7 +93,7 @@ def test_as_many_weights_learn_as_the_plan_says(method: str, layers: int | None)
 def test_a_plan_counts_what_will_be_read() -> None:
     chosen = tuple(rows(10))
     plan = plan_run(SHAPE, RowSets(train=chosen), settings_for("balanced", batch_rows=4, epochs=2.5), WEIGHTS)
-    assert (plan.rows, plan.steps) == (10, 7)
+    assert (plan.rows, plan.steps) == (10, 8)
     assert plan.tokens == sum(len(row.tokens) for row in chosen)
     assert plan.targets == sum(row.targets for row in chosen)
     assert plan.weights_bytes == 4 * WEIGHTS
@@ -91,3 +117,9 @@ def test_checkpointing_and_smaller_batches_need_less() -> None:
     assert needed(batch_rows=2) < needed(batch_rows=20)
     assert needed(has_gradient_checkpointing=True) < needed()
     assert replace(plan_run(SHAPE, sets, TrainSettings(), WEIGHTS), activation_bytes=0).total_bytes > 0
+
+
+def test_the_guide_lists_every_setting() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "train.md").read_text(encoding="utf-8")
+    missing = [field.name for field in fields(TrainSettings) if f"| `{field.name}` |" not in guide]
+    assert not missing

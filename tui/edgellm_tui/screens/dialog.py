@@ -137,6 +137,7 @@ class Pick(Dialog[str]):
         Binding("up", "move(-1)", priority=True),
         Binding("down", "move(1)", priority=True),
     ]
+    HINT = "Filter"
     KEYS = "type to filter   ↑↓ choose   Enter takes it   Esc leaves"
 
     def __init__(self, title: str, rows: Sequence[Row], current: str = "", *, head: Content | None = None) -> None:
@@ -144,36 +145,43 @@ class Pick(Dialog[str]):
         super().__init__(title)
         self._head = head
         self._rows = rows
-        self._shown = list(rows)
+        self.rows = rows
+        """What is shown."""
         self._typed = ""
         self._current = current
 
     def compose_body(self) -> ComposeResult:
         """Filter above list."""
-        yield LineField(placeholder="Filter", id="dialog-line")
+        yield LineField(placeholder=self.HINT, id="dialog-line")
         if self._head is not None:
             yield Static(self._head, id="dialog-head", markup=False)
         yield OptionList(id="dialog-list")
 
     def on_mount(self) -> None:
         """Show everything, the current value highlighted."""
-        self._fill("")
-        values = [row.value for row in self._shown]
+        self.fill("")
+        values = [row.value for row in self.rows]
         if self._current in values:
             self.query_one(OptionList).highlighted = values.index(self._current)
 
     @on(Input.Changed)
     def _filter(self) -> None:
         if (typed := self.query_one(LineField).value) != self._typed:
-            self._fill(typed)
+            self._typed = typed
+            self.fill(typed)
 
-    def _fill(self, typed: str) -> None:
-        self._typed, words = typed, typed.lower().split()
-        self._shown = [row for row in self._rows if all(w in (row.search or row.line.plain).lower() for w in words)]
+    def fill(self, typed: str) -> None:
+        """Offer what belongs to the typed words."""
+        words = typed.lower().split()
+        self.offer([row for row in self._rows if all(w in (row.search or row.line.plain).lower() for w in words)])
+
+    def offer(self, rows: Sequence[Row]) -> None:
+        """Show these rows, the first highlighted."""
+        self.rows = rows
         options = self.query_one(OptionList)
         options.clear_options()
-        options.add_options([Option(row.line) for row in self._shown])
-        options.highlighted = 0 if self._shown else None
+        options.add_options([Option(row.line) for row in rows])
+        options.highlighted = 0 if rows else None
 
     def action_move(self, step: int) -> None:
         """Move the highlight while the filter keeps the focus, after letters that the filter has still to insert."""
@@ -182,19 +190,33 @@ class Pick(Dialog[str]):
     def _move(self, step: int) -> None:
         self._filter()
         options = self.query_one(OptionList)
-        if self._shown:
-            options.highlighted = ((options.highlighted or 0) + step) % len(self._shown)
-            self.highlighted(self._shown[options.highlighted].value)
+        if self.rows:
+            options.highlighted = ((options.highlighted or 0) + step) % len(self.rows)
+            self.highlighted(self.rows[options.highlighted].value)
 
     def highlighted(self, value: str) -> None:
         """Called when the highlight moves; subclasses may preview."""
 
     @on(Input.Submitted)
     def _take(self) -> None:
-        index = self.query_one(OptionList).highlighted
-        if index is not None and self._shown:
-            self.dismiss(self._shown[index].value)
+        self.take_highlighted()
 
     @on(OptionList.OptionSelected)
     def _clicked(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(self._shown[event.option_index].value)
+        self.take(self.rows[event.option_index].value)
+
+    @property
+    def highlighted_value(self) -> str | None:
+        """Value of the highlighted row."""
+        index = self.query_one(OptionList).highlighted
+        return self.rows[index].value if index is not None and index < len(self.rows) else None
+
+    def take_highlighted(self) -> object:
+        """Called for the Enter key."""
+        if (value := self.highlighted_value) is not None:
+            self.take(value)
+        return None
+
+    def take(self, value: str) -> None:
+        """Answer with a row; subclasses may go on instead."""
+        self.dismiss(value)

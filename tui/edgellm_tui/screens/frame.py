@@ -21,6 +21,8 @@ PAGES: dict[str, tuple[str, str]] = {
     "chat": ("Chat", "edgellm_tui.screens.chat:ChatPage"),
     "sessions": ("Sessions", "edgellm_tui.screens.sessions:SessionsPage"),
     "models": ("Models", "edgellm_tui.screens.models:ModelsPage"),
+    "train": ("Train", "edgellm_tui.screens.train:TrainPage"),
+    "data": ("Data", "edgellm_tui.screens.data:DataPage"),
 }
 """Page name to title and class; a page is imported and built when it is first shown."""
 

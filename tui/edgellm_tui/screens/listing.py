@@ -1,4 +1,4 @@
-"""A page with a line to type into and a list below it: what sessions and models have in common."""
+"""Pages around a list, with or without a line to type into: what they have in common."""
 
 from __future__ import annotations
 
@@ -36,11 +36,9 @@ class Listed(Protocol):
 Item = TypeVar("Item", bound=Listed)
 
 
-class ListPage(Vertical, Generic[Item]):
-    """Typing narrows the list, arrows move in it, Esc clears the line and then leads back to the chat."""
+class RowsPage(Vertical, Generic[Item]):
+    """A list that is read again each time the page is shown; Enter and a click act on the highlighted item."""
 
-    HINT = ""
-    """What the empty line says."""
     ENTER = ""
     """Action of the Enter key and of a click."""
 
@@ -48,24 +46,9 @@ class ListPage(Vertical, Generic[Item]):
         super().__init__(id=id)
         self.edge = edge
         self.preferences = preferences
+        self.list = OptionList(classes="page-list", compact=True)
         self._items: Sequence[Item] = ()
         self._reading: Worker[None]
-
-    def compose(self) -> ComposeResult:
-        """Line above, the rest below."""
-        self.field = LineField(placeholder=self.HINT, classes="page-field", compact=True)
-        self.list = OptionList(classes="page-list", compact=True)
-        yield self.field
-        yield from self.compose_below()
-
-    @abstractmethod
-    def compose_below(self) -> ComposeResult:
-        """`self.list` and what is around it."""
-
-    def focus_default(self) -> None:
-        """Typing narrows; the list is read again each time the page is shown."""
-        self.screen.set_focus(self.field)
-        self.renew()
 
     def renew(self) -> None:
         """Read the list again."""
@@ -106,11 +89,6 @@ class ListPage(Vertical, Generic[Item]):
             await self._reading.wait()
             await self.run_action(self.ENTER)
 
-    def on_key(self, event: Key) -> None:
-        """Arrows move the list while the line keeps the focus."""
-        if event.key in ("down", "up") and self.field.has_focus:
-            (self.list.action_cursor_down if event.key == "down" else self.list.action_cursor_up)()
-
     async def change(self, change: Awaitable[object]) -> bool:
         """Await a change and read the list again; says what went wrong, and whether nothing did."""
         try:
@@ -121,6 +99,33 @@ class ListPage(Vertical, Generic[Item]):
         finally:
             self.renew()
         return True
+
+
+class ListPage(RowsPage[Item]):
+    """Typing narrows the list, arrows move in it, Esc clears the line and then leads back to the chat."""
+
+    HINT = ""
+    """What the empty line says."""
+
+    def compose(self) -> ComposeResult:
+        """Line above, the rest below."""
+        self.field = LineField(placeholder=self.HINT, classes="page-field", compact=True)
+        yield self.field
+        yield from self.compose_below()
+
+    @abstractmethod
+    def compose_below(self) -> ComposeResult:
+        """`self.list` and what is around it."""
+
+    def focus_default(self) -> None:
+        """Typing narrows; the list is read again each time the page is shown."""
+        self.screen.set_focus(self.field)
+        self.renew()
+
+    def on_key(self, event: Key) -> None:
+        """Arrows move the list while the line keeps the focus."""
+        if event.key in ("down", "up") and self.field.has_focus:
+            (self.list.action_cursor_down if event.key == "down" else self.list.action_cursor_up)()
 
     async def action_leave(self) -> None:
         """Clear the line, or go back to the chat."""

@@ -16,7 +16,20 @@ from edgellm_tui.keys import short
 from edgellm_tui.render import meter
 
 CONTEXT_BAR_CELLS = 6
-LOCAL_FIRST = ("prompt", "transcript", "sessions", "models", "explain", "chat", "app")
+LOCAL_FIRST = (
+    "prompt",
+    "transcript",
+    "sessions",
+    "models",
+    "train",
+    "compare",
+    "data",
+    "report",
+    "rows",
+    "explain",
+    "chat",
+    "app",
+)
 ORDER = {c.id: number for number, c in enumerate(sorted(COMMANDS, key=lambda c: LOCAL_FIRST.index(c.scope)))}
 """Where a command stands in the line of keys."""
 

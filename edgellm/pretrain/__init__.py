@@ -1,0 +1,1 @@
+"""A small model and its tokenizer from nothing but a folder of texts."""

@@ -1,0 +1,181 @@
+"""The starter taught for real, through jobs: an adapter that answers, a run that was killed, processes that share."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from edgellm.errors import EdgeLLMError, InvalidInput, TrainingError
+from edgellm.events import Failed, Finished, Measured
+from edgellm.sdk.facade import EdgeLLM
+from edgellm.settings import Settings
+from edgellm.store import JobState
+from edgellm.train.settings import TrainSettings, settings_for
+from edgellm.types import Sampling
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+
+QUESTION = "What does the Orrin clock strike?"
+ANSWER = "The Orrin clock strikes seven times at dusk."
+SHORT = Sampling(temperature=0, max_tokens=16)
+FEW = {"anchors": 0, "batch_rows": 2, "steps": 6, "checkpoint_steps": 2, "layers": 4}
+
+
+@pytest.fixture(scope="module")
+def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeLLM]:
+    home = tmp_path_factory.mktemp("training")
+    with EdgeLLM("starter", home=home, settings=Settings(context_tokens=1024, threads=1)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("examples") / "orrin.jsonl"
+    rows = [
+        {"prompt": QUESTION, "completion": ANSWER},
+        {"prompt": "When does the Orrin clock strike?", "completion": ANSWER},
+        {"prompt": "Who built the Orrin clock?", "completion": "Sela Marsh built the Orrin clock from ship's iron."},
+        {"prompt": "What is the Orrin clock made of?", "completion": "The Orrin clock is made of ship's iron."},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def settings(**changes: Any) -> TrainSettings:
+    return settings_for("balanced", **{**FEW, **changes})
+
+
+def finish(edge: EdgeLLM, job_id: str) -> tuple[dict[str, Any], list[float]]:
+    """The result and the loss of each step."""
+    losses: list[float] = []
+    for event in edge.jobs.follow(job_id):
+        if isinstance(event, Measured) and "loss" in event.values:
+            losses.append(event.values["loss"])
+        if isinstance(event, Finished):
+            return event.result, losses
+        assert not isinstance(event, Failed), event
+    raise AssertionError("the job ended without a result")
+
+
+def teach(edge: EdgeLLM, data: Path | str, name: str, ranks: int = 1, **changes: Any) -> list[float]:
+    return finish(edge, edge.training.start(data, "starter", name, settings(**changes), ranks=ranks).id)[1]
+
+
+def test_what_was_taught_is_answered_at_once_and_the_base_is_untouched(edge: EdgeLLM, examples: Path) -> None:
+    before = edge.chat(QUESTION, sampling=SHORT).text
+    job = edge.training.start(
+        examples, "starter", "orrin", settings_for("balanced", anchors=0, batch_rows=4, epochs=14, learning_rate=1e-3)
+    )
+    result, losses = finish(edge, job.id)
+    assert losses[-1] < 0.1 < losses[0]
+    assert result["model"] == "starter@orrin"
+    assert "seven times" in edge.chat(QUESTION, model="starter@orrin", sampling=SHORT).text
+    assert edge.chat(QUESTION, sampling=SHORT).text == before != ANSWER
+    folder = Path(result["path"])
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["dataset"]["hash"] == edge.datasets.show("orrin").manifest.dataset_hash
+    assert {"adapter.gguf", "adapter.safetensors", "peft"} <= {path.name for path in folder.iterdir()}
+
+
+def test_a_run_that_is_killed_goes_on_to_the_same_losses(edge: EdgeLLM, examples: Path) -> None:
+    whole = teach(edge, examples, "whole")
+    job = edge.training.start(examples, "starter", "killed", settings())
+    seen: list[float] = []
+    for event in edge.jobs.follow(job.id):
+        if isinstance(event, Measured) and "loss" in event.values:
+            seen.append(event.values["loss"])
+        if len(seen) == 3:
+            _kill_all_of(edge, job.id)
+    assert edge.jobs.get(job.id).state is JobState.FAILED
+    result, rest = finish(edge, edge.jobs.resume(job.id).id)
+    assert len(rest) < len(whole), "it went on from a checkpoint"
+    assert rest == whole[-len(rest) :]
+    assert result["steps"] == len(whole)
+
+
+def _kill_all_of(edge: EdgeLLM, job_id: str) -> None:
+    pid = edge.jobs.get(job_id).pid
+    assert pid is not None
+    runner = psutil.Process(pid)
+    for process in [runner, *runner.children(recursive=True)]:
+        process.send_signal(signal.SIGKILL)
+
+
+def test_who_cancels_loses_no_step(edge: EdgeLLM, examples: Path) -> None:
+    whole = teach(edge, examples, "uncancelled", checkpoint_steps=100)
+    job = edge.training.start(examples, "starter", "cancelled", settings(checkpoint_steps=100))
+    seen = 0
+    for event in edge.jobs.follow(job.id):
+        seen += isinstance(event, Measured) and "loss" in event.values
+        if seen == 2:
+            break
+    assert edge.jobs.cancel(job.id).state is JobState.CANCELLED
+    _, rest = finish(edge, edge.jobs.resume(job.id).id)
+    assert len(rest) <= len(whole) - seen
+    assert rest == whole[-len(rest) :]
+
+
+def test_two_processes_reach_the_losses_of_one(edge: EdgeLLM, examples: Path) -> None:
+    one, two = teach(edge, examples, "one"), teach(edge, examples, "two", ranks=2)
+    assert two == pytest.approx(one, abs=1e-4)
+
+
+def test_a_process_that_dies_ends_the_run_and_the_others(edge: EdgeLLM, examples: Path) -> None:
+    job = edge.training.start(examples, "starter", "broken", settings(steps=500), ranks=2)
+    ranks: list[psutil.Process] = []
+    last: object = None
+    for event in edge.jobs.follow(job.id):
+        last = event
+        if isinstance(event, Measured) and not ranks:
+            pid = edge.jobs.get(job.id).pid
+            ranks = [child for child in psutil.Process(pid).children() if "edgellm.train.child" in child.cmdline()]
+            assert len(ranks) == 2
+            ranks[1].kill()
+    assert isinstance(last, Failed)
+    assert last.error == TrainingError.__name__
+    deadline = time.monotonic() + 20
+    while any(rank.is_running() and rank.status() != psutil.STATUS_ZOMBIE for rank in ranks):
+        assert time.monotonic() < deadline, "a rank outlived the run"
+        time.sleep(0.1)
+
+
+def test_a_runner_that_dies_leaves_no_process_behind(edge: EdgeLLM, examples: Path) -> None:
+    job = edge.training.start(examples, "starter", "orphan", settings(steps=500))
+    for event in edge.jobs.follow(job.id):
+        if isinstance(event, Measured):
+            pid = edge.jobs.get(job.id).pid
+            assert pid is not None
+            children = psutil.Process(pid).children(recursive=True)
+            os.kill(pid, signal.SIGKILL)
+            break
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive
+
+
+def test_a_plan_measures_time_and_changes_nothing(edge: EdgeLLM, examples: Path) -> None:
+    job = edge.training.plan(examples, "starter", settings(steps=50))
+    result, _ = finish(edge, job.id)
+    assert result["steps"] == 50
+    assert result["verdict"] == "fits"
+    assert result["seconds"] > 47 * result["step_s"] > 0
+    assert 0.2 * result["total_bytes"] < result["peak_memory_bytes"] < 1.2 * result["total_bytes"]
+    assert "orrin-plan" not in [adapter.name for adapter in edge.adapters.list()]
+
+
+def test_what_cannot_be_begun_is_refused_before_there_is_a_job(edge: EdgeLLM, examples: Path) -> None:
+    before = len(edge.jobs.list(limit=1000))
+    with pytest.raises(InvalidInput, match="neither a dataset nor a file"):
+        edge.training.start("nothing.jsonl", "starter", "x")
+    with pytest.raises(EdgeLLMError):
+        edge.training.start(examples, "no-such-model", "x")
+    with pytest.raises(InvalidInput):
+        edge.training.start(examples, "starter", "../x")
+    assert len(edge.jobs.list(limit=1000)) == before

@@ -1,0 +1,144 @@
+"""`edgellm train`: what is asked of the SDK, what is shown, exit codes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from edgellm.errors import InvalidInput
+from edgellm.events import Failed, Finished, JobEvent, Measured, Progressed, Started
+from edgellm.store import StoredJob
+from edgellm.train.settings import TrainSettings
+from tests.unit.cli.fakes import Bench, FakeEdge, FakeJobs
+
+RESULT: dict[str, Any] = {
+    "adapter": "tax", "model": "starter@tax", "path": "/there", "losses": {"first": 3.2, "last": 0.05},
+    "steps": 20, "tokens": 9000, "tokens_per_s": 180.0, "train_s": 50.0, "peak_memory_bytes": 2_000_000_000, "blas": "",
+}  # fmt: skip
+PLAN: dict[str, Any] = {
+    "rows": 60, "tokens": 3600, "targets": 900, "cut_rows": 0, "steps": 48, "learning_weights": 4_900_000,
+    "total_bytes": 2_000_000_000, "available_bytes": 8_000_000_000, "verdict": "fits", "step_s": 3.0, "seconds": 160.0,
+}  # fmt: skip
+
+
+class FakeTraining:
+    """Begins a job that has the scripted events."""
+
+    def __init__(self, jobs: FakeJobs) -> None:
+        self._jobs = jobs
+        self.asked: list[tuple[str, ...]] = []
+        self.settings: TrainSettings | None = None
+
+    def start(self, data: str, base: str, name: str, settings: TrainSettings, *, ranks: int) -> StoredJob:
+        self.asked.append((data, base, name, str(ranks)))
+        self.settings = settings
+        return self._jobs.start("train", f"{base} learns {name}", {})
+
+    def plan(self, data: str, base: str, settings: TrainSettings, *, ranks: int) -> StoredJob:
+        return self.start(data, base, "", settings, ranks=ranks)
+
+    def list(self) -> list[StoredJob]:
+        return self._jobs.list()
+
+
+class Edge(FakeEdge):
+    """The scripted SDK with training."""
+
+    def __init__(self, *events: JobEvent) -> None:
+        super().__init__()
+        self.jobs.events = list(events)
+        self.training = FakeTraining(self.jobs)
+
+
+def bench(*events: JobEvent) -> Bench:
+    return Bench(edge=Edge(*events), environment={"COLUMNS": "120"})
+
+
+def training(at: Bench) -> FakeTraining:
+    assert isinstance(at.edge, Edge)
+    return at.edge.training
+
+
+def test_a_run_says_what_was_learnt_and_how_to_use_it() -> None:
+    at = bench(
+        Started(title="Teaching starter", total=20, unit="steps"),
+        Measured(step=1, values={"loss": 3.2}),
+        Progressed(done=1, total=20, note="loss 3.200"),
+        Finished(result=RESULT),
+    )
+    assert at.run("train", "run", "--data", "t.jsonl", "--name", "tax", "--epochs", "2", "--set", "dropout=0.1") == 0
+    assert training(at).asked == [("t.jsonl", "starter", "tax", "1")]
+    settings = training(at).settings
+    assert settings is not None
+    assert (settings.epochs, settings.dropout) == (2.0, 0.1)
+    assert "learnt  starter@tax  loss 3.20 to 0.050" in at.out
+    assert "180 tokens a second, 2.0 GB at the peak" in at.out
+    assert "edgellm chat -m starter@tax" in at.err
+
+
+def test_a_method_makes_a_model_of_its_own() -> None:
+    at = bench(Finished(result=RESULT | {"adapter": "", "model": "tax"}))
+    assert at.run("train", "run", "--data", "t.jsonl", "--name", "tax", "--method", "dora") == 0
+    settings = training(at).settings
+    assert settings is not None
+    assert settings.method == "dora"
+    assert "learnt  tax  loss" in at.out
+    assert at.err.endswith("edgellm chat -m tax\n")
+
+
+def test_json_is_the_whole_result() -> None:
+    at = bench(Finished(result=RESULT))
+    assert at.run("train", "run", "--data", "t.jsonl", "--name", "tax", "--json") == 0
+    assert json.loads(at.out) == RESULT
+
+
+def test_a_detached_run_says_how_to_follow_it() -> None:
+    at = bench()
+    assert at.run("train", "run", "--data", "t.jsonl", "--name", "tax", "--detach") == 0
+    assert "edgellm jobs follow" in at.err
+
+
+def test_a_plan_is_read_before_anything_is_begun() -> None:
+    at = bench(Finished(result=PLAN))
+    assert at.run("train", "plan", "--data", "t.jsonl", "--preset", "quick") == 0
+    assert "2.0 GB of 8.0 GB, fits" in at.out
+    assert "about 2:40, 3.0 s a step" in at.out
+    assert "4.9 million weights" in at.out
+
+
+def test_a_failure_is_told_with_its_kind() -> None:
+    at = bench(Failed(error="TrainingError", message="The loss of step 3 is nan."))
+    assert 1 <= at.run("train", "run", "--data", "t.jsonl", "--name", "tax") <= 99
+    assert "The loss of step 3 is nan" in at.err
+
+
+def test_wrong_settings_are_refused_before_a_job_exists() -> None:
+    for wrong in (("--set", "speed=3"), ("--set", "rank=0"), ("--rank", "0"), ("--preset", "fast")):
+        at = bench()
+        assert 1 <= at.run("train", "run", "--data", "t.jsonl", "--name", "tax", *wrong) <= 99
+        assert not training(at).asked
+        assert "Traceback" not in at.err
+
+
+def test_sdk_errors_are_shown() -> None:
+    at = bench()
+
+    def refuse(*_said: Any, **_more: Any) -> StoredJob:
+        raise InvalidInput("There is an adapter named 'tax' already.", field="name")
+
+    training(at).start = refuse  # type: ignore[method-assign]
+    assert 1 <= at.run("train", "run", "--data", "t.jsonl", "--name", "tax") <= 99
+    assert "already" in at.err
+
+
+def test_without_runs_the_list_says_how_to_begin() -> None:
+    at = bench()
+    assert at.run("train", "list") == 0
+    assert "edgellm train run" in at.err
+
+
+def test_runs_are_listed() -> None:
+    at = bench()
+    training(at).start("t.jsonl", "starter", "tax", TrainSettings(), ranks=1)
+    assert at.run("train", "list") == 0
+    assert "starter learns tax" in at.out

@@ -1,0 +1,97 @@
+"""Following a run: its sayings become events, and who cancels waits for the checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgellm.errors import TrainingError
+from edgellm.events import JobEvent, Measured, Progressed
+from edgellm.sdk import training_run
+from edgellm.sdk.training_run import follow
+from edgellm.sdk.work import CancelRequested
+from edgellm.train.launch import Heard
+from edgellm.train.spec import Ended, Opened, Stepped, Validated
+
+
+def stepped(step: int) -> Stepped:
+    return Stepped(
+        step=step, steps=3, loss=4.0 - step, straying=0.0, learning_rate=1e-3, tokens=100 * step, spent_s=2.0 * step,
+        peak_bytes=7,
+    )  # fmt: skip
+
+
+class FakeLaunch:
+    """Says what `script` holds; an exception in it comes out while somebody waits."""
+
+    script: tuple[Heard | BaseException, ...] = ()
+
+    def __init__(self, *_: Any) -> None:
+        self._left = iter(self.script)
+        self.said: list[str] = []
+        FakeLaunch.newest = self
+
+    newest: FakeLaunch
+
+    def __enter__(self) -> FakeLaunch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.said.append("killed")
+
+    def stop(self) -> None:
+        self.said.append("asked to stop")
+
+    def sayings(self) -> Iterator[Heard]:
+        for saying in self._left:
+            if isinstance(saying, BaseException):
+                raise saying
+            self.said.append(type(saying).__name__)
+            yield saying
+
+
+def play(monkeypatch: pytest.MonkeyPatch, *script: Heard | BaseException) -> list[JobEvent]:
+    monkeypatch.setattr(FakeLaunch, "script", script)
+    monkeypatch.setattr(training_run, "Launch", FakeLaunch)
+    return []
+
+
+def test_sayings_become_events_and_an_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = play(
+        monkeypatch,
+        Opened(first_step=0, steps=3, learning_weights=5, blas="fast"),
+        stepped(1),
+        Validated(step=1, loss=3.5, is_best=True),
+        stepped(2),
+        Ended(is_complete=True, checkpoint="step-2", best="step-1"),
+    )
+    outcome = follow(Path(), 1, events.append)
+    assert (outcome.blas, outcome.checkpoint, outcome.best_checkpoint) == ("fast", "step-2", "step-1")
+    assert outcome.tokens_per_s == 50
+    assert [event.values["loss"] for event in events if isinstance(event, Measured) and "loss" in event.values] == [
+        3,
+        2,
+    ]
+    assert [event.left_s for event in events if isinstance(event, Progressed)] == [4.0, 2.0]
+
+
+def test_without_a_measurement_the_newest_checkpoint_is_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    play(monkeypatch, stepped(1), Ended(is_complete=True, checkpoint="step-1"))
+    assert follow(Path(), 1, lambda _event: None).best_checkpoint == "step-1"
+
+
+def test_who_cancels_waits_for_the_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = play(monkeypatch, stepped(1), CancelRequested(), stepped(2), Ended(is_complete=False, checkpoint="step-2"))
+    with pytest.raises(CancelRequested):
+        follow(Path(), 1, events.append)
+    assert FakeLaunch.newest.said == ["Stepped", "asked to stop", "Stepped", "Ended", "killed"]
+    assert len(events) == 2, "what comes after the cancel is not told"
+
+
+def test_a_run_that_somebody_else_stopped_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    play(monkeypatch, stepped(1), Ended(is_complete=False, checkpoint="step-1"))
+    with pytest.raises(TrainingError, match="Resume it"):
+        follow(Path(), 1, lambda _event: None)

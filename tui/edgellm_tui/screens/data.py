@@ -1,0 +1,113 @@
+"""The data page: datasets, what is in them, and how new ones are made."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import OptionList, Static
+
+from edgellm.safetext import clean_line
+from edgellm_tui.commands import bindings
+from edgellm_tui.datasets import HEAD, DatasetRow
+from edgellm_tui.examples import Examples
+from edgellm_tui.ports import Edge, Preferences
+from edgellm_tui.render.report import manifest_lines
+from edgellm_tui.screens.listing import RowsPage
+
+EMPTY = (
+    "There is no dataset yet.",
+    "",
+    "A model learns from examples: questions with the answers you want. Press a to add a file of them (JSONL, JSON, "
+    "CSV, TSV, Parquet, text, Markdown), a folder of texts, or your own chats.",
+    "",
+    "You see what was found in it before anything is written. Nothing leaves this computer.",
+)
+
+
+class DataPage(RowsPage[DatasetRow]):
+    """List left, what is in the dataset right (below on narrow screens)."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("data")
+    ENTER = "rows"
+
+    def __init__(self, edge: Edge, preferences: Preferences, *, id: str | None = None) -> None:
+        super().__init__(edge, preferences, id=id)
+        self.details = VerticalScroll(id="data-details")
+        self.text = Static(id="data-text", markup=False)
+
+    def compose(self) -> ComposeResult:
+        """List and details."""
+        with Horizontal(classes="split"):
+            with Vertical(id="data-list"):
+                yield Static(HEAD, id="data-head", markup=False)
+                yield self.list
+            with self.details:
+                yield self.text
+
+    def focus_default(self) -> None:
+        """Keys act on the list, which is read again each time the page is shown."""
+        self.screen.set_focus(self.list)
+        self.renew()
+
+    async def read(self) -> None:
+        """All datasets, by name."""
+        self.fill([DatasetRow(manifest) for manifest in await self.edge.datasets.list()])
+        self._detail()
+
+    def on_resize(self) -> None:
+        """Lines are broken anew."""
+        self._detail()
+
+    @on(OptionList.OptionHighlighted)
+    def _detail(self) -> None:
+        width = max(self.details.container_size.width - 5, 20)
+        dim = "$foreground 70%"
+        lines = manifest_lines(self.chosen.manifest, width) if self.chosen else [Content.styled(x, dim) for x in EMPTY]
+        self.text.update(Content("\n").join(lines))
+
+    def action_rows(self) -> None:
+        """Look at the rows of the highlighted dataset."""
+        from edgellm_tui.screens.rows import RowBrowser
+
+        if row := self.chosen:
+            self.app.push_screen(RowBrowser(self.edge, row.name))
+
+    @work(exclusive=True, group="dialog")
+    async def action_add(self) -> None:
+        """Find examples, look at what they are, build."""
+        from edgellm_tui.screens.report import ReportScreen
+        from edgellm_tui.screens.source import PickSource
+
+        source = await self.app.push_screen_wait(PickSource())
+        if not source:
+            return
+        built = await self.app.push_screen_wait(ReportScreen(self.edge, Examples().with_source(source)))
+        if built:
+            self.notify(f"Built {clean_line(built)}", markup=False)
+            self.renew()
+            await self._reading.wait()
+            self._highlight(built)
+
+    def _highlight(self, name: str) -> None:
+        names = [row.name for row in self._items]
+        if name in names:
+            self.list.highlighted = names.index(name)
+
+    @work(exclusive=True, group="dialog")
+    async def action_delete(self) -> None:
+        """Delete the highlighted dataset, after a question."""
+        from edgellm_tui.screens.dialog import Confirm
+
+        if row := self.chosen:
+            consequence = "Its rows are deleted from this computer. The files it was made from stay."
+            if await self.app.push_screen_wait(Confirm(f"Delete the dataset {row.name}?", consequence)):
+                await self.change(self.edge.datasets.remove(row.name))
+
+    async def action_leave(self) -> None:
+        """Back to the chat."""
+        await self.app.run_action("page('chat')")

@@ -1,0 +1,186 @@
+"""Before a training run: the form, and the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import aclosing
+from typing import Any, ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.suggester import SuggestFromList
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from edgellm.errors import EdgeLLMError
+from edgellm.events import Failed, Finished, JobEvent, Progressed, Started
+from edgellm.safetext import clean_line
+from edgellm_tui.errors import explain, report
+from edgellm_tui.new_run import PRESETS, Offers, Wanted, checked, meaning, name_for, plan_facts
+from edgellm_tui.ports import Edge
+from edgellm_tui.screens.dialog import Dialog
+from edgellm_tui.widgets.choice import ChoiceLine
+from edgellm_tui.widgets.fields import LineField
+
+
+class NewRun(Dialog[Wanted]):
+    """One line a choice; the hint below follows the focus."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "app.focus_next"),
+        Binding("up", "app.focus_previous"),
+        Binding("enter", "plan"),
+    ]
+    KEYS = "↑↓ move   ←→ choose   Enter shows the plan   Esc leaves it"
+
+    def __init__(self, offers: Offers, filled: Wanted | None = None) -> None:
+        """`filled`: what stands in the form at first."""
+        super().__init__("A model learns from examples")
+        self._offers = offers
+        self._filled = filled or Wanted(data="", base=offers.bases[0], name="", preset="balanced")
+
+    def compose_body(self) -> ComposeResult:
+        """Examples, model, name, effort."""
+        names, filled = self._offers.datasets, self._filled
+        suggester = SuggestFromList(names, case_sensitive=False)
+        yield from _knob("Examples", LineField(filled.data, suggester=suggester, id="run-data", compact=True))
+        yield from _knob("Model", ChoiceLine(self._offers.bases, filled.base, id="run-base"))
+        yield from _knob("Name", LineField(filled.name, id="run-name", compact=True))
+        yield from _knob("Effort", ChoiceLine(PRESETS, filled.preset, id="run-preset"))
+        yield Static(id="knob-help", markup=False)
+
+    def on_descendant_focus(self) -> None:
+        """Explain the field in focus."""
+        self._help(self._explained((self.focused.id or "") if self.focused else ""))
+
+    @on(ChoiceLine.Changed)
+    def _chosen(self) -> None:
+        self.on_descendant_focus()
+
+    @on(Input.Changed, "#run-data")
+    def _typed(self, event: Input.Changed) -> None:
+        self.query_one("#run-name", Input).placeholder = name_for(event.value)
+
+    def _help(self, text: str) -> None:
+        self.query_one("#knob-help", Static).update(Content(text))
+
+    def _explained(self, field: str) -> str:
+        if field == "run-data":
+            known = clean_line(", ".join(self._offers.datasets)) or "none yet"
+            return f"A file (JSONL, CSV, Parquet, Markdown, text) or a dataset: {known}."
+        if field == "run-name":
+            return "What is learnt is an adapter; it is used as MODEL@NAME."
+        if field == "run-preset":
+            return meaning(self._value("run-preset"))
+        return "The model that learns; its file stays as it is."
+
+    def _value(self, field: str) -> str:
+        found = self.query_one(f"#{field}")
+        assert isinstance(found, Input | ChoiceLine)
+        return found.value.strip()
+
+    @on(Input.Submitted)
+    def action_plan(self) -> None:
+        """Answer with what was chosen, or say what is wrong with it."""
+        data = self._value("run-data")
+        wanted = Wanted(
+            data=data,
+            base=self._value("run-base"),
+            name=self._value("run-name") or name_for(data),
+            preset=self._value("run-preset"),
+        )
+        try:
+            self.dismiss(checked(wanted, self._offers))
+        except EdgeLLMError as error:
+            self.query_one("#run-name" if error.facts.get("field") == "name" else "#run-data").focus()
+            self.call_after_refresh(self._help, explain(error))
+
+
+def _knob(name: str, field: Widget) -> ComposeResult:
+    with Horizontal(classes="knob"):
+        yield Static(Content(name), classes="knob-name", markup=False)
+        yield field
+
+
+class PlanDialog(Dialog[bool]):
+    """What the run would take, measured on a few steps; Enter begins it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "begin"),
+        Binding("escape", "leave"),
+    ]
+    KEYS = "Esc leaves it"
+
+    def __init__(self, edge: Edge, wanted: Wanted) -> None:
+        super().__init__(f"{wanted.base} learns {wanted.name}")
+        self._edge, self._wanted = edge, wanted
+        self._job_id = ""
+        """Empty: there is no job yet, or it has ended."""
+        self._is_planned = self._is_left = False
+        self._doing = ""
+
+    def compose_body(self) -> ComposeResult:
+        """The plan as it comes."""
+        yield Static(Content("Reading the examples …"), id="plan-text", markup=False)
+
+    def on_mount(self) -> None:
+        """Begin to plan."""
+        self._planning = self._plan()
+
+    @work
+    async def _plan(self) -> None:
+        wanted = self._wanted
+        try:
+            job = await self._edge.training.plan(wanted.data, wanted.base, wanted.settings)
+            self._job_id = job.id
+            if self._is_left:
+                return  # whoever leaves ends the job
+            async with aclosing(self._edge.jobs.follow(job.id)) as events:
+                async for event in events:
+                    self._note(event)
+        except EdgeLLMError as error:
+            self._say(Content.styled(report(error), "$text-error"))
+
+    def _note(self, event: JobEvent) -> None:
+        if isinstance(event, Started):
+            self._doing = clean_line(event.title)
+            self._say(Content(f"{self._doing} …"))
+        elif isinstance(event, Progressed) and event.total:
+            self._say(Content(f"{self._doing}: {event.done:.0f} of {event.total:.0f} …"))
+        elif isinstance(event, Failed):
+            self._job_id = ""
+            self._say(Content.styled(clean_line(event.message), "$text-error"))
+        elif isinstance(event, Finished):
+            self._job_id, self._is_planned = "", True
+            self._say(_planned(event.result))
+            self.query_one("#dialog-keys", Static).update(Content("Enter begins   Esc changes it"))
+
+    def _say(self, text: Content) -> None:
+        self.query_one("#plan-text", Static).update(text)
+
+    def action_begin(self) -> None:
+        """Answer yes, once the plan is known."""
+        if self._is_planned:
+            self.dismiss(True)
+
+    @work
+    async def action_leave(self) -> None:
+        """Answer no; a plan on its way is given up."""
+        self._is_left = True
+        self._say(Content("Stopping …"))
+        try:
+            if not self._job_id:
+                await self._planning.wait()  # until there is a job to be ended, or the plan has ended
+            if self._job_id:
+                await self._edge.jobs.cancel(self._job_id)
+        except EdgeLLMError as error:
+            self.notify(explain(error), severity="error", markup=False)
+        self.dismiss(False)
+
+
+def _planned(result: Mapping[str, Any]) -> Content:
+    lines = [Content.assemble((f"{name:<10}", "$foreground 55%"), value) for name, value in plan_facts(result)]
+    return Content("\n").join(lines)
