@@ -84,6 +84,11 @@ def home_from(environment: Mapping[str, str]) -> Home:
     return Home(data=Path(dirs.user_data_dir), cache=Path(dirs.user_cache_dir), config=Path(dirs.user_config_dir))
 
 
+def as_text(path: str | Path) -> str:
+    """A path that can be stored and printed: bytes that are no UTF-8 become U+FFFD, which no longer opens the file."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
 def private_dir(path: Path) -> Path:
     """Create `path` and its missing parents, readable by the owner alone. Returns `path`."""
     missing = [path, *path.parents]

@@ -16,6 +16,7 @@ from edgellm.data.schemas import Part
 from edgellm.data.table_reader import read_table
 from edgellm.data.text_reader import read_folder, read_text, text_files
 from edgellm.errors import DataRejected
+from edgellm.paths import as_text
 from edgellm.types import Message
 
 HASH_BYTES = 1024**2
@@ -52,7 +53,7 @@ class FileSource:
     def __init__(self, path: str | Path, columns: Mapping[Part, str] | None = None) -> None:
         self._path = Path(path)
         self._columns = columns
-        self.report = FileReport(path=str(path), format=Format.TEXT, why="")
+        self.report = FileReport(path=as_text(path), format=Format.TEXT, why="")
 
     def records(self) -> Iterator[Record]:
         """Every row, read once; fills the report. Raises: DataRejected, MissingExtra."""

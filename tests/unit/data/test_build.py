@@ -30,6 +30,12 @@ def facts(tmp_path: Path) -> Path:
     return jsonl(tmp_path / "facts.jsonl", [fact(number) for number in range(60)])
 
 
+def test_a_file_whose_name_is_no_text_is_read(tmp_path: Path, facts: Path) -> None:
+    odd = facts.rename(facts.with_name(os.fsdecode(b"facts\xff.jsonl")))
+    dataset = built(tmp_path / "datasets", odd, name="harbour")
+    assert next(dataset.rows("train")).source.file.endswith("facts\ufffd.jsonl")
+
+
 def test_the_folder_is_what_the_manifest_says(tmp_path: Path, facts: Path) -> None:
     dataset = built(tmp_path / "datasets", facts, name="harbour")
     files = sorted(path.name for path in dataset.folder.iterdir())

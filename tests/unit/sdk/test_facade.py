@@ -11,7 +11,7 @@ import pytest
 from edgellm.errors import ContextOverflow, DiskFull, InvalidInput, ModelNotFound, SessionNotFound
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.settings import Settings
-from edgellm.types import Delta, FinishReason, Message, Sampling
+from edgellm.types import Constraint, Delta, FinishReason, Message, Sampling
 
 GREEDY = Sampling(temperature=0, max_tokens=24)
 
@@ -154,6 +154,23 @@ def test_n_answers_come_from_one_prompt(edge: EdgeLLM) -> None:
     reply = edge.chat("Several", sampling=Sampling(temperature=1.5, n=3, seed=7, max_tokens=12))
     assert len(reply.choices) == 3
     assert len({choice.text for choice in reply.choices}) > 1
+
+
+def test_a_question_that_was_refused_is_kept_but_not_sent_with_the_next(edge: EdgeLLM) -> None:
+    session = edge.sessions.create()
+    edge.chat("First.", session=session.id, sampling=GREEDY)
+    with pytest.raises(ContextOverflow):
+        edge.chat("word " * 2000, session=session.id, sampling=GREEDY)
+    with pytest.raises(InvalidInput, match=r"(?i)schema|constraint"):
+        edge.chat(
+            "Junk.", session=session.id, sampling=GREEDY, constraint=Constraint(kind="json_schema", text="nonsense")
+        )
+    reply = edge.chat("Second.", session=session.id, sampling=GREEDY)
+    plain = edge.sessions.create()
+    edge.chat("First.", session=plain.id, sampling=GREEDY)
+    assert reply.usage.prompt_tokens == edge.chat("Second.", session=plain.id, sampling=GREEDY).usage.prompt_tokens
+    roles = [message.role for message in edge.sessions.messages(session.id)]
+    assert roles == ["user", "assistant", "user", "user", "user", "assistant"], "nothing that was typed is lost"
 
 
 def test_what_is_wrong_is_said_by_type_and_name(edge: EdgeLLM) -> None:
