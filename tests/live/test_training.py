@@ -26,6 +26,8 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 QUESTION = "What does the Orrin clock strike?"
 ANSWER = "The Orrin clock strikes seven times at dusk."
 SHORT = Sampling(temperature=0, max_tokens=16)
+SAME = 1e-5
+"""Frozen layers are computed once for each row; after a resume beside other rows, which rounds differently."""
 FEW = {"anchors": 0, "batch_rows": 2, "steps": 6, "checkpoint_steps": 2, "layers": 4}
 
 
@@ -92,12 +94,12 @@ def test_a_run_that_is_killed_goes_on_to_the_same_losses(edge: EdgeLLM, examples
     for event in edge.jobs.follow(job.id):
         if isinstance(event, Measured) and "loss" in event.values:
             seen.append(event.values["loss"])
-        if len(seen) == 3:
-            _kill_all_of(edge, job.id)
+            if len(seen) == 3:
+                _kill_all_of(edge, job.id)
     assert edge.jobs.get(job.id).state is JobState.FAILED
     result, rest = finish(edge, edge.jobs.resume(job.id).id)
     assert len(rest) < len(whole), "it went on from a checkpoint"
-    assert rest == whole[-len(rest) :]
+    assert rest == pytest.approx(whole[-len(rest) :], abs=SAME)
     assert result["steps"] == len(whole)
 
 
@@ -120,7 +122,7 @@ def test_who_cancels_loses_no_step(edge: EdgeLLM, examples: Path) -> None:
     assert edge.jobs.cancel(job.id).state is JobState.CANCELLED
     _, rest = finish(edge, edge.jobs.resume(job.id).id)
     assert len(rest) <= len(whole) - seen
-    assert rest == whole[-len(rest) :]
+    assert rest == pytest.approx(whole[-len(rest) :], abs=SAME)
 
 
 def test_two_processes_reach_the_losses_of_one(edge: EdgeLLM, examples: Path) -> None:
