@@ -100,12 +100,6 @@ class Library:
         if not path.is_file():
             raise no_such_file(str(path))
         chosen = name_from(path.stem) if name is None else checked_name(name)
-        if chosen in card_ids():
-            raise InvalidInput(
-                f"{chosen!r} is the catalogue's name for a model of its own.",
-                hint="Choose another name: edgellm models add FILE --name NAME",
-                field="name",
-            )
         self.inspect(path)
         with locked(self.lock_path(chosen)):
             part = self.folder / f".{chosen}.add.part"

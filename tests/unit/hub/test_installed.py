@@ -14,7 +14,6 @@ from edgellm import disk_space
 from edgellm.errors import DiskFull, IntegrityError, InvalidInput, ModelNotFound, ModelRejected
 from edgellm.events import JobEvent, Progressed, Started
 from edgellm.hub import installed
-from edgellm.hub.cards import card_ids
 from edgellm.hub.installed import Library, sha256_of
 from tests.ggufs import GGUF
 
@@ -75,13 +74,6 @@ def test_a_file_whose_name_is_no_text_is_added(library: Library, model: Path) ->
     model.rename(odd)
     assert library.add(odd).name == "odd"
     assert library.find("odd").source.endswith("odd\ufffd.gguf")
-
-
-def test_the_catalogues_names_are_not_given_to_other_models(library: Library, model: Path) -> None:
-    before = library.list()
-    with pytest.raises(InvalidInput, match="catalogue's name"):
-        library.add(model, card_ids()[0])
-    assert library.list() == before
 
 
 def test_adding_twice_changes_nothing_and_other_content_is_refused(library: Library, model: Path) -> None:
