@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -38,7 +37,6 @@ CHANGES = {
     "BLAS of the mlx wheel": "blas",
 }
 """What is taken back, and the name by which `training_child` knows it."""
-_REPORT = re.compile(r"It/sec ([0-9.]+).*Peak mem ([0-9.]+) GB")
 
 
 def run(options: harness.Options) -> Report:
@@ -77,9 +75,10 @@ class Work:
     row_tokens: float
     """Mean tokens of a row."""
 
-    def speed(self, step_s: float) -> float:
-        """Tokens a second."""
-        return BATCH_ROWS * self.row_tokens / step_s
+    def measured(self, printed: str) -> Mapping[str, float]:
+        """Tokens a second and MiB from a child's last line."""
+        said = json.loads(printed.splitlines()[-1])
+        return {"speed": BATCH_ROWS * self.row_tokens / said["step_s"], "memory": said["peak_bytes"] / 2**20}
 
 
 def prepare(place: Path, model: Path, steps: int) -> Work:
@@ -106,12 +105,11 @@ def ours(work: Work, change: str, _round: int) -> Mapping[str, float]:
     """EdgeLLM's trainer in a process of its own."""
     command = ["-m", "benchmarks.training_child", str(work.model), str(work.place / "rows"), str(work.steps)]
     environment = blas_environment(os.environ, work.place / "blas")
-    said = json.loads(_run([*command, str(BATCH_ROWS), change], environment).splitlines()[-1])
-    return {"speed": work.speed(said["step_s"]), "memory": said["peak_bytes"] / 2**20}
+    return work.measured(_run([*command, str(BATCH_ROWS), change], environment))
 
 
 def stock(work: Work, has_blas: bool, _round: int) -> Mapping[str, float]:
-    """`mlx_lm.lora` from its command line, its own report read."""
+    """`mlx_lm.lora` with its command line's options, in a process of its own."""
     place = work.place
     settings = {"lora_parameters": {"rank": 16, "scale": 10.0, "dropout": 0.0}}
     (place / "lora.yaml").write_text(json.dumps(settings))  # JSON is YAML
@@ -121,17 +119,9 @@ def stock(work: Work, has_blas: bool, _round: int) -> Mapping[str, float]:
         "--steps-per-eval", "1000", "--val-batches", "0", "--adapter-path", str(place / "adapter"),
         "--config", str(place / "lora.yaml"), "--learning-rate", "2e-4",
     ]  # fmt: skip
-    load = "from edgellm.train.blas import load_openblas; load_openblas();" if has_blas else ""
-    program = f"{load}import runpy, sys; sys.argv[0] = 'lora'; runpy.run_module('mlx_lm.lora', run_name='__main__')"
     environment = blas_environment(os.environ, place / "blas") if has_blas else dict(os.environ)
-    reports = _REPORT.findall(_run(["-c", program, *words], environment))
-    if len(reports) < 2:
-        raise ArmFailed(f"{STOCK} reported {len(reports)} steps.")
-    rates = [float(rate) for rate, _ in reports[1:]]
-    return {
-        "speed": work.speed(1 / statistics.median(rates)),
-        "memory": max(float(peak) for _, peak in reports) * 1e9 / 2**20,
-    }
+    blas = "openblas" if has_blas else "installed"
+    return work.measured(_run(["-m", "benchmarks.training_stock", blas, *words], environment))
 
 
 def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> str:

@@ -42,7 +42,9 @@ def _with_settings(command: Any) -> Any:
             "--iters", "steps", type=int, metavar="N", help="Number of steps; by default the preset's epochs."
         ),
         click.option("--epochs", type=float, metavar="X", help="How often each row is read."),
-        click.option("--method", type=click.Choice(["lora", "dora", "full"]), help="What learns; lora by default."),
+        click.option(
+            "--method", type=click.Choice(["lora", "qlora", "dora", "full"]), help="What learns; lora by default."
+        ),
         click.option("--rank", type=int, metavar="N", help="Width of the adapter."),
         click.option("--layers", type=int, metavar="N", help="How many layers, from the top, learn."),
         click.option("--learning-rate", type=float, metavar="X", help="Largest step width."),

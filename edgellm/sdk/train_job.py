@@ -23,6 +23,7 @@ from edgellm.hub.installed import InstalledModel, sha256_of
 from edgellm.paths import Home, private_dir
 from edgellm.sdk.anchors import kept_anchors
 from edgellm.sdk.engines import Engines
+from edgellm.sdk.import_gate import pass_gate
 from edgellm.sdk.inspections import library_in
 from edgellm.sdk.taught_model import Taught, check_room, keep_model
 from edgellm.sdk.training_request import TrainRequest, request_from
@@ -51,12 +52,15 @@ class Prepared:
     rows: Path
     plan: TrainPlan
     folder: Path
+    reading_kl: float
+    """How far the trainer's reading of the base is from llama.cpp's, in nats a token."""
 
 
 def prepare(home: Home, request: TrainRequest, folder: Path, emit: Emit) -> Prepared:
     """Rows on disk and a plan that fits this machine.
 
-    Raises: ModelNotFound, ModelRejected, DatasetNotFound, DataRejected, ModelDoesNotFit, InvalidInput (name taken).
+    Raises: ModelNotFound, ModelRejected (also for a base that is read in another way than llama.cpp reads it),
+    DatasetNotFound, DataRejected, ModelDoesNotFit, InvalidInput (name taken).
     """
     library = library_in(home)
     base = library.find(request.base)
@@ -64,6 +68,8 @@ def prepare(home: Home, request: TrainRequest, folder: Path, emit: Emit) -> Prep
     header = read_header(base.path)
     shape = read_architecture(header)
     dataset = open_dataset(home.datasets / request.dataset)
+    emit(Started(title=f"Comparing how {base.name} is read with llama.cpp"))
+    gate = pass_gate(header, base.sha256 or sha256_of(base.path), home.cache / "readings")
     private_dir(folder)
     rows = folder / "rows.msgpack"
     emit(Started(title=f"Reading {dataset.name} as {base.name} does"))
@@ -71,7 +77,9 @@ def prepare(home: Home, request: TrainRequest, folder: Path, emit: Emit) -> Prep
         write_rows(rows, _read_by_engine(home, base, dataset, request, emit))
     plan = plan_run(shape, read_rows(rows), request.settings, header.parameters)
     refuse_if_too_large(plan, probe().available_bytes)
-    return Prepared(request=request, base=base, dataset=dataset, rows=rows, plan=plan, folder=folder)
+    return Prepared(
+        request=request, base=base, dataset=dataset, rows=rows, plan=plan, folder=folder, reading_kl=gate.kl
+    )
 
 
 def _read_by_engine(home: Home, base: InstalledModel, dataset: Dataset, request: TrainRequest, emit: Emit) -> RowSets:
@@ -101,7 +109,7 @@ def train(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, Any
     outcome = follow(prepared.folder, request.ranks, emit)
     kept = _keep(home, prepared, outcome) if request.makes_adapter else _keep_model(home, prepared, outcome, emit)
     shutil.rmtree(prepared.folder, ignore_errors=True)
-    return kept | _result(outcome)
+    return kept | _result(prepared, outcome)
 
 
 def _check_name(home: Home, request: TrainRequest) -> None:
@@ -204,9 +212,10 @@ def _losses(outcome: Outcome) -> dict[str, float]:
     return losses
 
 
-def _result(outcome: Outcome) -> dict[str, Any]:
+def _result(prepared: Prepared, outcome: Outcome) -> dict[str, Any]:
     assert outcome.last is not None
     return {
+        "reading_kl": prepared.reading_kl,
         "losses": _losses(outcome),
         "steps": outcome.last.steps,
         "tokens": outcome.last.tokens,

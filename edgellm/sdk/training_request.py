@@ -26,7 +26,7 @@ class TrainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     @property
     def makes_adapter(self) -> bool:
         """False: what is learnt has no adapter form, and becomes a model in the library."""
-        return self.settings.method == "lora"
+        return self.settings.makes_adapter
 
 
 def request_from(arguments: Any) -> TrainRequest:

@@ -12,18 +12,23 @@ from edgellm.gguf_header import GGUFHeader, read_header
 from edgellm.gguf_tensors import dequantized
 from edgellm.train.architecture import read_architecture
 from edgellm.train.decoder import Decoder
+from edgellm.train.quantized import hold_quantized, packed
 
 ROPE_TENSORS = ("rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight")
 
 
-def open_base(path: Path, on_progress: Callable[[float], None] = lambda _share: None) -> Decoder:
-    """The model in the file, every weight exact in float32, nothing learning yet.
+def open_base(
+    path: Path, *, is_quantized: bool = False, on_progress: Callable[[float], None] = lambda _share: None
+) -> Decoder:
+    """The model in the file, nothing learning yet; every weight exact in float32, or its linear layers packed.
 
     Raises: ModelRejected for a family that cannot be trained, or a file that lacks or adds weights.
     """
     header = read_header(path)
     model = Decoder(read_architecture(header))
-    weights = dict(_weights(header, on_progress))
+    if is_quantized:
+        hold_quantized(model)
+    weights = dict(part for name, weight in _weights(header, on_progress) for part in packed(name, weight, model))
     model.set_rope_factors({name: weights.pop(name) for name in ROPE_TENSORS if name in weights})
     try:
         model.load_weights(list(weights.items()), strict=True)

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edgellm.paths import private_dir
+from edgellm.train.threads import ThreadChoice
 
 _FORTRAN = "libgfortran.so.5"
 
@@ -60,6 +61,22 @@ def load_openblas() -> str:
     except OSError as error:
         return f"not loaded: {error}"
     return str(library)
+
+
+class BlasThreads:
+    """OpenBLAS' threads, their number chosen anew after each step; nothing where OpenBLAS is not loaded."""
+
+    def __init__(self, loaded: str) -> None:
+        """`loaded` is what `load_openblas` returned."""
+        self._blas = ctypes.CDLL(loaded) if loaded and Path(loaded).exists() else None
+        self._choice = ThreadChoice(self._blas.openblas_get_num_threads() if self._blas is not None else 1)
+
+    def note(self, tokens: int, seconds: float) -> None:
+        """A step of so many tokens took `seconds`; the next uses what is best now."""
+        before = self._choice.threads
+        self._choice.note(tokens, seconds)
+        if self._blas is not None and self._choice.threads != before:
+            self._blas.openblas_set_num_threads(self._choice.threads)
 
 
 def _fortran_runtime() -> list[Path]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +17,8 @@ from mlx.utils import tree_flatten, tree_unflatten
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from edgellm.errors import TrainingError
+from edgellm.disk_space import check_space
+from edgellm.errors import DiskFull, TrainingError
 from edgellm.paths import private_dir, sync_dir, write_private
 
 KEPT = 2
@@ -45,16 +48,39 @@ class Checkpoints:
         self._folder = folder
 
     def save(self, model: nn.Module, optimizer: Optimizer, progress: Progress) -> None:
-        """Write one; it is there whole or not at all. Raises: OSError."""
+        """Write one; it is there whole or not at all. Raises: DiskFull, OSError."""
         target = self._folder / f"step-{progress.step:08}"
-        draft = private_dir(self._folder / f".{target.name}.part")
-        _save(draft / "weights.safetensors", tree_flatten(model.trainable_parameters()))
-        _save(draft / "optimizer.safetensors", tree_flatten(optimizer.state))
-        write_private(draft / "progress.json", msgspec.json.encode(progress))
-        shutil.rmtree(target, ignore_errors=True)
-        draft.rename(target)
+        draft = self._folder / f".{target.name}.part"
+        try:
+            self._write(draft, model, optimizer, progress)
+            shutil.rmtree(target, ignore_errors=True)
+            draft.rename(target)
+        except (OSError, RuntimeError) as error:  # MLX's writer knows RuntimeError only
+            shutil.rmtree(draft, ignore_errors=True)
+            raise self._unwritten(progress.step, error) from error
         sync_dir(self._folder)
         self._clear(progress)
+
+    def _write(self, draft: Path, model: nn.Module, optimizer: Optimizer, progress: Progress) -> None:
+        weights, state = tree_flatten(model.trainable_parameters()), tree_flatten(optimizer.state)
+        private_dir(draft)
+        check_space(draft, sum(array.nbytes for _, array in (*weights, *state)))
+        _save(draft / "weights.safetensors", weights)
+        _save(draft / "optimizer.safetensors", state)
+        write_private(draft / "progress.json", msgspec.json.encode(progress))
+
+    def _unwritten(self, step: int, error: Exception) -> Exception:
+        """What is raised in the place of `error`."""
+        if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return error
+        before = self.newest()
+        kept = f"the checkpoint of step {int(before.name[5:])} is whole" if before else "there is none yet"
+        return DiskFull(
+            f"The checkpoint of step {step} could not be written to {str(self._folder)!r}: {str(error).rstrip('.')}. "
+            f"Of those before, {kept}.",
+            hint="Free some space, then resume the run.",
+            path=str(self._folder),
+        )
 
     def newest(self) -> Path | None:
         """The folder of the newest checkpoint; None before the first."""
@@ -96,8 +122,6 @@ class Checkpoints:
 def _save(path: Path, arrays: list[tuple[str, Any]]) -> None:
     mx.save_safetensors(str(path), dict(arrays))
     with path.open("rb+") as file:
-        import os
-
         os.fsync(file.fileno())
 
 

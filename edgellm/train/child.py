@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from edgellm.errors import EdgeLLMError
-from edgellm.train.blas import load_openblas
+from edgellm.train.blas import BlasThreads, load_openblas
 from edgellm.train.spec import Broke, Ended, Opened, Saying, read_spec, say
 
 
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
     try:
         return _train(folder, tell)
     except EdgeLLMError as error:
-        tell(Broke(error=type(error).__name__, message=str(error)))
+        tell(Broke(error=type(error).__name__, message=str(error), hint=error.hint))
     except MemoryError:
         tell(Broke(error="TrainingError", message="The machine ran out of memory. Use fewer batch_tokens."))
     return 1
@@ -58,9 +58,15 @@ def _train(folder: Path, tell: Callable[[Saying], None]) -> int:
 
     spec, stop = read_spec(folder / "spec.json"), _Stop()
     checkpoints = Checkpoints(folder / "checkpoints")
-    model = open_base(Path(spec.base))
+    model = open_base(Path(spec.base), is_quantized=spec.settings.method == "qlora")
     trainer = Trainer(
-        model, read_rows(Path(spec.rows)), spec.settings, checkpoints, plan_hash=spec.plan_hash, should_stop=stop
+        model,
+        read_rows(Path(spec.rows)),
+        spec.settings,
+        checkpoints,
+        plan_hash=spec.plan_hash,
+        should_stop=stop,
+        note_step=BlasThreads(blas).note,
     )
     first = trainer.resume()
     weights = sum(weight.size for _, weight in list(tree_flatten(model.trainable_parameters())))

@@ -145,6 +145,11 @@ class Decoder(nn.Module):
         self._factors: dict[str, mx.array] = {}
         self._is_recomputed = False
 
+    @property
+    def vocabulary(self) -> int:
+        """Number of tokens."""
+        return self._shape.vocabulary
+
     def set_rope_factors(self, factors: dict[str, mx.array]) -> None:
         """The tensors that divide rotation frequencies, by name; they never learn."""
         self._factors = factors

@@ -145,4 +145,4 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _error(broke: Broke) -> EdgeLLMError:
-    return error_types().get(broke.error, TrainingError)(broke.message)
+    return error_types().get(broke.error, TrainingError)(broke.message, hint=broke.hint)

@@ -17,9 +17,9 @@ class LoRALinear(nn.Module):
     A is (inputs, rank), B is (rank, outputs) and starts at zero, so that a new adapter changes nothing.
     """
 
-    def __init__(self, base: nn.Linear, settings: TrainSettings) -> None:
+    def __init__(self, base: nn.Linear | nn.QuantizedLinear, settings: TrainSettings) -> None:
         super().__init__()
-        outputs, inputs = base.weight.shape
+        outputs, inputs = _sizes(base)
         self.linear = base
         self._scale = settings.scale
         self._dropout = nn.Dropout(settings.dropout) if settings.dropout else None
@@ -53,6 +53,14 @@ class DoRALinear(LoRALinear):
         length = mx.stop_gradient(mx.linalg.norm(weight, axis=1))
         bias = self.linear.bias if "bias" in self.linear else 0.0
         return (self.magnitude / length) * self._changed(self.linear(x) - bias, x) + bias
+
+
+def _sizes(layer: nn.Linear | nn.QuantizedLinear) -> tuple[int, int]:
+    """(outputs, inputs)."""
+    outputs, inputs = layer.weight.shape
+    if isinstance(layer, nn.QuantizedLinear):
+        inputs = inputs * layer.weight.itemsize * 8 // layer.bits
+    return outputs, inputs
 
 
 def make_learning(model: Decoder, settings: TrainSettings) -> None:

@@ -11,7 +11,7 @@ from edgellm.train.architecture import Architecture
 from edgellm.train.batches import BatchPlan, batches_of
 from edgellm.train.rows import RowSets
 from edgellm.train.schedule import steps_of
-from edgellm.train.settings import TrainSettings
+from edgellm.train.settings import QUANTIZED_BITS, QUANTIZED_GROUP, TrainSettings
 
 FLOAT_BYTES = 4
 OPTIMIZER_COPIES = 4
@@ -35,7 +35,7 @@ class TrainPlan:
     steps: int
     learning_weights: int
     weights_bytes: int
-    """The base in float32."""
+    """The base in float32, with qlora its linear layers packed."""
     learning_bytes: int
     """Learning weights with gradients and optimizer."""
     activation_bytes: int
@@ -66,7 +66,7 @@ def plan_run(shape: Architecture, sets: RowSets, settings: TrainSettings, parame
         cut_rows=sum(len(row.tokens) >= settings.context_tokens for row in sets.train),
         steps=steps_of(settings, len(batches), len(sets.train)),
         learning_weights=learning,
-        weights_bytes=parameters * FLOAT_BYTES,
+        weights_bytes=_weights_bytes(shape, settings, parameters),
         learning_bytes=learning * FLOAT_BYTES * (OPTIMIZER_COPIES - (settings.method == "full")),
         activation_bytes=_activation_bytes(shape, settings, *largest),
     )
@@ -92,10 +92,19 @@ def refuse_if_too_large(plan: TrainPlan, available_bytes: int) -> None:
         f"Training needs about {size(plan.total_bytes)}, and {size(available_bytes)} are free: "
         f"{size(plan.weights_bytes)} for the base, {size(plan.learning_bytes)} for what learns, "
         f"{size(plan.activation_bytes)} for one batch.",
-        hint="Use a smaller base, fewer batch_tokens, fewer layers, or gradient checkpointing.",
+        hint="Use a smaller base, fewer batch_tokens, fewer layers, gradient checkpointing, or the method qlora.",
         needed_bytes=plan.total_bytes,
         available_bytes=available_bytes,
     )
+
+
+def _weights_bytes(shape: Architecture, settings: TrainSettings, parameters: int) -> int:
+    if settings.method != "qlora":
+        return parameters * FLOAT_BYTES
+    sizes = _linear_sizes(shape).values()
+    linear = shape.layers * sum(inputs * outputs for inputs, outputs in sizes if not inputs % QUANTIZED_GROUP)
+    bits = QUANTIZED_BITS + 2 * 8 * FLOAT_BYTES / QUANTIZED_GROUP  # a scale and an offset a group
+    return (parameters - linear) * FLOAT_BYTES + round(linear * bits / 8)
 
 
 def _linear_sizes(shape: Architecture) -> dict[str, tuple[int, int]]:

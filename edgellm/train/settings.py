@@ -10,10 +10,12 @@ import msgspec
 
 from edgellm.errors import InvalidInput
 
-Method = Literal["lora", "dora", "full"]
+Method = Literal["lora", "qlora", "dora", "full"]
 Decay = Literal["cosine", "linear", "constant"]
 TARGETS = ("attn_q", "attn_k", "attn_v", "attn_qkv", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
 """Linear layers of a block by GGUF's names; a family has most of them."""
+QUANTIZED_BITS, QUANTIZED_GROUP = 4, 64
+"""How qlora holds the base's linear layers: bits a weight, weights that share a scale."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +23,8 @@ class TrainSettings:
     """One run."""
 
     method: Method = "lora"
-    """lora: low-rank adapter; dora: the same with learnt magnitudes; full: every weight."""
+    """lora: low-rank adapter; qlora: the same on a base held in four bits; dora: with learnt magnitudes; full: every
+    weight."""
     rank: int = 16
     """Width of the adapter."""
     alpha: float = 160.0
@@ -75,6 +78,11 @@ class TrainSettings:
     def scale(self) -> float:
         """What the adapter's output is multiplied by."""
         return self.alpha / self.rank
+
+    @property
+    def makes_adapter(self) -> bool:
+        """False: what is learnt has no adapter form."""
+        return self.method in ("lora", "qlora")
 
 
 PRESETS: Mapping[str, Mapping[str, object]] = {

@@ -66,6 +66,7 @@ class Broke(msgspec.Struct, frozen=True, kw_only=True, tag="broke"):
 
     error: str
     message: str
+    hint: str = ""
 
 
 Saying = Opened | Stepped | Validated | Ended | Broke

@@ -38,9 +38,10 @@ class Trainer:
         *,
         plan_hash: str = "",
         should_stop: Callable[[], bool] = lambda: False,
+        note_step: Callable[[int, float], None] = lambda _tokens, _seconds: None,
     ) -> None:
         self._model, self._sets, self._settings = model, sets, settings
-        self._checkpoints, self._should_stop = checkpoints, should_stop
+        self._checkpoints, self._should_stop, self._note_step = checkpoints, should_stop, note_step
         self._group = mx.distributed.init()
         anchors = sets.anchors if settings.anchors and settings.anchor_weight else ()
         self._objective = Objective(model, anchors, settings.anchor_weight)
@@ -131,6 +132,7 @@ class Trainer:
         return self._stepped(loss, straying, rate, sum(share.tokens for share in shares), time.monotonic() - began)
 
     def _stepped(self, loss: float, straying: float, rate: float, tokens: int, spent_s: float) -> Stepped:
+        self._note_step(tokens, spent_s)
         now = self.progress
         self.progress = now = msgspec.structs.replace(
             now, step=now.step + 1, loss=loss, tokens=now.tokens + tokens, spent_s=now.spent_s + spent_s

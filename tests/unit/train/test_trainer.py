@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,8 @@ from typing import Any
 import mlx.core as mx
 import pytest
 
-from edgellm.errors import TrainingError
+from edgellm import disk_space
+from edgellm.errors import DiskFull, TrainingError
 from edgellm.train.checkpoint import Checkpoints
 from edgellm.train.rows import RowSets
 from edgellm.train.settings import TrainSettings, settings_for
@@ -117,3 +120,33 @@ def test_anchors_keep_the_model_near_its_base(tmp_path: Path) -> None:
 def test_the_same_seed_gives_the_same_run_and_another_one_does_not(tmp_path: Path) -> None:
     first, same, other = (losses(trainer(tmp_path / str(at), seed=seed)) for at, seed in enumerate((1, 1, 2)))
     assert first == same != other
+
+
+def test_a_full_disk_leaves_the_checkpoint_before_and_the_run_goes_on_from_it(tmp_path: Path) -> None:
+    whole = losses(trainer(tmp_path / "whole"))
+    program = f"""
+import resource, signal
+from pathlib import Path
+from tests.unit.train.test_trainer import trainer
+made = trainer(Path({str(tmp_path / "cut")!r}))
+for said in made.run():
+    if made.progress.step == 5:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # no file grows longer: as on a full disk
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert "DiskFull: The checkpoint of step 6 could not be written" in run.stderr
+    assert "the checkpoint of step 4 is whole" in run.stderr
+    assert [path.name for path in (tmp_path / "cut").iterdir()] == ["step-00000004"]
+    again = trainer(tmp_path / "cut")
+    assert again.resume() == 4
+    assert losses(again) == pytest.approx(whole[4:], abs=1e-5)
+
+
+def test_a_disk_without_room_is_found_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk_space, "free_bytes", lambda _folder: 1000)
+    with pytest.raises(DiskFull, match="only"):
+        losses(trainer(tmp_path))
+    assert not list(tmp_path.glob("*/*"))

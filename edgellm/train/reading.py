@@ -1,0 +1,125 @@
+"""A base as our decoder reads it, against llama.cpp.
+
+A copy of the base's first layers in float32 is read by both; at full precision nothing but a mistake in reading makes a
+difference. Where there is one, parts are silenced in turn to say which is at fault.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import mlx.core as mx
+import numpy as np
+from numpy.typing import NDArray
+
+from edgellm.engine.judge import Judge, Rows, kl_divergence
+from edgellm.gguf_header import GGUFHeader, TensorInfo, raw_metadata
+from edgellm.gguf_tensors import dequantized
+from edgellm.gguf_write import NewTensor, encoded, write_gguf
+from edgellm.train import ragged
+from edgellm.train.architecture import read_architecture
+from edgellm.train.base import open_base
+from edgellm.train.decoder import Decoder
+from edgellm.train.gate import LIMIT_NATS, Gate
+
+LEAST_LAYERS = 2
+PROBE_TOKENS = 48
+"""Length of the probe; layers with a window are read to this far beyond it."""
+COMPARED = 32
+"""Positions, from the last one back, whose distributions are compared."""
+PARTS: Mapping[str, str] = {"attention": "attn_output.weight", "feed-forward": "ffn_down.weight"}
+"""Parts of a layer, and the weight without which a part says nothing."""
+_LAYER = re.compile(r"blk\.(\d+)\.(.*)")
+
+
+def compare_reading(header: GGUFHeader, folder: Path) -> Gate:
+    """Read a base's first layers with both; `folder` takes the copies, which are removed.
+
+    Raises: ModelRejected for a family that cannot be trained; DiskFull; errors of the process that runs llama.cpp.
+    """
+    layers = _layers(header)
+    kl = _divergence(header, folder / "whole.gguf", "")
+    if kl <= LIMIT_NATS:
+        return Gate(kl=kl, layers=layers)
+    return Gate(kl=kl, layers=layers, fault=_fault(header, folder))
+
+
+def _fault(header: GGUFHeader, folder: Path) -> str:
+    """The part without which both agree."""
+    for part, weight in PARTS.items():
+        if _divergence(header, folder / "part.gguf", weight) <= LIMIT_NATS:
+            return part
+    return "embedding, norm or head"
+
+
+def _divergence(header: GGUFHeader, copy: Path, silenced: str) -> float:
+    """Mean divergence of the two readings of a copy, where `silenced` is a layer's weight that is zero."""
+    try:
+        _write_copy(header, copy, silenced)
+        model = open_base(copy)
+        tokens = _probe(model, header)
+        with Judge(str(copy), context_tokens=len(tokens) + 8) as judge:
+            theirs = _last_rows(judge, tokens)
+        return float(kl_divergence(theirs, _ours(model, tokens)).mean())
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def _layers(header: GGUFHeader) -> int:
+    """So many that each kind of layer is among them."""
+    shape = read_architecture(header)
+    return min(shape.layers, max(LEAST_LAYERS, shape.window_period if shape.window is not None else 0))
+
+
+def _write_copy(header: GGUFHeader, copy: Path, silenced: str) -> None:
+    layers = _layers(header)
+    metadata = raw_metadata(header.path) | {
+        f"{header.architecture}.block_count": encoded(layers),
+        "general.file_type": encoded(0),
+    }
+    kept = [tensor for tensor in header.tensors if _layer_of(tensor) < layers]
+    write_gguf(copy, metadata, [_float32(header, tensor, silenced) for tensor in kept])
+
+
+def _layer_of(tensor: TensorInfo) -> int:
+    found = _LAYER.fullmatch(tensor.name)
+    return int(found[1]) if found else 0
+
+
+def _float32(header: GGUFHeader, tensor: TensorInfo, silenced: str) -> NewTensor:
+    found = _LAYER.fullmatch(tensor.name)
+    is_silenced = found is not None and found[2] == silenced
+
+    def pieces() -> Iterator[memoryview]:
+        values = dequantized(header, tensor)
+        if is_silenced:
+            values = np.zeros_like(values)
+        yield values.astype("<f4", copy=False).reshape(-1).view("u1").data
+
+    return NewTensor(tensor.name, tensor.shape, "F32", pieces)
+
+
+def _probe(model: Decoder, header: GGUFHeader) -> list[int]:
+    """Token ids from all over the vocabulary, long enough to leave the window."""
+    window = read_architecture(header).window or 0
+    return [(7919 * at + 13) % model.vocabulary for at in range(window + PROBE_TOKENS)]
+
+
+def _last_rows(judge: Judge, tokens: list[int]) -> Rows:
+    """llama.cpp's log-probabilities at the compared positions."""
+    last: Rows | None = None
+    for rows in judge.chunks(tokens):
+        last = rows[-COMPARED:] if last is None else np.concatenate([last, rows])[-COMPARED:]
+    assert last is not None
+    return last
+
+
+def _ours(model: Decoder, tokens: list[int]) -> Rows:
+    """Our log-probabilities at the compared positions."""
+    x = model.run(model.embed(mx.array(tokens)), ragged.Rows(ragged.Layout(0, (len(tokens),))))
+    read: NDArray[np.float32] = np.array(model.normed(x[-COMPARED:]))
+    logits = read @ np.array(model.head_layer.weight).T  # numpy's BLAS is a fast one, MLX's may not be
+    logits -= logits.max(axis=1, keepdims=True)
+    return np.asarray(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)), np.float32)
