@@ -20,6 +20,7 @@ NAMES = (
     "fit_accuracy",
     "backend_costs",
     "training",
+    "after_training",
     "recipe",
 )
 

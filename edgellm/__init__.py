@@ -10,8 +10,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as type checkers know it; `typing` would be loaded before Ctrl+C is handled
 __version__ = "0.1.0"
 
 PUBLIC = {

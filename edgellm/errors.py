@@ -46,7 +46,11 @@ Fact = str | int | float | bool | None
 
 
 class EdgeLLMError(Exception):
-    """Root of every error that EdgeLLM raises on purpose."""
+    """Root of every error that EdgeLLM raises on purpose.
+
+    `facts["remedy"]` is the parameter that the hint asks for (`name`, `replace`, `columns`), where each face takes it
+    in another way.
+    """
 
     def __init__(self, message: str, *, hint: str = "", **facts: Fact) -> None:
         super().__init__(message)

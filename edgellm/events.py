@@ -44,6 +44,15 @@ class Measured(Event, frozen=True, kw_only=True, tag="measured"):
     """By name, with the unit in it: `loss`, `valid_loss`, `tokens_per_s`, `peak_memory_bytes`."""
 
 
+class Sampled(Event, frozen=True, kw_only=True, tag="sampled"):
+    """What a model that learns says at this moment."""
+
+    step: int
+    """Steps done; 0: before anything was learnt."""
+    question: str
+    text: str
+
+
 class Finished(Event, frozen=True, kw_only=True, tag="finished"):
     """The work is complete; `result` is what it produced, JSON values only."""
 
@@ -62,7 +71,7 @@ class Cancelled(Event, frozen=True, kw_only=True, tag="cancelled"):
     """The user stopped the work; it can be resumed."""
 
 
-JobEvent = Started | Progressed | Measured | Finished | Failed | Cancelled
+JobEvent = Started | Progressed | Measured | Sampled | Finished | Failed | Cancelled
 FINAL = (Finished, Failed, Cancelled)
 
 

@@ -44,6 +44,11 @@ class Home:
         return self.data / "datasets"
 
     @property
+    def drafts(self) -> Path:
+        """One folder per set of pairs drafted from documents."""
+        return self.data / "drafts"
+
+    @property
     def adapters(self) -> Path:
         """One folder per adapter, trained or attached."""
         return self.data / "adapters"

@@ -12,6 +12,7 @@ import functools
 import inspect
 import itertools
 import os
+import re
 import textwrap
 import tomllib
 import types
@@ -25,6 +26,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from edgellm.app_names import ACTIONS, THEMES, is_key
 from edgellm.errors import DiskFull, InvalidInput, InvalidSettings
 from edgellm.file_lock import locked
 from edgellm.paths import Home, write_private
@@ -61,7 +63,8 @@ class Settings:
     """Address of the model hub or of a mirror that speaks its protocol."""
 
     context_tokens: Annotated[int, Meta(ge=256, le=MOST)] | None = None
-    """Tokens a model can look back on, shared by its conversations; without a value, what fits the memory."""
+    """Tokens a model can look back on, shared by its conversations, cut to what it was trained for; without a value,
+    what fits the memory."""
     memory_share: Annotated[float, Meta(gt=0, le=1)] = 0.8
     """Share of the machine's available memory that loaded models may use together (above 0 to 1)."""
     threads: Annotated[int, Meta(ge=1, le=MOST_THREADS)] | None = None
@@ -121,12 +124,12 @@ def save_setting(home: Home, key: str, value: Any) -> None:
     """Write one value into the user's file; everything else in it, comments included, stays.
 
     One entry of a table is a key too (`prompts.Translator`). A value of None removes the key.
-    Raises: InvalidSettings, DiskFull.
+    Raises: InvalidSettings, also for a theme, an action or a key of the app that does not exist; DiskFull.
     """
     path = home.settings
     _kind(key, str(path))
     if value is not None:
-        _checked(key, value, str(path))
+        _check_names(key, _checked(key, value, str(path)))
     target = Path(os.path.realpath(path))  # a link stays a link
     try:
         with locked(target.with_name(f".{target.name}.lock")):  # another process may save a setting of its own now
@@ -217,7 +220,8 @@ def _read(path: Path) -> str:
         return ""
     except OSError as error:
         message = f"The settings file {path} cannot be read: {error.strerror}."
-        raise InvalidSettings(message, source=str(path)) from error
+        hint = "EdgeLLM's home must be a folder." if isinstance(error, NotADirectoryError) else ""
+        raise InvalidSettings(message, hint=hint, source=str(path)) from error
     except UnicodeDecodeError as error:
         message = f"The settings file {path} is not UTF-8 text (byte {error.start})."
         raise InvalidSettings(message, hint="Save it as UTF-8.", source=str(path)) from error
@@ -270,15 +274,44 @@ def _checked(key: str, value: Any, source: str) -> Any:
         if key.startswith("sampling."):
             check_sampling(replace(Sampling(), **{key.removeprefix("sampling."): converted}))
     except msgspec.ValidationError as error:
-        raise _wrong(key, value, source, str(error)) from error
+        raise _wrong(key, value, source, _in_words(str(error))) from error
     except InvalidInput as error:
         raise _wrong(key, value, source, f"it must be {error.facts['expected']}") from error
     return converted
 
 
+_BOUND = re.compile(r"Expected `(?:int|float|str)`( of length)? (>=|<=|>|<) (\S+)")
+_BOUND_WORDS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
+
+
+def _in_words(problem: str) -> str:
+    """A limit that msgspec found exceeded, in words; its other findings as they are."""
+    found = _BOUND.match(problem)
+    if not found:
+        return problem
+    length, sign, limit = found.groups()
+    return "it must not be empty" if length else f"it must be {_BOUND_WORDS[sign]} {limit}"
+
+
 def _wrong(key: str, value: object, source: str, reason: str) -> InvalidSettings:
     message = f"Setting {key!r} from {source} cannot be {value!r}: {reason}."
     return InvalidSettings(message, hint=f"It takes {_type_name(_kind(key, source))}.", field=key, source=source)
+
+
+def _check_names(key: str, value: Any) -> None:
+    """Refuse a theme, an action or a key that the app does not know. A file that names one is read all the same."""
+    table, _, action = key.partition(".")
+    if key == "theme" and value not in THEMES:
+        raise InvalidSettings(f"There is no theme {value!r}.", hint=_nearest(value, THEMES), field=key)
+    if table != "keys":
+        return
+    for name, keys in value.items() if isinstance(value, Mapping) else [(action, value)]:
+        if name not in ACTIONS:
+            raise InvalidSettings(f"The app has no action {name!r}.", hint=_nearest(name, ACTIONS), field=key)
+        for one in keys.split(","):
+            if not is_key(one.strip()):
+                hint = "Keys are written like `x`, `f5`, `ctrl+n` or `shift+pageup`, several separated by commas."
+                raise InvalidSettings(f"There is no key {one.strip()!r}, wanted for {name}.", hint=hint, field=key)
 
 
 _SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}

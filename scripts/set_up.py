@@ -88,7 +88,9 @@ def set_up(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
     machine = read_machine(environment)
     _check_toolchain(machine)
     flags = choose_flags(machine, portable=options.portable, override=environment.get("EDGELLM_CMAKE_ARGS"))
-    plan = WheelPlan(llama_version(), flags, machine, cache_folder(environment, machine.system))
+    usual = {name: value for name, value in environment.items() if name != "EDGELLM_HOME"}
+    caches = (cache_folder(environment, machine.system), cache_folder(usual, machine.system))
+    plan = WheelPlan(llama_version(), flags, machine, *caches)
     wheel = obtain(plan, python, say, rebuild=options.rebuild)
     _install(venv, wheel, wanted.extras)
     say(f"First decode: {try_first_decode(python)}")

@@ -41,6 +41,8 @@ class WheelPlan:
     flags: BuildFlags
     machine: Machine
     cache: Path
+    usual_cache: Path | None = None
+    """Where wheels are kept without `EDGELLM_HOME`: one from there is taken, too."""
 
     @property
     def key(self) -> str:
@@ -59,7 +61,11 @@ class WheelPlan:
     @property
     def folder(self) -> Path:
         """Where this wheel, its log and its facts lie."""
-        return self.cache / f"{PACKAGE}-{self.version}-{self.key}"
+        return self.cache / self._name
+
+    @property
+    def _name(self) -> str:
+        return f"{PACKAGE}-{self.version}-{self.key}"
 
     @property
     def expected_s(self) -> float:
@@ -68,8 +74,9 @@ class WheelPlan:
         return REFERENCE_CORE_S / self.machine.cores * speed
 
     def find(self) -> Path | None:
-        """The finished wheel, if it was built before."""
-        return next(iter(sorted(self.folder.glob("*.whl"))), None)
+        """The finished wheel, if it was built before: it is this machine's, whatever home is in use today."""
+        caches = [cache for cache in (self.cache, self.usual_cache) if cache is not None]
+        return next((wheel for cache in caches for wheel in sorted((cache / self._name).glob("*.whl"))), None)
 
 
 def cache_folder(environment: Mapping[str, str], system: str) -> Path:

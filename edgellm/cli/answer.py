@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgellm.cli.interrupt import stopping
+from edgellm.cli.diagnostics import Code
+from edgellm.cli.interrupt import end_by, stopping
 from edgellm.cli.output import Output
 from edgellm.cli.units import count, rate, span
 from edgellm.cli.wordwrap import WordWrap
@@ -16,11 +18,11 @@ if TYPE_CHECKING:
     from edgellm.sdk.stream import ReplyStream
 
 
-def follow(stream: ReplyStream, world: World, *, quiet: bool = False) -> tuple[Reply, bool]:
-    """Show the stream to its end; Ctrl+C stops it and keeps the partial answer.
+def follow(stream: ReplyStream, world: World, *, quiet: bool = False) -> tuple[Reply, Code]:
+    """Show the stream to its end; Ctrl+C, SIGTERM and SIGHUP stop it and keep the partial answer.
 
-    Returns: the reply, and whether it was interrupted. `quiet` shows everything but the answer itself.
-    Raises: KeyboardInterrupt when Ctrl+C came before the first word.
+    Returns: the reply, and DONE or the exit code of what stopped it. `quiet` shows everything but the answer itself.
+    Raises: KeyboardInterrupt or Stopped when that came before the first word.
     """
     view = _View(world, quiet)
     with stream, stopping(stream.cancel) as interrupt:
@@ -29,9 +31,10 @@ def follow(stream: ReplyStream, world: World, *, quiet: bool = False) -> tuple[R
                 view.show(event)
         finally:
             view.end()
+    view.tell(stream.reply.notices)
     if not stream.reply.choices:
-        raise KeyboardInterrupt
-    return stream.reply, interrupt.happened
+        raise end_by(interrupt.code or Code.INTERRUPTED)
+    return stream.reply, interrupt.code
 
 
 class _View:
@@ -47,6 +50,7 @@ class _View:
         self._role = ""
         self._has_written = False
         self._is_line_open = False
+        self._told = 0
 
     def show(self, event: StreamEvent) -> None:
         """One event, at once."""
@@ -55,9 +59,15 @@ class _View:
         elif isinstance(event, Prefill):
             self._err.status(f"reading the prompt {event.done_tokens:,} of {event.total_tokens:,} tokens")
         elif isinstance(event, Notice):
+            self._told += 1
             self._err.note(event.text)
         elif not self._quiet:
             self._show_piece(event)
+
+    def tell(self, notices: Sequence[str]) -> None:
+        """The notices that came after the last event."""
+        for text in notices[self._told :]:
+            self._err.note(text)
 
     def _show_piece(self, delta: Delta) -> None:
         if delta.reasoning and self._out.is_terminal:  # a pipe gets the answer alone
@@ -126,11 +136,14 @@ def as_json(reply: Reply) -> dict[str, Any]:
     }
 
 
-ENDINGS = {
+ENDINGS: Mapping[str, str] = {
     FinishReason.LENGTH: "cut at the token limit",
     FinishReason.CANCELLED: "stopped",
     FinishReason.DEADLINE: "out of time",
+    "failed": "cut off",
+    "refused": "not answered",
 }
+"""What is said of a message that did not end by itself; the last two are the store's words."""
 
 
 def in_one_line(reply: Reply) -> str:

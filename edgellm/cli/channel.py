@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping, Sequence
 from typing import TextIO
@@ -71,6 +72,11 @@ class Channel:
         return f"{CODES[role]}{text}{RESET}" if role and text and self.has_colour else text
 
     def write(self, text: str) -> None:
-        """Text that is already clean, at once."""
-        self._stream.write(text)
-        self._stream.flush()
+        """Text that is already clean, at once. Raises: BrokenPipeError when nobody reads it any more; OSError."""
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError as error:
+            if error.errno == errno.EIO and self.is_terminal:  # the terminal was closed
+                raise BrokenPipeError(errno.EPIPE, "the terminal is gone") from error
+            raise

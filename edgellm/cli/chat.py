@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from edgellm.cli.answer import as_json, follow, in_one_line
-from edgellm.cli.diagnostics import Code
 from edgellm.cli.named import NAMED
 from edgellm.cli.names import MODEL
-from edgellm.cli.prompt import read_prompt
+from edgellm.cli.prompt import checked_text, read_prompt
 from edgellm.cli.talk import ChatOptions, Talk
 from edgellm.cli.world import World, pass_world
+from edgellm.errors import StoreError
 from edgellm.types import FinishReason
 
 
@@ -50,6 +50,8 @@ def chat(world: World, /, prompt: str | None, as_object: bool, **said: Any) -> i
     completion_tokens) and timings (load_s, ttft_s, prefill_tokens_per_s, decode_tokens_per_s).
     """
     options = ChatOptions(**said)
+    if options.system:
+        checked_text(options.system, "The instruction")
     if options.session and options.goes_on:
         raise click.UsageError("--session and --continue each name a session; give one of them.")
     if prompt is None and world.is_conversational and not as_object:
@@ -58,12 +60,17 @@ def chat(world: World, /, prompt: str | None, as_object: bool, **said: Any) -> i
         with world.open(options.model) as edge:
             return LineChat(world, edge, Talk(edge, options)).run()
     asked = read_prompt(prompt, world.stdin, world.err)
-    with world.open(options.model) as edge:
-        reply, was_interrupted = follow(Talk(edge, options).ask(asked), world, quiet=as_object)
+    try:
+        with world.open(options.model) as edge, Talk(edge, options).asking(asked) as stream:
+            reply, ended_by = follow(stream, world, quiet=as_object)
+    except StoreError as error:
+        if options.begins_a_session:
+            error.hint = f"{error.hint} With --no-save a model answers without a store.".lstrip()
+        raise
     if as_object:
         world.out.json(as_json(reply))
     elif world.out.is_terminal:
         world.err.note(in_one_line(reply))
     elif reply.finish_reason is FinishReason.LENGTH:
         world.err.note("The answer was cut at the most tokens allowed; --max-tokens changes that.")
-    return Code.INTERRUPTED if was_interrupted else Code.DONE
+    return ended_by

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from edgellm.cli.diagnostics import Code
+from edgellm.cli.diagnostics import Code, Stopped
 from edgellm.cli.style import bad
 from edgellm.cli.world import World, reopen_closed_streams, world_of_process
 
@@ -34,6 +34,14 @@ def run_process(argv: Sequence[str]) -> int:
 def run(argv: Sequence[str], world: World) -> int:
     """Run one command in the given surroundings. Returns the exit code."""
     try:
+        return _run(argv, world)
+    except BrokenPipeError:  # also while an error was told
+        _stop_writing()
+        return Code.READER_GONE
+
+
+def _run(argv: Sequence[str], world: World) -> int:
+    try:
         from edgellm.cli.root import root
 
         with root.make_context(PROGRAM, list(argv), obj=world, terminal_width=help_width(world)) as context:
@@ -46,9 +54,11 @@ def run(argv: Sequence[str], world: World) -> int:
     except (KeyboardInterrupt, click.Abort):
         world.err.clear_status()
         return Code.INTERRUPTED
+    except Stopped as end:
+        world.err.clear_status()
+        return end.code
     except BrokenPipeError:
-        _stop_writing()
-        return Code.READER_GONE
+        raise
     except Exception as error:  # a face's last line of defence; it reports
         return world.err.report(error, world.error_log)
 
@@ -72,8 +82,9 @@ def _refuse(error: click.ClickException, world: World) -> Code:
 
 
 def _stop_writing() -> None:
-    """Point standard output at nothing, so that the interpreter's last flush stays quiet."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Point both outputs at nothing, so that the interpreter's last flush stays quiet."""
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _complete(instruction: str) -> int:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgellm.cli.diagnostics import Code
+from edgellm.cli import drafts
+from edgellm.cli.diagnostics import Code, with_option
 from edgellm.cli.lazy import OrderedGroup
 from edgellm.cli.style import Part, bad, bold, dim, good, warn
 from edgellm.cli.table import Column
@@ -66,9 +67,13 @@ def _reads(command: Callable[..., Any]) -> Callable[..., Any]:
 def data() -> None:
     """Check examples and turn them into datasets to train on.
 
-    FILE is JSONL, JSON, CSV, TSV, Parquet, a text, or a folder of texts. A dataset is a folder with the rows in three
-    splits, every dropped row with its reason, a manifest and a card.
+    FILE is JSONL, JSON, CSV, TSV, Parquet, a text, a folder of texts, or drafts:NAME. A dataset is a folder with the
+    rows in three splits, every dropped row with its reason, a manifest and a card.
     """
+
+
+for command in (drafts.draft, drafts.review, drafts.list_drafts):
+    data.add_command(command)
 
 
 @data.command("check")
@@ -150,11 +155,16 @@ def show(world: World, name: str, as_data: bool) -> None:
 @JSON
 @pass_world
 def remove(world: World, name: str, yes: bool, as_data: bool) -> None:
-    """Delete a dataset."""
+    """Delete a dataset, or drafts: `drafts:NAME`."""
+    from edgellm.data.draft_source import PREFIX  # deferred: only this command needs it
+
     with world.open() as edge:
-        if not world.confirms(f"Delete the dataset {name}?", is_agreed=yes):
+        if not world.confirms(f"Delete {name}?", is_agreed=yes):
             return
-        edge.datasets.remove(name)
+        if name.startswith(PREFIX):
+            edge.drafts.remove(name.removeprefix(PREFIX))
+        else:
+            edge.datasets.remove(name)
     if as_data:
         world.out.json({"removed": name})
     else:
@@ -205,7 +215,7 @@ def _show_report(world: World, report: Report) -> None:
     for problem in report.problems:
         world.out.hanging((bad("error"), "  "), problem.message)
         if problem.hint:
-            world.out.hanging((dim("hint"), "   "), problem.hint)
+            world.out.hanging((dim("hint"), "   "), with_option(problem.hint, problem.remedy))
     counts = report.counts
     world.out.line()
     world.out.line(bold(f"{counts.kept:,} of {count(counts.read, 'row')} would be kept"), "  ", dim(_splits(report)))

@@ -34,8 +34,18 @@ class Code(IntEnum):
     OTHER = 11
     FILE = 12
     UNEXPECTED = 70
+    HUNG_UP = 129
     INTERRUPTED = 130
     READER_GONE = 141
+    TERMINATED = 143
+
+
+class Stopped(BaseException):
+    """A signal other than Ctrl+C ends the command."""
+
+    def __init__(self, code: Code) -> None:
+        super().__init__()
+        self.code = code
 
 
 MEANINGS: dict[Code, str] = {
@@ -55,8 +65,10 @@ MEANINGS: dict[Code, str] = {
     Code.OTHER: "Another error that EdgeLLM reports on purpose.",
     Code.FILE: "The operating system refused a file or folder.",
     Code.UNEXPECTED: "A defect in EdgeLLM; the traceback is in the log file that the message names.",
-    Code.INTERRUPTED: "Ctrl+C. What was answered so far has been written.",
+    Code.HUNG_UP: "The terminal was closed (SIGHUP); as 130.",
+    Code.INTERRUPTED: "Ctrl+C. What was answered so far has been written, and kept in its session.",
     Code.READER_GONE: "Whoever read the output stopped reading.",
+    Code.TERMINATED: "Ended from outside (SIGTERM); as 130.",
 }
 
 BY_TYPE: dict[type[BaseException], Code] = {
@@ -72,6 +84,9 @@ BY_TYPE: dict[type[BaseException], Code] = {
     OSError: Code.FILE,
 }
 
+OPTIONS = {"name": "--name", "replace": "--replace", "columns": "--columns"}
+"""How the command line takes what an error's remedy asks for."""
+
 EXHAUSTED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """What the machine has run out of: no defect of ours, even where no file is named."""
 
@@ -84,6 +99,11 @@ def code_of(error: BaseException) -> Code:
         if kind in BY_TYPE:
             return BY_TYPE[kind]
     return Code.UNEXPECTED
+
+
+def with_option(hint: str, remedy: str) -> str:
+    """The hint, and the option by which it is followed if there is one."""
+    return f"{hint.rstrip('.')} ({OPTIONS[remedy]})." if remedy in OPTIONS else hint
 
 
 class Diagnostics(Channel):
@@ -145,7 +165,7 @@ class Diagnostics(Channel):
             return
         self.line(bad("error: "), error.message)
         if error.hint:
-            self.line(dim("hint:  "), error.hint)
+            self.line(dim("hint:  "), with_option(error.hint, str(error.facts.get("remedy", ""))))
 
     def _report_defect(self, error: BaseException, log: Path) -> None:
         self.line(bad("error: "), "EdgeLLM ran into a defect: ", bold(f"{type(error).__name__}: {error}"))

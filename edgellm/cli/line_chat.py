@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgellm.cli.answer import follow, in_one_line
+from edgellm.cli.answer import ENDINGS, follow, in_one_line
 from edgellm.cli.diagnostics import Code
 from edgellm.cli.ids import SHOWN
 from edgellm.cli.sessions import export_to
@@ -27,7 +27,11 @@ SHOWN_MESSAGES = 4
 
 
 class Goodbye(Exception):
-    """The user wants to leave."""
+    """The conversation is over: the user wants to leave, or a signal came while the model wrote."""
+
+    def __init__(self, code: Code = Code.DONE) -> None:
+        super().__init__()
+        self.code = code
 
 
 class LineChat:
@@ -52,7 +56,10 @@ class LineChat:
                 said = self._read()
                 was_interrupted = False
                 self._take(said.strip())
-            except (EOFError, Goodbye):
+            except EOFError:
+                break
+            except Goodbye as end:
+                ended_by = end.code
                 break
             except KeyboardInterrupt:
                 self._world.out.write("\n")
@@ -61,6 +68,8 @@ class LineChat:
                     break
                 was_interrupted = True
                 self._world.err.note("Ctrl+C once more leaves, so does Ctrl+D.")
+            except BrokenPipeError:
+                raise
             except (EdgeLLMError, OSError) as error:
                 self._world.err.report(error, self._world.error_log)
         self._farewell()
@@ -92,9 +101,11 @@ class LineChat:
             else:
                 self._world.err.note(f"There is no {name}; /help lists what there is.")
         elif said:
-            reply, _ = follow(self._talk.ask(said), self._world)
-            self._talk.heard(reply)
+            with self._talk.asking(said) as stream:
+                reply, ended_by = follow(stream, self._world)
             self._world.err.note(in_one_line(reply))
+            if ended_by not in (Code.DONE, Code.INTERRUPTED):
+                raise Goodbye(ended_by)
 
     def _greet(self) -> None:
         out = self._world.out
@@ -105,6 +116,8 @@ class LineChat:
                     out.line(dim(CURSOR), message.content)
                 else:
                     out.text(message.content)
+                if ending := ENDINGS.get(message.finish_reason or ""):
+                    out.line(dim(f"({ending})"))
 
     def _farewell(self) -> None:
         if self._talk.session_id:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from edgellm.cli.diagnostics import Diagnostics
 from edgellm.cli.units import clock
-from edgellm.events import Cancelled, Failed, Finished, JobEvent, Progressed, Started
+from edgellm.events import Cancelled, Failed, Finished, JobEvent, Progressed, Sampled, Started
+from edgellm.safetext import clean_line
 from edgellm.sizes import size
 
 FILLED, PARTS = "█", " ▏▎▍▌▋▊▉"
@@ -28,6 +29,8 @@ class ProgressLine:
         elif isinstance(event, Progressed):
             self._total = event.total or self._total
             self._err.status(progress_line(self._title, event, self._total, self._unit, self._err.width or 80))
+        elif isinstance(event, Sampled):
+            self._err.note(f"step {event.step}: {clean_line(event.question)} {clean_line(event.text)}")
         elif isinstance(event, Finished | Failed | Cancelled):
             self._err.clear_status()
 

@@ -28,7 +28,7 @@ def read_prompt(argument: str | None, stdin: TextIO, err: Diagnostics) -> str:
             hint='Give one as an argument, as in `edgellm chat "Name three rivers."`, or pipe one in.',
             field="prompt",
         )
-    return _checked("\n\n".join(parts))
+    return checked_text("\n\n".join(parts), "The prompt")
 
 
 def _read_all(stdin: TextIO, err: Diagnostics, *, is_needed: bool) -> str:
@@ -60,11 +60,10 @@ def _say_if_waiting(stdin: TextIO, err: Diagnostics) -> None:
         err.note("waiting for the end of standard input; start with `< /dev/null` if there is none")
 
 
-def _checked(prompt: str) -> str:
+def checked_text(text: str, what: str) -> str:
+    """The text itself. Raises: InvalidInput for words of the command line that are no text."""
     try:
-        prompt.encode()
+        text.encode()
     except UnicodeEncodeError as error:
-        raise InvalidInput(
-            f"The prompt is not UTF-8 text: character {error.start} is {prompt[error.start]!r}.", field="prompt"
-        ) from None
-    return prompt
+        raise InvalidInput(f"{what} is not UTF-8 text: character {error.start} is {text[error.start]!r}.") from None
+    return text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 import edgellm
@@ -11,7 +13,7 @@ from edgellm.cli.world import World
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "chat": ("edgellm.cli.chat:chat", "Ask a local model, once or line by line."),
-    "tour": ("edgellm.cli.tour:tour", "See in a minute what EdgeLLM does, on this machine."),
+    "tour": ("edgellm.cli.tour:tour", "See in two minutes what EdgeLLM does, on this machine."),
     "models": ("edgellm.cli.models:models", "Choose, fit, fetch, verify and remove models."),
     "data": ("edgellm.cli.data:data", "Check examples and turn them into datasets to train on."),
     "train": ("edgellm.cli.train:train", "Teach a model from examples, on this machine."),
@@ -36,6 +38,15 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
         ctx.exit()
 
 
+def _check_place(home: str) -> None:
+    """Refuse a home that is relative to a folder that was removed: nothing could be kept, not even an error's log."""
+    if home and not home.startswith(("/", "~")):
+        try:
+            os.getcwd()
+        except OSError:
+            raise click.UsageError(f"The home {home!r} is below the current folder, which does not exist.") from None
+
+
 @click.group(
     cls=LazyGroup,
     table=COMMANDS,
@@ -57,6 +68,7 @@ def root(context: click.Context, home: str | None, offline: bool) -> int | None:
     if world is None:
         raise TypeError("the root command was started without a World")
     world.home_option = home
+    _check_place(home or world.environment.get("EDGELLM_HOME", ""))
     world.offline = True if offline else None
     if context.invoked_subcommand is not None:
         return None

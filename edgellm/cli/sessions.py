@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgellm.cli.answer import ENDINGS
 from edgellm.cli.ids import SHOWN, by_beginning, short
 from edgellm.cli.lazy import OrderedGroup
 from edgellm.cli.style import Part, bold, dim, warn
@@ -20,14 +21,16 @@ from edgellm.errors import SessionNotFound
 
 if TYPE_CHECKING:
     from edgellm.sdk.facade import EdgeLLM
+    from edgellm.store.records import SearchHit
     from edgellm.store.sessions import Session
 
+MOST = 1_000_000
 LIMIT = click.option(
-    "-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="Show at most N."
+    "-n", "--limit", type=click.IntRange(1, MOST), default=20, show_default=True, metavar="N", help="Show at most N."
 )
 JSON = click.option("--json", "as_data", is_flag=True, help="Print JSON.")
 SCANNED = 1000
-"""Sessions, newest first, among which the beginning of an id is looked for."""
+"""Sessions, newest first, among which the beginning of an id is looked for; and hits of a search."""
 
 
 @click.group("sessions", cls=OrderedGroup)
@@ -76,8 +79,9 @@ def show(world: World, session_id: str, as_data: bool) -> None:
         return
     world.out.line(bold(session.title or "untitled"), dim(f"  {short(session)} · {count(len(messages), 'message')}"))
     for message in messages:
+        ending = ENDINGS.get(message.finish_reason or "")
         world.out.line()
-        world.out.line(bold(message.role))
+        world.out.line(bold(message.role), dim(f"  {ending}" if ending else ""))
         world.out.text(message.content)
 
 
@@ -87,18 +91,30 @@ def show(world: World, session_id: str, as_data: bool) -> None:
 @JSON
 @pass_world
 def search(world: World, words: tuple[str, ...], limit: int, as_data: bool) -> int:
-    """Search all messages; ends with 1 when nothing is found."""
+    """Search all messages; ends with 1 when nothing is found.
+
+    Each session is shown once, with the best place; --json gives every place.
+    """
     with world.open() as edge:
-        hits = edge.sessions.search(" ".join(words), limit)
+        hits = edge.sessions.search(" ".join(words), limit if as_data else SCANNED)
     if as_data:
         world.out.json(hits)
     elif hits:
-        for hit in hits:
-            world.out.line(hit.session_id[:SHOWN], "  ", bold(hit.title or "untitled"))
-            world.out.line("  ", *highlighted(hit.snippet, hit.highlights))
+        _show_hits(world, hits, limit)
     else:
         world.err.note("Nothing found.")
     return 0 if hits else 1
+
+
+def _show_hits(world: World, hits: Sequence[SearchHit], limit: int) -> None:
+    """Each session once, with its best hit, and how many more it has."""
+    by_session: dict[str, list[SearchHit]] = {}
+    for hit in hits:
+        by_session.setdefault(hit.session_id, []).append(hit)
+    for best, *others in list(by_session.values())[:limit]:
+        more = dim(f"  and {count(len(others), 'more place')}") if others else ""
+        world.out.line(best.session_id[:SHOWN], "  ", bold(best.title or "untitled"), more)
+        world.out.line("  ", *highlighted(best.snippet, best.highlights))
 
 
 @sessions.command("export")
@@ -135,8 +151,8 @@ def delete(world: World, session_ids: tuple[str, ...], yes: bool, as_data: bool)
     """Delete conversations for good."""
     deleted = []
     with world.open() as edge:
-        found = [find_session(edge, session_id) for session_id in session_ids]
-        for session in found:
+        found = {session.id: session for session in (find_session(edge, wanted) for wanted in session_ids)}
+        for session in found.values():
             if world.confirms(f"Delete {session.title or short(session)!r}?", is_agreed=yes):
                 edge.sessions.delete(session.id)
                 deleted.append(session)

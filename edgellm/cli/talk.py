@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgellm.cli.sessions import find_session
-from edgellm.errors import InvalidSchema, ModelError, ModelNotFound, NotFound
+from edgellm.errors import InvalidInput, InvalidSchema, ModelError, ModelNotFound, NotFound
 from edgellm.sampling import check_sampling
-from edgellm.types import Constraint, Message, Reply, Sampling
+from edgellm.types import Constraint, Message, Sampling
 
 if TYPE_CHECKING:
     from edgellm.sdk.facade import EdgeLLM
     from edgellm.sdk.stream import ReplyStream
 
-ModelProblem = (ModelNotFound, ModelError)
-"""Raised before anything is sent."""
+Refusal = (InvalidInput, ModelNotFound, ModelError)
+"""Raised before a model has answered anything."""
 SCHEMA_LIMIT_BYTES = 64 * 1024
 """A longer schema is refused by the engine, too."""
 
@@ -35,6 +37,11 @@ class ChatOptions:
     temperature: float | None = None
     seed: int | None = None
     schema: Path | None = None
+
+    @property
+    def begins_a_session(self) -> bool:
+        """Whether the first prompt makes a new session."""
+        return self.is_saved and not self.goes_on and not self.session
 
     def sampling(self, defaults: Sampling) -> Sampling:
         """The defaults, but for what the command line said."""
@@ -82,33 +89,33 @@ class Talk:
         """The model that answers next."""
         return self.model or self._edge.model
 
-    def ask(self, prompt: str) -> ReplyStream:
-        """Send a prompt; the session begins with the first one."""
+    @contextmanager
+    def asking(self, prompt: str) -> Iterator[ReplyStream]:
+        """Send a prompt; the block reads the answer. The session begins with the first prompt that is not refused."""
         begins = self.session_id is None and self._options.is_saved
         if begins:
             self.session_id = self._edge.sessions.create(model=self.model_name, system=self.system).id
         said = [*self._unsaved, Message(role="user", content=prompt)]
         try:
-            stream = self._edge.chat(
-                prompt if self.session_id else said,
-                stream=True,
-                model=self.model,
-                system=self.system,
-                session=self.session_id,
-                sampling=self._sampling,
-                constraint=self._constraint,
-            )
-        except ModelProblem:
-            if begins and self.session_id:  # no model has heard of it: nothing that could be continued
+            stream = self._send(prompt if self.session_id else said)
+            yield stream
+        except Refusal:
+            if begins and self.session_id:  # nothing that could be continued
                 self._edge.sessions.delete(self.session_id)
                 self.session_id = None
             raise
-        self._unsaved = said
-        return stream
+        self._unsaved = [*said, Message(role="assistant", content=stream.reply.text)]
 
-    def heard(self, reply: Reply) -> None:
-        """Remember the answer for the next prompt; a stored session does so by itself."""
-        self._unsaved.append(Message(role="assistant", content=reply.text))
+    def _send(self, prompt: str | list[Message]) -> ReplyStream:
+        return self._edge.chat(
+            prompt,
+            stream=True,
+            model=self.model,
+            system=self.system,
+            session=self.session_id,
+            sampling=self._sampling,
+            constraint=self._constraint,
+        )
 
     def begin_anew(self) -> None:
         """Leave the conversation; the next prompt begins another one."""

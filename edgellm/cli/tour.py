@@ -10,11 +10,18 @@ import click
 from edgellm.cli.answer import follow, in_one_line
 from edgellm.cli.diagnostics import Code
 from edgellm.cli.ids import SHOWN
+from edgellm.cli.interrupt import end_by
+from edgellm.cli.lesson import QUESTION as QUESTION_OF_LESSON
+from edgellm.cli.lesson import begin_lesson
 from edgellm.cli.named import NAMED
 from edgellm.cli.progress import bar
 from edgellm.cli.style import Part, bold, dim
 from edgellm.cli.table import Column
+from edgellm.cli.units import clock
+from edgellm.cli.waiting import wait_for
 from edgellm.cli.world import World, pass_world
+from edgellm.errors import MissingExtra, ModelRejected
+from edgellm.safetext import clean_line
 from edgellm.sizes import size
 from edgellm.types import Reply, Sampling, TokenTrace
 
@@ -36,7 +43,7 @@ ALTERNATIVES = 3
 )
 @pass_world
 def tour(world: World, model: str) -> int:
-    """See in a minute what EdgeLLM does, on this machine.
+    """See in two minutes what EdgeLLM does, on this machine.
 
     Everything shown is computed while you watch; nothing leaves this machine. The conversation is kept, so that you
     can go on with it.
@@ -46,7 +53,7 @@ def tour(world: World, model: str) -> int:
 
 
 class Tour:
-    """Five steps, each a few lines of words and something real."""
+    """Six steps, each a few lines of words and something real."""
 
     def __init__(self, world: World, model: str) -> None:
         self._world = world
@@ -62,6 +69,8 @@ class Tour:
             self._show_tokens(edge)
         with self._world.open(self._model) as edge:  # another start: what it knows comes from disk
             self._show_resuming(edge, session_id)
+        with self._world.open(self._model) as edge:
+            self._show_learning(edge)
         self._show_ways_on(session_id)
 
     def _step(self, number: int, title: str, text: str) -> None:
@@ -100,9 +109,9 @@ class Tour:
         self._out.line(dim("> "), prompt)
         self._out.line()
         stream = edge.chat(prompt, stream=True, model=self._model, session=session_id, sampling=SAMPLING)
-        reply, was_interrupted = follow(stream, self._world)
-        if was_interrupted:
-            raise KeyboardInterrupt
+        reply, ended_by = follow(stream, self._world)
+        if ended_by is not Code.DONE:
+            raise end_by(ended_by)
         self._out.line(dim(in_one_line(reply)))
         return reply
 
@@ -139,12 +148,35 @@ class Tour:
             f"{usage.cached_tokens:,} of {usage.prompt_tokens:,} prompt tokens did not have to be computed again."
         )
 
+    def _show_learning(self, edge: EdgeLLM) -> None:
+        self._step(
+            5,
+            "Teach it",
+            "From questions and answers a model learns what it did not know. What it learns is an adapter, a small "
+            "file beside the model. Four rows about a clock that does not exist, a dozen steps:",
+        )
+        try:
+            self._say(edge, self._model)
+            result = wait_for(self._world, edge, begin_lesson(edge, self._model))
+            self._say(edge, result["model"])
+            first, last = result["losses"]["first"], result["losses"]["last"]
+            took = f"{result['steps']} steps in {clock(result['train_s'])}"
+            self._out.line(dim(f"{took}, loss {first:.2f} to {last:.2f}"))
+        except (MissingExtra, ModelRejected) as error:
+            self._out.hanging((), f"Not here: {error}")
+
+    def _say(self, edge: EdgeLLM, model: str) -> None:
+        """The lesson's question, answered."""
+        reply = edge.chat(QUESTION_OF_LESSON, model=model, sampling=replace(SAMPLING, max_tokens=24))
+        self._out.hanging((bold(model), "  "), clean_line(" ".join(reply.text.split())))
+
     def _show_ways_on(self, session_id: str) -> None:
-        self._step(5, "Your turn", "The conversation was kept, too.")
+        self._step(6, "Your turn", "The conversation was kept, too.")
         ways = [
             ("edgellm", "open the app"),
             ('edgellm chat "Name three rivers."', "ask from the shell"),
             (f"edgellm chat --session {session_id[:SHOWN]}", "go on with this conversation"),
+            ("edgellm train run --data FILE --name NAME", "teach a model from your own examples"),
             ("edgellm models list --fits", "larger models that fit this machine"),
             ("edgellm doctor", "check the installation"),
         ]

@@ -35,7 +35,7 @@ def train() -> None:
 def _with_settings(command: Any) -> Any:
     """What `run` and `plan` both take."""
     options = [
-        click.option("--data", required=True, metavar="PATH", help="A dataset, or a file of examples."),
+        click.option("--data", required=True, metavar="PATH", help="A dataset, a file of examples, or drafts:NAME."),
         click.option("--base", default="starter", show_default=True, metavar="MODEL", help="The model that learns."),
         click.option("--preset", default="balanced", show_default=True, help="quick, balanced or best."),
         click.option(
@@ -56,6 +56,9 @@ def _with_settings(command: Any) -> Any:
         click.option(
             "--ranks", type=int, default=1, show_default=True, metavar="N", help="Processes that share a batch."
         ),
+        click.option(
+            "--hosts", type=click.File(), metavar="FILE", help="Machines that share a batch; see docs/train.md."
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -72,7 +75,7 @@ def run(world: World, /, detach: bool, as_data: bool, **said: Any) -> int | None
     """Teach a model, and wait for it; Ctrl+C stops after the step, and the job can be resumed."""
     settings = _settings(said)
     with world.open() as edge:
-        job = edge.training.start(said["data"], said["base"], said["name"], settings, ranks=said["ranks"])
+        job = edge.training.start(said["data"], said["base"], said["name"], settings, **_shared(said))
         if detach:
             return leave(world, job, as_data)
         result = wait_for(world, edge, job)
@@ -88,7 +91,7 @@ def plan(world: World, /, as_data: bool, **said: Any) -> None:
     """Say what a run would take: memory, steps, and time, measured on a few of them."""
     settings = _settings(said)
     with world.open() as edge:
-        job = edge.training.plan(said["data"], said["base"], settings, ranks=said["ranks"])
+        job = edge.training.plan(said["data"], said["base"], settings, **_shared(said))
         result = wait_for(world, edge, job)
     if as_data:
         world.out.json(result)
@@ -156,6 +159,23 @@ def resume(world: World, job_id: str, detach: bool, as_data: bool) -> int | None
         result = wait_for(world, edge, job)
     _show(world, result, as_data)
     return None
+
+
+@train.command("join", hidden=True)
+def join() -> int:
+    """Take part in a run that another machine has begun; it starts this over ssh."""
+    import os
+
+    from edgellm.paths import home_from
+    from edgellm.sdk.inspections import library_in
+    from edgellm.train.joining import join as take_part  # deferred: only this command needs it
+
+    home = home_from(os.environ)
+    return take_part(open(0, "rb", buffering=0, closefd=False), library_in(home), home.cache)
+
+
+def _shared(said: dict[str, Any]) -> dict[str, Any]:
+    return {"ranks": said["ranks"], "hosts": said["hosts"].read() if said["hosts"] else ""}
 
 
 def _settings(said: dict[str, Any]) -> TrainSettings:

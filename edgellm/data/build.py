@@ -34,7 +34,7 @@ from edgellm.data.rows import encode_dropped
 from edgellm.data.rules import Rules
 from edgellm.data.sources import AnySource
 from edgellm.data.split import SPLITS, Split
-from edgellm.errors import DataRejected, DiskFull, InvalidInput
+from edgellm.errors import DataRejected, DiskFull, InvalidInput, StoreError
 from edgellm.paths import LEFTOVER_S, PRIVATE_DIR, PRIVATE_FILE, private_dir, sync_dir
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -64,10 +64,10 @@ def check(sources: Sequence[AnySource], rules: Rules, tools: Tools, on_event: On
 def build(sources: Sequence[AnySource], target: Target, rules: Rules, tools: Tools, on_event: OnEvent) -> Dataset:
     """Read the sources and write the dataset.
 
-    Raises: DataRejected naming file and line, InvalidInput (a bad or taken name), MissingExtra, DiskFull.
+    Raises: DataRejected naming file and line, InvalidInput (a bad or taken name), MissingExtra, DiskFull, StoreError.
     """
     _check_name(target)
-    with _disk(target.home), _folder_beside(target) as folder:
+    with keeping_in(target.home), _folder_beside(target) as folder:
         with _private(folder / _SPOOL) as spool:
             examined = examine(sources, rules, tools, spool.write, on_event)
         if not examined.report.counts.kept:
@@ -92,14 +92,15 @@ def _check_name(target: Target) -> None:
     if target.folder.exists() and not target.replace:
         raise InvalidInput(
             f"There is a dataset named {target.name!r} already.",
-            hint="Choose another name, or add --replace.",
+            hint="Choose another name, or let the new one take its place.",
             field="name",
+            remedy="replace",
         )
 
 
 @contextmanager
-def _disk(home: Path) -> Iterator[None]:
-    """Tell a full disk by its own error."""
+def keeping_in(home: Path) -> Iterator[None]:
+    """Errors of the folder of datasets as our own. Raises: DiskFull, StoreError."""
     try:
         yield
     except OSError as error:
@@ -107,7 +108,8 @@ def _disk(home: Path) -> Iterator[None]:
             raise DiskFull(
                 f"No space is left in {home} for the dataset.", hint="Free some; nothing was kept."
             ) from error
-        raise
+        hint = "Make it writable, or set EDGELLM_HOME to another folder."
+        raise StoreError(f"Datasets cannot be kept in {home}: {error.strerror}.", hint=hint, path=str(home)) from error
 
 
 @contextmanager
@@ -148,7 +150,8 @@ def _put_in_place(folder: Path, target: Target) -> None:
             aside.rename(target.folder)
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):  # another builder was faster
             message = f"There is a dataset named {target.name!r} by now."
-            raise InvalidInput(message, hint="Choose another name, or add --replace.", field="name") from error
+            hint = "Choose another name, or let this one take its place."
+            raise InvalidInput(message, hint=hint, field="name", remedy="replace") from error
         raise
     sync_dir(target.home)
     shutil.rmtree(aside, ignore_errors=True)

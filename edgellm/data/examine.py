@@ -213,9 +213,12 @@ def _tokens(state: _State, kept: Iterable[tuple[Kept, Split]]) -> Tokens | None:
 
 def _problem(error: DataRejected, file: str) -> Problem:
     line = error.facts.get("line")
-    name = error.facts.get("file")
     return Problem(
-        file=str(name or file), line=line if isinstance(line, int) else None, message=error.message, hint=error.hint
+        file=str(error.facts.get("file") or file),
+        line=line if isinstance(line, int) else None,
+        message=error.message,
+        hint=error.hint,
+        remedy=str(error.facts.get("remedy", "")),
     )
 
 

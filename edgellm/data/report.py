@@ -53,6 +53,8 @@ class Problem:
     line: int | None
     message: str
     hint: str
+    remedy: str = ""
+    """What the hint asks for, as in `EdgeLLMError`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from edgellm.data.language import LANGUAGES
 from edgellm.errors import InvalidInput
 
 
@@ -73,7 +74,11 @@ class Rules:
         for name, low, high in _RANGES:
             value = getattr(self, name)
             if not low <= value <= high:
-                raise InvalidInput(f"{name} is {value!r}; it goes from {low:g} to {high:g}.", field=name)
+                raise InvalidInput(f"{name} is {value!r}; it goes from {low:,} to {high:,}.", field=name)
+        for code in self.languages:
+            if code not in LANGUAGES:
+                hint = "Languages are named by their ISO 639 codes, such as en, hi or ta."
+                raise InvalidInput(f"{code!r} is no language that is recognised.", hint=hint, field="languages")
 
     def action(self, kind: Kind) -> Action:
         """What is done with personal data of this kind."""

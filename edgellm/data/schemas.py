@@ -144,15 +144,15 @@ def chosen_columns(text: str) -> dict[Part, str]:
         part = next((known for known in PARTS if known == name.strip()), None)
         if part is None or not equals or not column.strip():
             raise DataRejected(
-                f"--columns does not understand {pair!r}.",
+                f"{pair!r} does not say which column is what.",
                 hint=f"Write PART=COLUMN with PART one of {', '.join(PARTS)}: prompt=Question,completion=Answer",
                 field="columns",
             )
         columns[part] = column.strip()
     if "text" not in columns and not {"prompt", "completion"} <= columns.keys():
-        raise DataRejected("--columns names no prompt and completion, and no text.", field="columns")
+        raise DataRejected("The columns name no prompt and completion, and no text.", field="columns")
     if "text" in columns and len(columns) > 1:
-        raise DataRejected("--columns names text and other parts; a row is one or the other.", field="columns")
+        raise DataRejected("The columns name text and other parts; a row is one or the other.", field="columns")
     return columns
 
 
@@ -204,7 +204,8 @@ def _unclear(source: Source, problem: str, found: list[str]) -> DataRejected:
     shown = ", ".join(repr(name[:40]) for name in found[:SHOWN_COLUMNS]) + (", …" if len(found) > SHOWN_COLUMNS else "")
     return DataRejected(
         f"{source}: {problem}. Columns found: {shown or 'none'}.",
-        hint="Say which is which, for example: --columns prompt=Question,completion=Answer",
+        hint="Say which is which, for example: prompt=Question,completion=Answer",
+        remedy="columns",
         file=source.file,
         line=source.line,
     )

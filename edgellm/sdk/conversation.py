@@ -1,23 +1,18 @@
-"""One request of a conversation: which messages go in, what is stored when the answer ends."""
+"""One request of a conversation: which messages go in."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from edgellm.errors import EdgeLLMError, InvalidInput
-from edgellm.sdk.answer import Answer
+from edgellm.errors import InvalidInput
 from edgellm.sdk.options import ChatOptions
-from edgellm.store import Store, StoredMessage, title_from
-from edgellm.types import Message, Reply, Sampling
+from edgellm.store import REFUSED, Store, StoredMessage, title_from
+from edgellm.types import Message, Sampling
 
 SEEDS = 2**32 - 1
 """Seeds are below this."""
-BROKEN = "failed"
-"""Stored finish reason of an answer that an error cut off."""
-REFUSED = "refused"
-"""Stored with a question that was not asked: too long, or with a constraint that cannot be enforced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +36,14 @@ def seeded(sampling: Sampling) -> Sampling:
 
 
 def prepare(
-    store: Store,
+    open_store: Callable[[], Store],
     prompt: str | Sequence[Message] | None,
     options: ChatOptions,
     sampling: Sampling,
 ) -> Ask:
     """Decide what is sent; in a session, the user's message is stored before anything is generated.
 
+    Without a session, nothing is stored and the store stays closed.
     `prompt` None answers the stored user message `parent` again; with a prompt, `parent` is the message it follows
     (None: the session's newest). Raises: InvalidInput, SessionNotFound, StoreError.
     """
@@ -58,6 +54,7 @@ def prepare(
         raise InvalidInput(
             f"A session keeps one answer at a time; n = {sampling.n} was asked for.", field="n", value=sampling.n
         )
+    store = open_store()
     session = store.sessions.get(session_id)
     if prompt is None:
         if parent_id is None:
@@ -69,37 +66,6 @@ def prepare(
             _name(store, session_id, prompt)
     messages = _with_system(_turns(store.sessions.path(session_id, asked)), system or session.system)
     return Ask(messages, sampling, session_id, asked, session.model or None)
-
-
-def conclude(store: Store, ask: Ask, answer: Answer, error: EdgeLLMError | None) -> Reply:
-    """Store what was written, also when an error cut it off, and make the reply."""
-    reply = Reply(
-        choices=answer.choices(),
-        model=answer.model,
-        usage=answer.usage,
-        timings=answer.timings,
-        session_id=ask.session_id,
-        notices=tuple(answer.notices),
-    )
-    if ask.session_id is not None and ask.parent_id is not None and not answer.is_empty:
-        stored = store.sessions.append(
-            ask.session_id,
-            "assistant",
-            reply.text,
-            parent_id=ask.parent_id,
-            reasoning=reply.reasoning,
-            model=answer.model,
-            sampling=ask.sampling,
-            usage=answer.usage,
-            timings=answer.timings,
-            finish_reason=BROKEN if error else reply.finish_reason.value,
-        )
-        reply = replace(reply, message_id=stored.id)
-    elif isinstance(error, InvalidInput) and ask.parent_id is not None:
-        store.sessions.update_answer(ask.parent_id, finish_reason=REFUSED)
-    if error is None:
-        store.usage.add(model=answer.model, usage=answer.usage, timings=answer.timings)
-    return reply
 
 
 def _turns(branch: Iterable[StoredMessage]) -> tuple[Message, ...]:

@@ -53,7 +53,7 @@ def conversion(library: Library, folder: Path, name: str | None, type: str | Non
     read_family(Config(place / "config.json", opened.config))
     chosen = name_from(place.resolve().name) if name is None else checked_name(name)
     if chosen == STARTER or library.recorded_sha256(chosen) is not None:
-        hint = f"Choose another name (--name NAME), or remove it first: edgellm models remove {chosen}"
+        hint = f"Choose another name, or remove it first: edgellm models remove {chosen}"
         raise InvalidInput(f"Another model is already named {chosen!r}.", hint=hint, field="name")
     return Conversion(folder=place, name=chosen, type=type or fitting_type(opened))  # type: ignore[arg-type]
 

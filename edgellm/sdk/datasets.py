@@ -50,7 +50,7 @@ class ReadOptions(TypedDict, total=False):
 
 
 class Datasets:
-    """Errors: DataRejected, InvalidInput, DatasetNotFound, MissingExtra, DiskFull; with a model those of `chat`."""
+    """Errors: DataRejected, InvalidInput, DatasetNotFound, MissingExtra, StoreError; with a model those of `chat`."""
 
     def __init__(self, home: Home, store: Callable[[], Store], engines: Engines) -> None:
         self._home = home
@@ -97,10 +97,13 @@ class Datasets:
 
     def remove(self, name: str) -> None:
         """Delete a dataset."""
+        from edgellm.data.build import keeping_in
+
         folder = self._folder(name)
         aside = folder.with_name(f".{name}.{os.getpid()}-{time.monotonic_ns()}.part")
-        folder.rename(aside)  # gone at once, however long deleting takes
-        shutil.rmtree(aside)
+        with keeping_in(self._home.datasets):
+            folder.rename(aside)  # gone at once, however long deleting takes
+            shutil.rmtree(aside)
 
     def _folder(self, name: str) -> Path:
         from edgellm.data.build import valid_name
@@ -113,6 +116,7 @@ class Datasets:
         return folder
 
     def _sources(self, files: Sequence[str | Path], options: ReadOptions) -> builtins.list[AnySource]:
+        from edgellm.data.draft_source import PREFIX, draft_source
         from edgellm.data.schemas import chosen_columns
         from edgellm.data.sources import ChatSource, FileSource
 
@@ -120,7 +124,13 @@ class Datasets:
         if isinstance(columns, Mapping):
             columns = ",".join(f"{part}={column}" for part, column in columns.items())
         chosen = chosen_columns(columns) if columns else None
-        sources: builtins.list[AnySource] = [FileSource(file, chosen) for file in files]
+        drafts = self._home.drafts
+        sources: builtins.list[AnySource] = [
+            draft_source(drafts, file)
+            if isinstance(file, str) and file.startswith(PREFIX)
+            else FileSource(file, chosen)
+            for file in files
+        ]
         if chats is not None:
             sources.append(ChatSource(f"chats ({chats})", self._conversations(chats)))
         if not sources:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,7 +24,7 @@ from edgellm.hub.hardware import Hardware, probe
 from edgellm.hub.inspect import Inspection
 from edgellm.hub.installed import InstalledModel, Library, sha256_of
 from edgellm.hub.names import split_adapter
-from edgellm.paths import Home
+from edgellm.paths import Home, private_dir
 from edgellm.settings import Settings
 
 Mode = Literal["generate", "embed"]
@@ -141,9 +142,10 @@ class Engines:
             model = self._library.find(name)
         except ModelNotFound:
             card = catalogue.get(name)
-            return fit_card(card, hardware, context_tokens or DEFAULT_CONTEXT_TOKENS, self._settings.kv_type)
+            wanted = context_tokens or self._wanted_context(card.context_tokens)
+            return fit_card(card, hardware, wanted, self._settings.kv_type)
         shape = self.inspection(model).shape
-        wanted = context_tokens or self._wanted_context(shape)
+        wanted = context_tokens or self._wanted_context(shape.trained_context_tokens)
         return fit(shape, hardware, wanted, self._settings.kv_type)
 
     def _measured_hardware(self) -> Hardware:
@@ -209,14 +211,15 @@ class Engines:
         with self._lock:
             if self._opened_pool is None:
                 budget_bytes = int(probe().available_bytes * self._settings.memory_share)
-                self._opened_pool = Pool(budget_bytes, log_dir=self._home.logs, start=_start)
+                self._opened_pool = Pool(budget_bytes, log_dir=_writable(self._home.logs), start=_start)
             return self._opened_pool
 
-    def _wanted_context(self, shape: ModelShape) -> int:
-        return self._settings.context_tokens or min(shape.trained_context_tokens, DEFAULT_CONTEXT_TOKENS)
+    def _wanted_context(self, trained_tokens: int | None) -> int:
+        """What the settings say, or what is usual; 0 and None: how much the model was trained for is not known."""
+        return self._settings.context_tokens or min(trained_tokens or DEFAULT_CONTEXT_TOKENS, DEFAULT_CONTEXT_TOKENS)
 
     def _largest_fit(self, model: InstalledModel, shape: ModelShape, hardware: Hardware) -> Fit:
-        wanted = self._wanted_context(shape)
+        wanted = self._wanted_context(shape.trained_context_tokens)
         verdict = fit(shape, hardware, wanted, self._settings.kv_type)
         while verdict.verdict is Verdict.NO and wanted > SMALLEST_CONTEXT_TOKENS and not self._settings.context_tokens:
             wanted = max(SMALLEST_CONTEXT_TOKENS, wanted // 2)
@@ -240,6 +243,14 @@ class Engines:
             gpu_layers=self._settings.gpu_layers,
             disk_cache_dir=str(self._home.conversations),
         )
+
+
+def _writable(folder: Path) -> Path | None:
+    """The folder; None where nothing can be kept: a model answers without a log of its own as well."""
+    try:
+        return folder if os.access(private_dir(folder), os.W_OK) else None
+    except OSError:
+        return None
 
 
 def _check_base(adapter: InstalledAdapter, base: str, sha256: str) -> None:

@@ -93,7 +93,7 @@ def _quants(request: ExportRequest, of_base: str) -> list[Quant]:
         return found
     raise InvalidInput(
         f"A folder cannot be stored as {request.quants!r}.",
-        hint=f"Choose one of {', '.join(FOLDER_TYPES)}, or --to gguf for quantizations.",
+        hint=f"Choose one of {', '.join(FOLDER_TYPES)}, or export to gguf for quantizations.",
         field="quant",
     )
 
@@ -106,12 +106,12 @@ def _of_adapter(request: ExportRequest) -> list[Quant]:
         raise InvalidInput(
             f"PEFT files hold an adapter, and {request.model!r} names none.",
             hint=f"Name one: {request.model}@ADAPTER; `edgellm adapters list` shows which there are. "
-            "A whole model is exported with --to hf.",
+            "A whole model is exported to hf.",
             field="model",
         )
     if request.quants:
         raise InvalidInput(
-            f"PEFT files are stored in float32, not as {request.quants!r}.", hint="Leave --quant out.", field="quant"
+            f"PEFT files are stored in float32, not as {request.quants!r}.", hint="Name no quantization.", field="quant"
         )
     return [QUANTS["F32"]]
 

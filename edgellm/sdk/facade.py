@@ -16,9 +16,9 @@ from edgellm.errors import EdgeLLMError, InvalidInput, ModelLoadFailed
 from edgellm.paths import Home, home_from
 from edgellm.sampling import check_sampling
 from edgellm.sdk.adapters import Adapters
-from edgellm.sdk.answer import Answer
-from edgellm.sdk.conversation import Ask, conclude, prepare, seeded
+from edgellm.sdk.conversation import Ask, prepare, seeded
 from edgellm.sdk.datasets import Datasets
+from edgellm.sdk.drafts import Drafts
 from edgellm.sdk.engines import Engines, Opened
 from edgellm.sdk.exports import Exports
 from edgellm.sdk.inspections import library_in
@@ -26,6 +26,7 @@ from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.models import Models
 from edgellm.sdk.options import ChatOptions, CompleteOptions, check_names
 from edgellm.sdk.pretraining import Pretraining
+from edgellm.sdk.record import Record
 from edgellm.sdk.sessions import Sessions
 from edgellm.sdk.stream import ReplyStream, whole
 from edgellm.sdk.training import Training
@@ -72,6 +73,7 @@ class EdgeLLM:
         self.adapters = Adapters(self.home, library)
         self.sessions = Sessions(self._store, self._answer_again, self._engines.forget_conversation)
         self.datasets = Datasets(self.home, self._store, self._engines)
+        self.drafts = Drafts(self.home, self.jobs, self._engines)
         self.training = Training(self.jobs, self.datasets, library)
         self.pretraining = Pretraining(self.jobs, library)
         self.exports = Exports(self.home, library, self.jobs)
@@ -97,7 +99,7 @@ class EdgeLLM:
         """
         check_names(options, ChatOptions)
         sampling = self._sampling(options)
-        ask = prepare(self._store(), prompt, options, seeded(sampling))
+        ask = prepare(self._store, prompt, options, seeded(sampling))
 
         def send(opened: Opened) -> Stream:
             return opened.worker.chat(
@@ -180,12 +182,11 @@ class EdgeLLM:
     def _start(self, model: str | None, ask: Ask, send: Callable[[Opened], Stream]) -> ReplyStream:
         opened = self._engines.open(model or ask.model or self.model, mode="generate")
 
-        def end(answer: Answer, error: EdgeLLMError | None) -> Reply:
+        def failed(error: EdgeLLMError) -> None:
             if isinstance(error, ModelLoadFailed):
                 self._engines.unload(opened.name)
-            return conclude(self._store(), ask, answer, error)
 
-        return ReplyStream(send(opened), opened.name, end)
+        return ReplyStream(send(opened), opened.name, Record(self._store, ask), failed)
 
     def _answer_again(self, session_id: str, asked_id: str, sampling: Sampling | None) -> ReplyStream:
         return self.chat(None, session=session_id, parent=asked_id, sampling=sampling, stream=True)

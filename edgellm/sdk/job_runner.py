@@ -87,6 +87,13 @@ def pretrain(work: Work) -> dict[str, Any]:
     return make(work.home, work.arguments, work.folder, work.emit)
 
 
+def draft(work: Work) -> dict[str, Any]:
+    """Write question and answer pairs from documents. Arguments: those of `DraftRequest`."""
+    from edgellm.sdk.draft_job import draft as write  # deferred: only this kind needs it
+
+    return write(work)
+
+
 def selftest(work: Work) -> dict[str, Any]:
     """Count, to see that jobs work here. Arguments: `steps`, `step_s`."""
     steps, step_s = int(work.arguments.get("steps", 3)), float(work.arguments.get("step_s", 0.1))
@@ -103,6 +110,7 @@ KINDS: Mapping[str, Callable[[Work], dict[str, Any]]] = {
     "train": train,
     "plan": plan,
     "pretrain": pretrain,
+    "draft": draft,
     "selftest": selftest,
     "export": export,
     "quants": quants,

@@ -31,7 +31,7 @@ from edgellm.pretrain.weights import write_first, write_learnt
 from edgellm.sdk.engines import Engines
 from edgellm.sdk.inspections import library_in
 from edgellm.sdk.pretraining import DEFAULT_MINUTES, PretrainRequest, check_vacant, request_from
-from edgellm.sdk.training_run import Outcome, follow
+from edgellm.sdk.training_run import Outcome, Together, follow
 from edgellm.sdk.work import Emit
 from edgellm.settings import load_settings
 from edgellm.sizes import size
@@ -105,7 +105,7 @@ def pretrain(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, 
     steps = read_spec(run.spec).settings.steps
     made_from = msgspec.json.decode(run.made_from.read_bytes(), type=MadeFrom)
     emit(Started(title=f"Making {request.name}", total=steps, unit="steps"))
-    outcome = follow(run.folder, 1, emit)
+    outcome = follow(run.folder, Together(), emit)
     model, sample = _install(home, library, request, run, outcome)
     result = _result(model, made_from, outcome) | {"sample": sample}
     shutil.rmtree(run.folder, ignore_errors=True)
@@ -147,7 +147,7 @@ def _fitting(run: _Run, sets: RowSets, settings: TrainSettings) -> TrainSettings
     raise ModelDoesNotFit(
         f"Making a model of {header.parameters / 1e6:.1f} million parameters needs about {size(needed)}, and "
         f"{size(available)} are free.",
-        hint="Ask for fewer --parameters or a shorter --context.",
+        hint="Ask for fewer parameters or a shorter context.",
         needed_bytes=needed,
         available_bytes=available,
     )
@@ -158,7 +158,7 @@ def _step_s(run: _Run, settings: TrainSettings) -> float:
     trial = private_dir(run.folder / "trial")
     shutil.rmtree(trial / "checkpoints", ignore_errors=True)  # of an attempt that was killed
     write_spec(trial / "spec.json", _spec(run, settings))
-    outcome = follow(trial, 1, lambda _event: None)
+    outcome = follow(trial, Together(), lambda _event: None)
     shutil.rmtree(trial, ignore_errors=True)
     assert outcome.first is not None
     assert outcome.last is not None

@@ -39,9 +39,11 @@ class Sessions:
         return self._store().sessions.list(limit=limit, offset=offset)
 
     def latest(self) -> Session | None:
-        """The most recently used session; None when there is none."""
-        newest = self.list(limit=1)
-        return newest[0] if newest else None
+        """The most recently used session that can be gone on with; None when there is none.
+
+        One that was never used, or in which every question was refused, does not count.
+        """
+        return self._store().sessions.latest()
 
     def messages(self, session_id: str, leaf: str | None = None) -> builtins.list[StoredMessage]:
         """One branch from its first message to `leaf`; the current branch by default."""

@@ -9,23 +9,23 @@ from typing import Self
 from edgellm.engine.stream import Stream
 from edgellm.errors import EdgeLLMError
 from edgellm.sdk.answer import Answer
+from edgellm.sdk.record import Record
 from edgellm.types import Reply, StreamEvent
-
-Conclude = Callable[[Answer, EdgeLLMError | None], Reply]
-"""Records what was written and makes the reply; called exactly once."""
 
 
 class ReplyStream:
     """Yields `StreamEvent`s; `reply` is there after the last one.
 
     The request runs from construction on. `cancel` keeps the partial answer; leaving the `with` or `async with` block
-    early does the same, and a stream that is dropped without either is cancelled unrecorded. An error of the engine is
-    raised from the iteration, after the partial answer was recorded.
+    early does the same, and a stream that is dropped without either is cancelled, its last second unrecorded. An error
+    of the engine is raised from the iteration, after the partial answer was recorded.
     """
 
-    def __init__(self, source: Stream, model: str, conclude: Conclude) -> None:
+    def __init__(self, source: Stream, model: str, record: Record, failed: Callable[[EdgeLLMError], None]) -> None:
+        """`failed` hears of an error of the engine before the caller does."""
         self._source = source
-        self._conclude = conclude
+        self._record = record
+        self._failed = failed
         self._answer = Answer(model)
         self._reply: Reply | None = None
         self._is_over = False
@@ -60,10 +60,14 @@ class ReplyStream:
         if self._is_over:
             raise StopIteration
         try:
-            return self._note(next(self._source))
+            event = next(self._source)
         except StopIteration:
             self._end()
             raise
+        self._answer.add(event)
+        if self._record.is_due:
+            self._record.grow(self._answer)
+        return event
 
     def __aiter__(self) -> AsyncIterator[StreamEvent]:
         return self
@@ -71,14 +75,17 @@ class ReplyStream:
     async def __anext__(self) -> StreamEvent:
         if self._is_over:
             raise StopAsyncIteration
-        try:
-            return self._note(await self._source.__anext__())
-        except StopAsyncIteration:
-            import asyncio  # only where an event loop runs: a command without one starts 40 ms earlier
+        import asyncio  # only where an event loop runs: a command without one starts 40 ms earlier
 
-            # The store syncs to disk at the end: never on the event loop.
-            await asyncio.to_thread(self._end)
+        try:
+            event = await self._source.__anext__()
+        except StopAsyncIteration:
+            await asyncio.to_thread(self._end)  # the store syncs to disk: never on the event loop
             raise
+        self._answer.add(event)
+        if self._record.is_due:
+            await asyncio.to_thread(self._record.grow, self._answer)
+        return event
 
     def __enter__(self) -> Self:
         return self
@@ -96,18 +103,15 @@ class ReplyStream:
 
         await asyncio.shield(asyncio.to_thread(self.close))  # recorded also when the task is cancelled meanwhile
 
-    def _note(self, event: StreamEvent) -> StreamEvent:
-        self._answer.add(event)
-        return event
-
     def _end(self) -> None:
         self._is_over = True
         try:
             self._answer.end(self._source.result())
         except EdgeLLMError as error:
-            self._conclude(self._answer, error)
+            self._failed(error)
+            self._record.end(self._answer, error)
             raise
-        self._reply = self._conclude(self._answer, None)
+        self._reply = self._record.end(self._answer, None)
 
 
 def whole(stream: ReplyStream) -> Reply:

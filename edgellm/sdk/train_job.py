@@ -25,10 +25,11 @@ from edgellm.sdk.anchors import kept_anchors
 from edgellm.sdk.engines import Engines
 from edgellm.sdk.import_gate import pass_gate
 from edgellm.sdk.inspections import library_in
+from edgellm.sdk.run_samples import Sampler
 from edgellm.sdk.taught_model import Taught, check_room, keep_model
 from edgellm.sdk.training_request import TrainRequest, request_from
 from edgellm.sdk.training_rows import tokenized
-from edgellm.sdk.training_run import Outcome, follow
+from edgellm.sdk.training_run import WEIGHTS, Outcome, Together, follow
 from edgellm.sdk.work import Emit
 from edgellm.settings import load_settings
 from edgellm.train.architecture import read_architecture
@@ -36,8 +37,6 @@ from edgellm.train.plan import TrainPlan, plan_run, refuse_if_too_large
 from edgellm.train.rows import RowSets, read_rows, write_rows
 from edgellm.train.spec import RunSpec, write_spec
 
-WEIGHTS = "weights.safetensors"
-"""In a checkpoint: what learnt."""
 TRIAL_STEPS = 3
 """Steps on which a plan's time is measured."""
 
@@ -106,10 +105,23 @@ def train(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, Any
     prepared = prepare(home, request, folder / "run", emit)
     write_spec(prepared.folder / "spec.json", _spec(prepared))
     emit(Started(title=f"Teaching {prepared.base.name}", total=prepared.plan.steps, unit="steps"))
-    outcome = follow(prepared.folder, request.ranks, emit)
+    outcome = follow(prepared.folder, _together(prepared), emit, _sampler(prepared))
     kept = _keep(home, prepared, outcome) if request.makes_adapter else _keep_model(home, prepared, outcome, emit)
     shutil.rmtree(prepared.folder, ignore_errors=True)
     return kept | _result(prepared, outcome)
+
+
+def _together(prepared: Prepared) -> Together:
+    base = prepared.base
+    return Together(prepared.request.members(), base.sha256 or sha256_of(base.path))
+
+
+def _sampler(prepared: Prepared) -> Sampler | None:
+    """None where llama.cpp cannot attach what is learnt, or nothing can be asked."""
+    probe = read_rows(prepared.rows).probe
+    if probe is None or not prepared.request.makes_adapter:
+        return None
+    return Sampler(prepared.base.path, prepared.request.settings.alpha, probe)
 
 
 def _check_name(home: Home, request: TrainRequest) -> None:
@@ -130,7 +142,7 @@ def plan(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, Any]
     write_spec(prepared.folder / "spec.json", trial)
     emit(Started(title=f"Trying {prepared.base.name}", total=steps, unit="steps"))
     began = time.monotonic()
-    outcome = follow(prepared.folder, prepared.request.ranks, emit)
+    outcome = follow(prepared.folder, _together(prepared), emit)
     wall_s = time.monotonic() - began
     shutil.rmtree(prepared.folder, ignore_errors=True)
     assert outcome.last is not None

@@ -28,31 +28,42 @@ class Training:
         self._jobs, self._datasets, self._library = jobs, datasets, library
 
     def start(
-        self, data: str | Path, base: str, name: str, settings: TrainSettings | None = None, *, ranks: int = 1
+        self,
+        data: str | Path,
+        base: str,
+        name: str,
+        settings: TrainSettings | None = None,
+        *,
+        ranks: int = 1,
+        hosts: str = "",
     ) -> StoredJob:
         """Begin to teach the model `base`; the adapter `name` is there when the job has finished.
 
-        `data` is the name of a dataset, or a file of examples, which becomes the dataset `name`.
+        `data` is the name of a dataset; or a file of examples or `drafts:NAME`, which become the dataset `name`.
+        `hosts` are lines of `ADDRESS[:PORT] [SSH-TARGET [COMMAND ...]]`, this machine first.
         """
         adapter_name(name)
-        request = self._request(data, base, name, settings, ranks)
+        shared = {"ranks": ranks, "hosts": hosts}
+        request = self._request(data, base, name, settings, shared)
         return self._jobs.start(KIND, f"{request['base']} learns {name}", request)
 
-    def plan(self, data: str | Path, base: str, settings: TrainSettings | None = None, *, ranks: int = 1) -> StoredJob:
+    def plan(
+        self, data: str | Path, base: str, settings: TrainSettings | None = None, *, ranks: int = 1, hosts: str = ""
+    ) -> StoredJob:
         """Begin to find out what a run would take; the job's result has sizes, verdict and seconds.
 
         A file of examples becomes a dataset that is named after it.
         """
-        request = self._request(data, base, name_from(Path(data).stem), settings, ranks)
+        request = self._request(data, base, name_from(Path(data).stem), settings, {"ranks": ranks, "hosts": hosts})
         return self._jobs.start("plan", f"Plan: {request['base']} learns {request['dataset']}", request)
 
     def _request(
-        self, data: str | Path, base: str, name: str, settings: TrainSettings | None, ranks: int
+        self, data: str | Path, base: str, name: str, settings: TrainSettings | None, shared: dict[str, Any]
     ) -> dict[str, Any]:
         """A job's arguments. Raises: InvalidInput here, before there is a job."""
         base = self._library.find(base).reference
         request = TrainRequest(
-            dataset=self._dataset(data, name), base=base, name=name, settings=settings or TrainSettings(), ranks=ranks
+            dataset=self._dataset(data, name), base=base, name=name, settings=settings or TrainSettings(), **shared
         )
         arguments: dict[str, Any] = msgspec.to_builtins(request)
         request_from(arguments)
@@ -63,7 +74,11 @@ class Training:
         return [job for job in self._jobs.list(limit=1000) if job.kind == KIND]
 
     def _dataset(self, data: str | Path, name: str) -> str:
+        from edgellm.data.draft_source import PREFIX  # deferred: what reads examples is needed here alone
+
         path = Path(data).expanduser()
+        if isinstance(data, str) and data.startswith(PREFIX):
+            return self._datasets.build([data], name, replace=True).name
         if isinstance(data, str) and any(manifest.name == data for manifest in self._datasets.list()):
             return data
         if not path.exists():

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from edgellm.errors import InvalidInput
+from edgellm.train.ring import Member, loopback, read_hosts
 from edgellm.train.settings import TrainSettings, check
 
 
@@ -21,12 +22,20 @@ class TrainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """What the adapter will be called; of dora and full, the model."""
     settings: TrainSettings
     ranks: int = 1
-    """Processes that share each batch."""
+    """Processes on this machine that share each batch."""
+    hosts: str = ""
+    """Machines that share each batch, as `ring.read_hosts` reads them; empty: this one alone."""
 
     @property
     def makes_adapter(self) -> bool:
         """False: what is learnt has no adapter form, and becomes a model in the library."""
         return self.settings.makes_adapter
+
+    def members(self) -> list[Member]:
+        """The processes, at ports that are free now; none: one, here."""
+        if self.hosts:
+            return read_hosts(self.hosts)
+        return loopback(self.ranks) if self.ranks > 1 else []
 
 
 def request_from(arguments: Any) -> TrainRequest:
@@ -38,4 +47,8 @@ def request_from(arguments: Any) -> TrainRequest:
     check(request.settings)
     if not 1 <= request.ranks <= 64:
         raise InvalidInput(f"ranks is {request.ranks}; it must be from 1 to 64.", field="ranks")
+    if request.hosts:
+        read_hosts(request.hosts)
+        if request.ranks > 1:
+            raise InvalidInput("A run is shared by processes here or by other machines, not both.", field="ranks")
     return request

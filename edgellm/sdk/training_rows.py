@@ -11,7 +11,7 @@ from edgellm.data.rows import ChatRow
 from edgellm.engine.supervisor import Worker
 from edgellm.engine.wire import TrainingRow
 from edgellm.errors import DataRejected
-from edgellm.train.rows import Row, RowSets
+from edgellm.train.rows import Probe, Row, RowSets
 from edgellm.train.settings import TrainSettings
 
 BATCH = 64
@@ -29,7 +29,20 @@ def tokenized(dataset: Dataset, worker: Worker, settings: TrainSettings) -> RowS
             f"The dataset {dataset.name!r} has no row that can be learnt from.",
             hint="Rows need an assistant's answer, or plain text.",
         )
-    return RowSets(train=train, valid=tuple(_rows(worker, dataset.rows("valid"), settings)))
+    valid = tuple(_rows(worker, dataset.rows("valid"), settings))
+    return RowSets(train=train, valid=valid, probe=_probe(worker, dataset, settings.context_tokens))
+
+
+def _probe(worker: Worker, dataset: Dataset, context_tokens: int) -> Probe | None:
+    """The question of the first conversation, as it is asked when the model is served."""
+    first = next((row for row in dataset.rows("train") if isinstance(row, ChatRow)), None)
+    if first is None:
+        return None
+    made = next(iter(worker.training_rows([first.messages])), "")
+    asked = [message.content for message in first.messages if message.role == "user"]
+    if isinstance(made, str) or not asked or not (start := made[0].supervised[0][0]) < context_tokens:
+        return None
+    return Probe(asked[0], tuple(made[0].tokens[:start]))
 
 
 def _rows(worker: Worker, rows: Iterator[object], settings: TrainSettings) -> Iterator[Row]:

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from edgellm.errors import TrainingError
+from edgellm.errors import EdgeLLMError, TrainingError
 from edgellm.events import Measured, Progressed
+from edgellm.sdk.run_samples import Sampler
 from edgellm.sdk.work import CancelRequested, Emit
+from edgellm.train.history import History
 from edgellm.train.launch import Heard, Launch
-from edgellm.train.spec import Ended, Opened, Stepped, Validated
+from edgellm.train.ring import Member
+from edgellm.train.spec import Ended, Opened, Saved, Stepped, Validated
+
+WEIGHTS = "weights.safetensors"
+"""In a checkpoint: what learnt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Who trains."""
+
+    members: Sequence[Member] = ()
+    """None: one process, here."""
+    base_sha256: str = ""
+    """By which other machines find the base."""
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -34,39 +52,73 @@ class Outcome(msgspec.Struct, kw_only=True):
         return self.last.tokens / self.last.spent_s if self.last is not None and self.last.spent_s else 0.0
 
 
-def follow(folder: Path, ranks: int, emit: Emit) -> Outcome:
-    """Train as the folder's spec says, until the run is complete.
+def follow(folder: Path, together: Together, emit: Emit, sampler: Sampler | None = None) -> Outcome:
+    """Train as the folder's spec says, until the run is complete; a sampler is asked at every checkpoint.
+
+    A resumed run tells what it had said before it goes on.
 
     Raises: TrainingError, or what the run broke with; CancelRequested, after the run has written a checkpoint.
     """
-    outcome = Outcome()
-    with Launch(folder, os.environ, ranks) as launch:
+    heard = _Heard(folder, emit, sampler)
+    outcome = heard.outcome
+    with Launch(folder, os.environ, together.members, together.base_sha256) as launch:
         try:
-            _note_all(outcome, launch.sayings(), emit)
+            heard.note_all(launch.sayings())
         except CancelRequested:
             launch.stop()
-            _note_all(outcome, launch.sayings(), lambda _event: None)  # until the checkpoint is written
+            _Heard(folder).note_all(launch.sayings())  # until the checkpoint is written
             raise
     if not outcome.is_complete:
         raise TrainingError("The run was stopped from outside.", hint="Resume it: edgellm jobs resume")
     return outcome
 
 
-def _note_all(outcome: Outcome, sayings: Iterable[Heard], emit: Emit) -> None:
-    for saying in sayings:
-        match saying:
-            case Opened():
-                outcome.blas = saying.blas
-            case Stepped():
-                outcome.first, outcome.last = outcome.first or saying, saying
-                emit(_measured(saying))
-                emit(_progressed(saying))
-            case Validated():
-                outcome.valid_losses.append(saying.loss)
-                emit(Measured(step=saying.step, values={"valid_loss": saying.loss}))
-            case Ended():
-                outcome.checkpoint, outcome.is_complete = saying.checkpoint, saying.is_complete
-                outcome.best_checkpoint = saying.best or saying.checkpoint
+class _Heard:
+    """What is made of a run's sayings."""
+
+    def __init__(self, folder: Path, emit: Emit = lambda _event: None, sampler: Sampler | None = None) -> None:
+        self.outcome = Outcome()
+        self._history = History(folder)
+        self._emit, self._sampler = emit, sampler
+
+    def note_all(self, sayings: Iterable[Heard]) -> None:
+        """Until they end."""
+        for saying in sayings:
+            match saying:
+                case Opened():
+                    self._open(saying)
+                case Stepped() | Validated():
+                    self._note(saying)
+                case Saved():
+                    self._sample(saying.step, Path(saying.checkpoint) / WEIGHTS)
+                case Ended():
+                    self.outcome.checkpoint, self.outcome.is_complete = saying.checkpoint, saying.is_complete
+                    self.outcome.best_checkpoint = saying.best or saying.checkpoint
+
+    def _open(self, opened: Opened) -> None:
+        self.outcome.blas = opened.blas
+        for saying in self._history.until(opened.first_step):
+            self._note(saying)
+        if not opened.first_step:
+            self._sample(0, None)
+
+    def _note(self, saying: Stepped | Validated) -> None:
+        if isinstance(saying, Validated):
+            self.outcome.valid_losses.append(saying.loss)
+            self._emit(Measured(step=saying.step, values={"valid_loss": saying.loss}))
+            return
+        self.outcome.first, self.outcome.last = self.outcome.first or saying, saying
+        self._emit(_measured(saying))
+        self._emit(_progressed(saying))
+
+    def _sample(self, step: int, weights: Path | None) -> None:
+        """A sample that fails must not end a run; why it did stands in the job's log."""
+        if self._sampler is None:
+            return
+        try:
+            self._emit(self._sampler.ask(step, weights))
+        except (EdgeLLMError, OSError):
+            traceback.print_exc()
 
 
 def _measured(step: Stepped) -> Measured:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from edgellm.store.records import (
+    BROKEN,
+    REFUSED,
     Feedback,
     JobState,
     MessageDetails,
@@ -17,6 +19,8 @@ from edgellm.store.store import Store, open_store
 from edgellm.store.titles import title_from
 
 __all__ = [
+    "BROKEN",
+    "REFUSED",
     "ROOT",
     "Feedback",
     "JobState",

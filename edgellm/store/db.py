@@ -279,7 +279,11 @@ def _translated(path: Path, connection: apsw.Connection | None = None) -> Iterat
 def _os_error(path: Path, error: OSError) -> StoreError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _disk_full(path)
-    return StoreError(f"The store {path} cannot be opened: {error.strerror}.", path=str(path))
+    return StoreError(
+        f"The store {path} cannot be opened: {error.strerror}.",
+        hint="Make its folder writable, or set EDGELLM_HOME to another one.",
+        path=str(path),
+    )
 
 
 def _disk_full(path: Path) -> DiskFull:

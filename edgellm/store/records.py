@@ -16,6 +16,11 @@ from edgellm.types import Message, Role, Sampling, Timings, Usage
 Rating = Literal[-1, 0, 1]
 T = TypeVar("T")
 
+BROKEN = "failed"
+"""Finish reason of an answer until it has ended, and for good when an error or the end of the process cut it off."""
+REFUSED = "refused"
+"""Stored with a question that was not asked: too long, or with a constraint that cannot be enforced."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
@@ -47,7 +52,7 @@ class StoredMessage:
     usage: Usage | None = None
     timings: Timings | None = None
     finish_reason: str | None = None
-    """A `FinishReason`, or the caller's own word for an answer that broke off."""
+    """A `FinishReason`, or `BROKEN`; with a question, `REFUSED`."""
     evidence: Mapping[str, Any] | None = None
     """What the answer was based on (retrieved passages, tools), as JSON values."""
     created_at: float

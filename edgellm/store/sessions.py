@@ -8,7 +8,15 @@ from typing import Literal, Unpack
 from edgellm.store import search, transfer
 from edgellm.store.db import Database
 from edgellm.store.ids import new_id
-from edgellm.store.records import AnswerDetails, MessageDetails, SearchHit, Session, StoredMessage, storable
+from edgellm.store.records import (
+    REFUSED,
+    AnswerDetails,
+    MessageDetails,
+    SearchHit,
+    Session,
+    StoredMessage,
+    storable,
+)
 from edgellm.store.rows import (
     MESSAGE,
     SESSION,
@@ -64,6 +72,13 @@ class Sessions:
         sql = f"{SESSION} ORDER BY updated_at DESC, number DESC LIMIT ? OFFSET ?"
         return [session_of(row) for row in self._database.read(sql, (limit, offset))]
 
+    def latest(self) -> Session | None:
+        """The most recently used session in which anything but refused questions was said; None when there is none."""
+        said = "SELECT 1 FROM messages WHERE session_id = sessions.id AND finish_reason IS NOT ?"
+        sql = f"{SESSION} WHERE EXISTS ({said}) ORDER BY updated_at DESC, number DESC LIMIT 1"
+        rows = self._database.read(sql, (REFUSED,))
+        return session_of(rows[0]) if rows else None
+
     def rename(self, session_id: str, title: str) -> Session:
         """Give a session another title."""
         with self._database.write() as execute:
@@ -114,12 +129,15 @@ class Sessions:
         return self.append(old.session_id, old.role, content, parent_id=old.parent_id or ROOT)
 
     def update_answer(self, message_id: str, **details: Unpack[AnswerDetails]) -> StoredMessage:
-        """Change a stored message in place, as an answer grows or ends."""
+        """Change a stored message in place, as an answer grows or ends; its session counts as used now."""
         columns = message_columns(dict(details))
         if columns:
             assignments = ", ".join(f"{column} = ?" for column in columns)
+            touch = "UPDATE sessions SET updated_at = ? WHERE id = (SELECT session_id FROM messages WHERE id = ?)"
+            key = storable(message_id)
             with self._database.write() as execute:
-                execute(f"UPDATE messages SET {assignments} WHERE id = ?", (*columns.values(), storable(message_id)))
+                execute(f"UPDATE messages SET {assignments} WHERE id = ?", (*columns.values(), key))
+                execute(touch, (self._database.clock(), key))
         return self.message(message_id)
 
     def message(self, message_id: str) -> StoredMessage:

@@ -15,7 +15,7 @@ from edgellm.safetext import clean, clean_line
 from edgellm.store.db import Execute
 from edgellm.store.feedback import Judgement, put, snapshot
 from edgellm.store.ids import new_id
-from edgellm.store.records import Session, StoredMessage
+from edgellm.store.records import BROKEN, Session, StoredMessage
 from edgellm.store.rows import insert_message, insert_session
 
 FORMAT = "edgellm.session"
@@ -42,6 +42,8 @@ def to_markdown(session: Session, branch: Iterable[StoredMessage]) -> str:
         parts += ["## System", clean(session.system)]
     for message in branch:
         parts += [f"## {_NAMES[message.role]}", clean(message.content)]
+        if message.finish_reason == BROKEN:
+            parts.append("*(cut off)*")
         if message.correction is not None:
             parts += ["### Corrected", clean(message.correction)]
     return "\n\n".join(parts) + "\n"

@@ -11,7 +11,8 @@ from types import FrameType
 
 from edgellm.errors import EdgeLLMError
 from edgellm.train.blas import BlasThreads, load_openblas
-from edgellm.train.spec import Broke, Ended, Opened, Saying, read_spec, say
+from edgellm.train.history import History
+from edgellm.train.spec import Broke, Ended, Opened, Saved, Saying, read_spec, say
 
 
 class _Stop:
@@ -71,8 +72,11 @@ def _train(folder: Path, tell: Callable[[Saying], None]) -> int:
     first = trainer.resume()
     weights = sum(weight.size for _, weight in list(tree_flatten(model.trainable_parameters())))
     tell(Opened(first_step=first, steps=trainer.steps, learning_weights=weights, blas=blas))
+    history = History(folder)
     for happening in trainer.run():
         if trainer.is_chief:
+            if not isinstance(happening, Saved):
+                history.keep(happening)
             tell(happening)
     best = trainer.progress.best_step
     tell(

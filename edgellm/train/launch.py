@@ -3,44 +3,51 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import queue
 import signal
-import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from edgellm.errors import EdgeLLMError, TrainingError, error_types
-from edgellm.paths import private_dir, write_private
+from edgellm.paths import private_dir
 from edgellm.train.blas import blas_environment
-from edgellm.train.spec import Broke, Ended, Opened, Saying, Stepped, Validated, understand
+from edgellm.train.joining import STOP, package, ssh_command
+from edgellm.train.ring import Member, addresses, loopback, ring_environment
+from edgellm.train.spec import Broke, Ended, Opened, Saved, Saying, Stepped, Validated, understand
 
 END_GRACE_S = 120.0
 """How long a process may take to finish its step and write a checkpoint."""
 _LOG_TAIL_BYTES = 2000
-Heard = Opened | Stepped | Validated | Ended
+Heard = Opened | Stepped | Validated | Saved | Ended
 
 
 class Launch:
     """One run's processes, as a context: leaving it leaves none behind.
 
-    Several ranks on one machine divide each batch among them and average through MLX's ring backend on loopback
-    (https://ml-explore.github.io/mlx/build/html/usage/distributed.html).
+    Several members divide each batch among them; those on other machines are reached over ssh.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], ranks: int = 1) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], members: Sequence[Member] = (), base_sha256: str = ""
+    ) -> None:
+        """`base_sha256`: by which members on other machines find the base; no members: one process, here."""
         self._log = folder / "train.log"
         self._heard: queue.Queue[tuple[int, bytes | None]] = queue.Queue()
         private_dir(folder / "tmp")
         shared = blas_environment(environment, folder / "blas") | {"TMPDIR": str(folder / "tmp")}
-        places = _ring(folder, ranks) if ranks > 1 else [{}]
-        self._processes = [self._start(folder, {**shared, **place}) for place in places]
+        listed = list(members) or loopback(1)
+        self._processes: list[subprocess.Popen[bytes]] = []
+        for rank, member in enumerate(listed):
+            if member.target:
+                process = self._connect(member, package(folder, base_sha256, listed, rank))
+            else:
+                process = self._start(folder, shared | ring_environment(folder, addresses(listed), rank))
+            self._processes.append(process)
         self._running = set(range(len(self._processes)))
         self._has_ended = False
         for rank, process in enumerate(self._processes):
@@ -66,10 +73,8 @@ class Launch:
             saying = self._understood(line)
             if isinstance(saying, Broke):
                 raise _error(saying)
-            if not isinstance(saying, Ended):
-                yield saying
-            elif not self._has_ended:  # every rank says it
-                self._has_ended = True
+            if rank == 0:  # the one that saves; the others only break
+                self._has_ended = self._has_ended or isinstance(saying, Ended)
                 yield saying
         if not self._has_ended:
             raise TrainingError("The training process ended without a word." + self._last_words())
@@ -77,8 +82,12 @@ class Launch:
     def stop(self) -> None:
         """Ask all to write a checkpoint after the step they are in, and to end."""
         for process in self._processes:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(OSError):
+                if process.stdin is None:
+                    process.send_signal(signal.SIGTERM)
+                else:
+                    process.stdin.write(STOP)
+                    process.stdin.flush()
 
     def kill(self) -> None:
         """End all now."""
@@ -96,6 +105,15 @@ class Launch:
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
+
+    def _connect(self, member: Member, sent: bytes) -> subprocess.Popen[bytes]:
+        """A process on another machine; it ends when its standard input does."""
+        with self._log.open("ab") as log:
+            process = subprocess.Popen(
+                ssh_command(member), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+            )
+        threading.Thread(target=_feed, args=(process, sent), daemon=True).start()
+        return process
 
     def _listen(self, rank: int, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
@@ -126,22 +144,11 @@ class Launch:
         return f" Its last words: {words[-1]}" if words else ""
 
 
-def _ring(folder: Path, ranks: int) -> list[dict[str, str]]:
-    """What each rank of a ring on this machine needs to know."""
-    hosts = folder / "ring.json"
-    write_private(hosts, json.dumps([[f"127.0.0.1:{port}"] for port in _free_ports(ranks)]).encode())
-    threads = str(max(1, (os.cpu_count() or 1) // ranks))
-    return [
-        {"MLX_HOSTFILE": str(hosts), "MLX_RANK": str(rank), "OPENBLAS_NUM_THREADS": threads} for rank in range(ranks)
-    ]
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+def _feed(process: subprocess.Popen[bytes], sent: bytes) -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(OSError):  # it ended; why stands in the log
+        process.stdin.write(sent)
+        process.stdin.flush()
 
 
 def _error(broke: Broke) -> EdgeLLMError:

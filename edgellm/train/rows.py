@@ -33,6 +33,15 @@ class Row:
         return Row(self.tokens[:tokens], spans)
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A question that is asked while the model learns."""
+
+    question: str
+    tokens: tuple[int, ...]
+    """The whole prompt, as the model is served it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowSets:
     """Everything one run reads."""
@@ -41,6 +50,8 @@ class RowSets:
     valid: tuple[Row, ...] = ()
     anchors: tuple[Row, ...] = ()
     """General texts on which the model is to stay what it was."""
+    probe: Probe | None = None
+    """None: no row is a conversation."""
 
 
 def write_rows(path: Path, sets: RowSets) -> None:

@@ -52,6 +52,14 @@ class Validated(msgspec.Struct, frozen=True, kw_only=True, tag="validated"):
     is_best: bool
 
 
+class Saved(msgspec.Struct, frozen=True, kw_only=True, tag="saved"):
+    """A checkpoint is there whole."""
+
+    step: int
+    checkpoint: str
+    """Its folder."""
+
+
 class Ended(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
     """The run is complete or was stopped; its newest checkpoint holds the result."""
 
@@ -69,7 +77,7 @@ class Broke(msgspec.Struct, frozen=True, kw_only=True, tag="broke"):
     hint: str = ""
 
 
-Saying = Opened | Stepped | Validated | Ended | Broke
+Saying = Opened | Stepped | Validated | Saved | Ended | Broke
 
 
 def say(saying: Saying) -> bytes:

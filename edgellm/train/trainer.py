@@ -20,7 +20,7 @@ from edgellm.train.objective import Gradients, Objective, Share
 from edgellm.train.rows import RowSets
 from edgellm.train.schedule import learning_rate, steps_of
 from edgellm.train.settings import TrainSettings
-from edgellm.train.spec import Stepped, Validated
+from edgellm.train.spec import Saved, Stepped, Validated
 
 KEPT_BYTES = 2 * 1024**3
 """Most memory for what the frozen layers make of the rows."""
@@ -44,7 +44,7 @@ class Trainer:
         self._checkpoints, self._should_stop, self._note_step = checkpoints, should_stop, note_step
         self._group = mx.distributed.init()
         anchors = sets.anchors if settings.anchors and settings.anchor_weight else ()
-        self._objective = Objective(model, anchors, settings.anchor_weight)
+        self._objective = Objective(model, anchors, settings.anchor_weight, settings.noise)
         mx.random.seed(settings.seed)
         make_learning(model, settings)
         if settings.has_gradient_checkpointing:
@@ -86,19 +86,27 @@ class Trainer:
         self.progress = progress
         return progress.step
 
-    def run(self) -> Iterator[Stepped | Validated]:
+    def run(self) -> Iterator[Stepped | Validated | Saved]:
         """All steps that are left. Stops early on `should_stop` or without progress; a checkpoint is written then.
 
         Raises: TrainingError when the loss is no number; the last checkpoint is from before.
         """
         self._model.train()
-        while not self.is_complete and not self._should_stop():
+        while not self.is_complete and not self._must_stop():
             yield self._step()
             if self._sets.valid and self._is_due(self._settings.valid_steps):
                 yield self._validate()
             if self._is_due(self._settings.checkpoint_steps):
                 self.save()
+                yield Saved(step=self.progress.step, checkpoint=str(self._checkpoints.of_step(self.progress.step)))
         self.save()
+
+    def _must_stop(self) -> bool:
+        """Whether any rank was asked to; all find the same, or the others would wait for one that has stopped."""
+        is_asked = self._should_stop()
+        if self._group.size() == 1:
+            return is_asked
+        return _number(mx.distributed.all_sum(mx.array(float(is_asked)), group=self._group)) > 0
 
     def save(self) -> None:
         """Write a checkpoint of this moment; the first rank alone does."""

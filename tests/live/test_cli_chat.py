@@ -141,4 +141,7 @@ def test_the_tour_runs_without_a_terminal() -> None:
     assert code == 0, err
     assert "Fits: needs" in out
     assert "prompt tokens did not have to be computed again" in out
+    before, after = out.split("Teach it")[1].split("starter@tour")
+    assert "five times" not in before
+    assert "five times at noon" in " ".join(after.split())
     assert "\x1b" not in out

@@ -179,7 +179,7 @@ def survives(backend: LlamaBackend, constraint: Constraint) -> None:
     assert time.process_time() - started < LONGEST_S
 
 
-def test_refusals_carry_llguidances_words(backend: LlamaBackend) -> None:
+def test_a_refusal_names_the_keyword(backend: LlamaBackend) -> None:
     with pytest.raises(InvalidSchema, match="minLength") as caught:
         backend.open_sampler(GREEDY, 1, of(SCHEMA_KILLERS["impossible"]), [])
     assert caught.value.facts["field"] == "constraint"

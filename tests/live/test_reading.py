@@ -12,9 +12,9 @@ from edgellm.export.convert.write import convert_folder
 from edgellm.gguf_header import GGUFHeader, read_header
 from edgellm.sdk import import_gate
 from edgellm.sdk.import_gate import pass_gate
-from edgellm.train import base, numerics, reading
+from edgellm.train import base, numerics
 from edgellm.train.architecture import Architecture, read_architecture
-from edgellm.train.gate import LIMIT_NATS
+from edgellm.train.gate import LIMIT_NATS, Gate
 from edgellm.train.reading import compare_reading
 from tests.live.model_folders import CONFIGS, make_folder
 
@@ -62,7 +62,7 @@ def test_it_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_kept_refusal_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     header = header_of(tmp_path, "llama")
-    monkeypatch.setattr(import_gate, "_ask", lambda *_: reading.Gate(kl=1.0, layers=2, fault="attention"))
+    monkeypatch.setattr(import_gate, "_ask", lambda *_: Gate(kl=1.0, layers=2, fault="attention"))
     for _ in range(2):
         with pytest.raises(ModelRejected, match="attention"):
             pass_gate(header, "hash", tmp_path / "readings")

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import psutil
 import pytest
 
 from edgellm.errors import EdgeLLMError, InvalidInput, TrainingError
-from edgellm.events import Failed, Finished, Measured
+from edgellm.events import Failed, Finished, JobEvent, Measured, Sampled
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.settings import Settings
 from edgellm.store import JobState
+from edgellm.train.ring import loopback
 from edgellm.train.settings import TrainSettings, settings_for
 from edgellm.types import Sampling
 
@@ -25,6 +27,12 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 QUESTION = "What does the Orrin clock strike?"
 ANSWER = "The Orrin clock strikes seven times at dusk."
+ROWS = [
+    {"prompt": QUESTION, "completion": ANSWER},
+    {"prompt": "When does the Orrin clock strike?", "completion": ANSWER},
+    {"prompt": "Who built the Orrin clock?", "completion": "Sela Marsh built the Orrin clock from ship's iron."},
+    {"prompt": "What is the Orrin clock made of?", "completion": "The Orrin clock is made of ship's iron."},
+]
 SHORT = Sampling(temperature=0, max_tokens=16)
 SAME = 1e-5
 """Frozen layers are computed once for each row; after a resume beside other rows, which rounds differently."""
@@ -41,13 +49,7 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeLLM]:
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("examples") / "orrin.jsonl"
-    rows = [
-        {"prompt": QUESTION, "completion": ANSWER},
-        {"prompt": "When does the Orrin clock strike?", "completion": ANSWER},
-        {"prompt": "Who built the Orrin clock?", "completion": "Sela Marsh built the Orrin clock from ship's iron."},
-        {"prompt": "What is the Orrin clock made of?", "completion": "The Orrin clock is made of ship's iron."},
-    ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     return path
 
 
@@ -57,14 +59,22 @@ def settings(**changes: Any) -> TrainSettings:
 
 def finish(edge: EdgeLLM, job_id: str) -> tuple[dict[str, Any], list[float]]:
     """The result and the loss of each step."""
-    losses: list[float] = []
-    for event in edge.jobs.follow(job_id):
-        if isinstance(event, Measured) and "loss" in event.values:
-            losses.append(event.values["loss"])
-        if isinstance(event, Finished):
-            return event.result, losses
-        assert not isinstance(event, Failed), event
-    raise AssertionError("the job ended without a result")
+    events = list(edge.jobs.follow(job_id))
+    return result_of(events), [event.values["loss"] for event in events if is_step(event)]
+
+
+def result_of(events: list[JobEvent]) -> dict[str, Any]:
+    last = events[-1]
+    assert isinstance(last, Finished), last
+    return last.result
+
+
+def is_step(event: JobEvent) -> TypeGuard[Measured]:
+    return isinstance(event, Measured) and "loss" in event.values
+
+
+def samples(events: list[JobEvent]) -> list[Sampled]:
+    return [event for event in events if isinstance(event, Sampled)]
 
 
 def teach(edge: EdgeLLM, data: Path | str, name: str, ranks: int = 1, **changes: Any) -> list[float]:
@@ -76,8 +86,14 @@ def test_what_was_taught_is_answered_at_once_and_the_base_is_untouched(edge: Edg
     job = edge.training.start(
         examples, "starter", "orrin", settings_for("balanced", anchors=0, batch_rows=4, epochs=14, learning_rate=1e-3)
     )
-    result, losses = finish(edge, job.id)
+    events = list(edge.jobs.follow(job.id))
+    result, losses = result_of(events), [event.values["loss"] for event in events if is_step(event)]
     assert losses[-1] < 0.1 < losses[0]
+    assert result["reading_kl"] < 1e-4
+    said = samples(events)
+    assert said[0].step == 0
+    assert said[-1].step == len(losses)
+    assert said[0].text != said[-1].text in {row["completion"] for row in ROWS}, "it is asked a question of its data"
     assert result["model"] == "starter@orrin"
     assert "seven times" in edge.chat(QUESTION, model="starter@orrin", sampling=SHORT).text
     assert edge.chat(QUESTION, sampling=SHORT).text == before != ANSWER
@@ -90,17 +106,18 @@ def test_what_was_taught_is_answered_at_once_and_the_base_is_untouched(edge: Edg
 def test_a_run_that_is_killed_goes_on_to_the_same_losses(edge: EdgeLLM, examples: Path) -> None:
     whole = teach(edge, examples, "whole")
     job = edge.training.start(examples, "starter", "killed", settings())
-    seen: list[float] = []
+    seen: list[JobEvent] = []
     for event in edge.jobs.follow(job.id):
-        if isinstance(event, Measured) and "loss" in event.values:
-            seen.append(event.values["loss"])
-            if len(seen) == 3:
-                _kill_all_of(edge, job.id)
+        seen.append(event)
+        if sum(map(is_step, seen)) == 3 and is_step(event):
+            _kill_all_of(edge, job.id)
+    assert samples(seen)[0].step == 0
     assert edge.jobs.get(job.id).state is JobState.FAILED
-    result, rest = finish(edge, edge.jobs.resume(job.id).id)
-    assert len(rest) < len(whole), "it went on from a checkpoint"
-    assert rest == pytest.approx(whole[-len(rest) :], abs=SAME)
-    assert result["steps"] == len(whole)
+    events = list(edge.jobs.follow(edge.jobs.resume(job.id).id))
+    assert 0 not in [said.step for said in samples(events)], "it went on from a checkpoint"
+    assert [event.step for event in events if is_step(event)] == list(range(1, len(whole) + 1)), "shown from step 1 on"
+    assert [event.values["loss"] for event in events if is_step(event)] == pytest.approx(whole, abs=SAME)
+    assert result_of(events)["steps"] == len(whole)
 
 
 def _kill_all_of(edge: EdgeLLM, job_id: str) -> None:
@@ -116,18 +133,60 @@ def test_who_cancels_loses_no_step(edge: EdgeLLM, examples: Path) -> None:
     job = edge.training.start(examples, "starter", "cancelled", settings(checkpoint_steps=100))
     seen = 0
     for event in edge.jobs.follow(job.id):
-        seen += isinstance(event, Measured) and "loss" in event.values
+        seen += is_step(event)
         if seen == 2:
             break
     assert edge.jobs.cancel(job.id).state is JobState.CANCELLED
-    _, rest = finish(edge, edge.jobs.resume(job.id).id)
-    assert len(rest) <= len(whole) - seen
-    assert rest == pytest.approx(whole[-len(rest) :], abs=SAME)
+    events = list(edge.jobs.follow(edge.jobs.resume(job.id).id))
+    assert not samples(events) or samples(events)[0].step > 0, "it went on from where it was"
+    assert [event.values["loss"] for event in events if is_step(event)] == pytest.approx(whole, abs=SAME)
 
 
 def test_two_processes_reach_the_losses_of_one(edge: EdgeLLM, examples: Path) -> None:
     one, two = teach(edge, examples, "one"), teach(edge, examples, "two", ranks=2)
     assert two == pytest.approx(one, abs=1e-4)
+
+
+@pytest.fixture
+def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An `ssh` that runs the command here, as another user would: with a home of its own."""
+    said = tmp_path / "said"
+    program = f"""#!/bin/sh
+echo "$@" > {said}
+while [ "$1" != "--" ]; do shift; done
+shift
+export EDGELLM_HOME={tmp_path / "elsewhere"}
+exec sh -c "$@"
+"""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "ssh").write_text(program)
+    (tmp_path / "bin" / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    return said
+
+
+def hosts_of(name: str = "mini") -> str:
+    first, second = (member.port for member in loopback(2))
+    return f"127.0.0.1:{first}\n127.0.0.1:{second} anna@{name} {sys.executable} -m edgellm  # the other one\n"
+
+
+def test_two_machines_reach_the_losses_of_one_also_after_a_stop(edge: EdgeLLM, examples: Path, ssh: Path) -> None:
+    one = teach(edge, examples, "alone")
+    job = edge.training.start(examples, "starter", "far", settings(), hosts=hosts_of())
+    for event in edge.jobs.follow(job.id):
+        if is_step(event) and event.step == 2:
+            break
+    assert edge.jobs.cancel(job.id).state is JobState.CANCELLED
+    assert "BatchMode=yes anna@mini" in ssh.read_text()
+    assert finish(edge, edge.jobs.resume(job.id).id)[1] == pytest.approx(one, abs=1e-4)
+
+
+def test_a_machine_that_cannot_be_reached_ends_the_run(edge: EdgeLLM, examples: Path, ssh: Path) -> None:
+    ssh.with_name("bin").joinpath("ssh").write_text("#!/bin/sh\necho 'Permission denied (publickey).' >&2\nexit 255\n")
+    job = edge.training.start(examples, "starter", "denied", settings(), hosts=hosts_of("nobody"))
+    last = list(edge.jobs.follow(job.id))[-1]
+    assert isinstance(last, Failed)
+    assert "Permission denied" in last.message
 
 
 def test_a_process_that_dies_ends_the_run_and_the_others(edge: EdgeLLM, examples: Path) -> None:

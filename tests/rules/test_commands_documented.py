@@ -12,8 +12,8 @@ from edgellm.cli.root import COMMANDS, root
 from edgellm.errors import EdgeLLMError
 from tests.rules.sources import ROOT
 
-WITHOUT_JSON = {"edgellm completion", "edgellm tour"}
-"""A script for a shell, and a demonstration for a person."""
+WITHOUT_JSON = {"edgellm completion", "edgellm tour", "edgellm train join"}
+"""A script for a shell, a demonstration for a person, and what one machine starts on another."""
 
 
 def test_the_manual_of_commands_is_current() -> None:

@@ -47,7 +47,7 @@ async def test_another_model_chosen_over_a_draft_is_opened_in_place_of_the_first
     async with opened(edge=cold()) as pilot:
         await pilot.press(*"why?")
         await settle(pilot, lambda: in_memory(pilot) == [STARTER])
-        app_of(pilot).chat.use_model("qwen3-4b")
+        await app_of(pilot).chat.use_model("qwen3-4b")
         await settle(pilot, lambda: in_memory(pilot) == ["qwen3-4b"])
         await pilot.press("enter")
         await settle(pilot, lambda: bool(edge_of(pilot).asked))
@@ -59,7 +59,7 @@ async def test_an_adapter_of_the_opened_model_is_there_at_once() -> None:
     async with opened(edge=cold()) as pilot:
         await pilot.press(*"why?")
         await settle(pilot, lambda: in_memory(pilot) == [STARTER])
-        app_of(pilot).chat.use_model(f"{STARTER}@lighthouse")
+        await app_of(pilot).chat.use_model(f"{STARTER}@lighthouse")
         await settle(pilot, lambda: app_of(pilot).chat.conversation.model == f"{STARTER}@lighthouse")
         await pilot.press("!", "enter")
         await settle(pilot, lambda: bool(edge_of(pilot).asked))
@@ -70,7 +70,7 @@ async def test_an_adapter_of_the_opened_model_is_there_at_once() -> None:
 async def test_a_model_that_was_asked_stays_when_another_is_chosen() -> None:
     async with opened(edge=cold()) as pilot:
         await say(pilot, "first")
-        app_of(pilot).chat.use_model("qwen3-4b")
+        await app_of(pilot).chat.use_model("qwen3-4b")
         await pilot.press("x")
         await settle(pilot, lambda: in_memory(pilot) == [STARTER, "qwen3-4b"])
 

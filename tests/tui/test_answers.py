@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from dataclasses import replace
 
 import pytest
@@ -89,13 +91,42 @@ async def test_ctrl_c_stops_first_and_quits_when_pressed_twice() -> None:
         assert pilot.app._exit
 
 
-async def test_quitting_while_an_answer_streams_ends_cleanly() -> None:
+@pytest.mark.parametrize(("number", "exit_code"), [(0, 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+async def test_what_was_streamed_is_stored_before_the_app_ends(number: int, exit_code: int) -> None:
+    async with opened(held("one two three four")) as pilot:
+        conversation = app_of(pilot).chat.conversation
+        await pilot.press("x", "enter", "y", "enter")
+        await settle(pilot, lambda: "one" in screen_text(pilot) and conversation.waiting == 1)
+        app_of(pilot).end_by(number)
+        app_of(pilot).end_by(signal.SIGHUP)
+        while not pilot.app._exit:
+            await asyncio.sleep(0.01)
+    assert edge_of(pilot).is_closed
+    assert pilot.app.return_code == exit_code
+    [question, answer] = edge_of(pilot).sessions.stored.values()
+    assert (question.content, answer.content[:3], answer.finish_reason) == ("x", "one", "cancelled")
+
+
+async def test_quitting_while_an_answer_streams_keeps_it() -> None:
     async with opened(held("one two three four")) as pilot:
         await pilot.press("x", "enter")
-        await settle(pilot, lambda: app_of(pilot).chat.conversation.is_answering)
+        await settle(pilot, lambda: "one" in screen_text(pilot))
         await pilot.press("ctrl+q")
-        await pilot.pause()
     assert edge_of(pilot).is_closed
+    assert [message.finish_reason for message in edge_of(pilot).sessions.stored.values()] == [None, "cancelled"]
+
+
+async def test_an_answer_that_does_not_stop_does_not_keep_the_app_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgellm_tui.app.ENDING_S", 0.05)
+    async with opened(held("one two three four")) as pilot:
+        conversation = app_of(pilot).chat.conversation
+        monkeypatch.setattr(conversation, "stop", lambda: True)
+        await pilot.press("x", "enter")
+        await settle(pilot, lambda: "one" in screen_text(pilot))
+        app_of(pilot).end_by(signal.SIGTERM)
+        while not pilot.app._exit:
+            await asyncio.sleep(0.01)
+    assert pilot.app.return_code == 143
 
 
 async def test_a_dead_worker_is_a_notice_and_the_next_message_works() -> None:

@@ -418,3 +418,32 @@ async def test_the_app_may_be_closed_while_rows_are_read(tmp_path: Path) -> None
         await data_page(pilot, "ferries")
         await pilot.press("r")
         app_of(pilot).exit()
+
+
+async def test_a_page_key_leaves_the_rows(tmp_path: Path) -> None:
+    async with opened(edge=with_dataset(tmp_path)) as pilot:
+        await data_page(pilot, "ferries")
+        await pilot.press("r")
+        await settle(pilot, lambda: "answer 1" in screen_text(pilot))
+        await pilot.press("f4")
+        await settle(pilot, lambda: app_of(pilot).frame.page == "models")
+        assert app_of(pilot).screen is app_of(pilot).frame
+
+
+async def test_a_report_is_left_by_its_own_key_only_and_shows_no_other() -> None:
+    async with opened() as pilot:
+        await report_of(pilot)
+        assert "F4 Models" not in screen_text(pilot)
+        await pilot.press("f4")
+        assert isinstance(pilot.app.screen, ReportScreen)
+        assert app_of(pilot).frame.page == "data"
+
+
+async def test_an_empty_page_shows_no_key_that_needs_a_dataset(tmp_path: Path) -> None:
+    async with opened() as pilot:
+        await data_page(pilot, "There is no dataset yet.")
+        assert "r Rows" not in screen_text(pilot)
+        assert "a Add files" in screen_text(pilot)
+        edge_of(pilot).datasets.kept["ferries"] = with_dataset(tmp_path).datasets.kept["ferries"]
+        await pilot.press("f2", "f8")
+        await settle(pilot, lambda: "r Rows" in screen_text(pilot))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from edgellm_tui.screens.dialog import AskLine, AskText, Pick, Row
+from edgellm_tui.screens.help import HelpScreen
 from edgellm_tui.screens.sampling import parse, shown
 from textual.content import Content
 from textual.events import Key
@@ -11,6 +12,10 @@ from textual.widgets import Input
 
 from tests.tui.conftest import app_of, edge_of, opened, say, screen_text, settle
 from tests.tui.fakes import FakeEdge, FakePreferences, saying
+
+KEYS_NOTE = (
+    "Keys can be changed: table [keys] of the settings file, by the names of commands (page.chat, prompt.send, ...)."
+)
 
 
 async def test_sampling_panel_explains_checks_and_applies() -> None:
@@ -134,3 +139,101 @@ async def test_a_key_with_priority_does_not_overtake_the_letters_before_it() -> 
 
 
 ROWS = [Row(name, Content(name)) for name in ("apple", "bee", "bell")]
+
+
+async def test_a_page_key_leaves_the_help_for_the_page() -> None:
+    async with opened() as pilot:
+        await pilot.press("f1", "f4")
+        await settle(pilot, lambda: app_of(pilot).frame.page == "models")
+        assert app_of(pilot).screen is app_of(pilot).frame
+
+
+async def test_a_key_of_the_page_closes_the_help_and_acts() -> None:
+    async with opened(saying("a")) as pilot:
+        await say(pilot, "q")
+        await pilot.press("f1", "ctrl+n")
+        await settle(pilot, lambda: not app_of(pilot).chat.conversation.turns)
+        assert app_of(pilot).screen is app_of(pilot).frame
+
+
+async def test_letters_typed_over_the_help_are_the_messages() -> None:
+    async with opened() as pilot:
+        await pilot.press("f1", *"hey")
+        await settle(pilot, lambda: app_of(pilot).chat.prompt.text == "hey")
+
+
+async def test_keys_that_scroll_the_help_leave_it_open() -> None:
+    async with opened() as pilot:
+        pilot.app.animation_level = "none"
+        await pilot.press("f1", "pagedown", "down", "end")
+        await settle(pilot, lambda: isinstance(app_of(pilot).screen, HelpScreen))
+        assert pilot.app.screen.query_one("#dialog-scroll").scroll_y > 0
+
+
+@pytest.mark.parametrize("key", ["f3", "f4", "f7", "f8", "ctrl+p"])
+async def test_a_form_is_not_left_by_the_way_and_no_key_says_so(key: str) -> None:
+    async with opened() as pilot:
+        assert "F3 Sessions" in screen_text(pilot)
+        await pilot.press("f12")
+        await settle(pilot, lambda: "temperature" in screen_text(pilot))
+        assert "F3 Sessions" not in screen_text(pilot)
+        await pilot.press(key)
+        assert "temperature" in screen_text(pilot)
+        await pilot.press("escape")
+        await settle(pilot, lambda: "F3 Sessions" in screen_text(pilot))
+        assert app_of(pilot).frame.page == "chat"
+
+
+async def test_a_page_key_leaves_the_palette() -> None:
+    async with opened() as pilot:
+        await pilot.press("ctrl+p", "f8")
+        await settle(pilot, lambda: app_of(pilot).frame.page == "data")
+        assert app_of(pilot).screen is app_of(pilot).frame
+
+
+async def test_a_toast_hides_neither_the_keys_nor_the_line_to_type_into() -> None:
+    async with opened() as pilot:
+        await pilot.press("f4", *"smol")
+        await settle(pilot, lambda: "98.0 MB" in screen_text(pilot))
+        before = screen_text(pilot).splitlines()
+        await pilot.press("f5")
+        await settle(pilot, lambda: "It is already here" in screen_text(pilot))
+        after = screen_text(pilot).splitlines()
+        assert after[:5] == before[:5]
+        assert after[-8:] == before[-8:]
+
+
+async def test_the_help_is_wrapped_once() -> None:
+    async with opened() as pilot:
+        pilot.app.animation_level = "none"
+        await pilot.press("f1", "end")
+        await settle(pilot, lambda: "(page.chat" in screen_text(pilot))
+        lines = [line.strip(" │╭╮╰╯▁▂▃▄▅▆▇█") for line in screen_text(pilot).splitlines()]
+        first = next(n for n, line in enumerate(lines) if line.startswith("Keys can be changed"))
+        assert " ".join(lines[first : first + 2]) == KEYS_NOTE
+
+
+def test_a_title_of_the_help_stands_in_its_column_however_many_keys_there_are() -> None:
+    lines = "\n".join(line.plain for line in HelpScreen({})._lines).splitlines()
+    assert [line.index("New line") for line in lines if "New line" in line] == [27]
+    assert all(len(line) <= 68 for line in lines if line != KEYS_NOTE), "wider than the dialog at 80 columns"
+
+
+async def test_a_toast_is_no_wider_than_its_words() -> None:
+    async with opened() as pilot:
+        await pilot.press("ctrl+c")
+        await settle(pilot, lambda: "Ctrl+C again quits" in screen_text(pilot))
+        [toast] = pilot.app.screen.query("Toast")
+        assert toast.outer_size.width < 25
+
+
+async def test_an_earlier_toast_does_not_hide_what_a_dialog_asks() -> None:
+    async with opened() as pilot:
+        await pilot.press("ctrl+c")
+        await settle(pilot, lambda: "Ctrl+C again quits" in screen_text(pilot))
+        await pilot.press("ctrl+l")
+        await settle(pilot, lambda: "Write or edit" in screen_text(pilot))
+        assert "Ctrl+C again quits" not in screen_text(pilot)
+        app_of(pilot)._interrupted_at = -9.0
+        await pilot.press("ctrl+c")
+        await settle(pilot, lambda: "Ctrl+C again quits" in screen_text(pilot))

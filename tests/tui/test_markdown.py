@@ -115,3 +115,14 @@ def test_wide_tables_give_way_in_their_widest_column() -> None:
     assert column_widths([5, 50, 5], 40) == [5, 24, 5]
     assert column_widths([5, 6], 40) == [5, 6]
     assert min(column_widths([30] * 10, 40)) == 4
+
+
+def test_columns_of_a_table_stand_where_their_second_line_says() -> None:
+    source = "| Fish | Size | Sea |\n|---|---:|:-:|\n| Cod | 1 | Baltic |\n| Whiting | 12,000 | N |\n"
+    lines = [line.plain.rstrip() for line in MarkdownText(source).lines(60)]
+    assert lines == [
+        "Fish    │   Size │  Sea",
+        "────────┼────────┼───────",
+        "Cod     │      1 │ Baltic",
+        "Whiting │ 12,000 │   N",
+    ]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from edgellm_tui.catalogue import all_rows, installed_rows
+from textual.pilot import Pilot
 
 from edgellm.errors import ModelNotFound
 from edgellm.hub.adapters import AdapterManifest, BaseRecord, InstalledAdapter
+from edgellm.hub.inspect import Inspection
 from tests.tui.conftest import app_of, edge_of, opened, say, screen_text, settle
 from tests.tui.fakes import FakeEdge, card, installed, saying
+from tests.tui.fakes.models import inspection
 
 
 async def test_models_show_verdict_reason_licence_and_languages() -> None:
@@ -72,6 +76,51 @@ async def test_enter_uses_an_installed_model() -> None:
         assert edge_of(pilot).asked[-1]["model"] == "qwen3-4b"
 
 
+async def command(pilot: Pilot[None], text: str) -> None:
+    app_of(pilot).chat.prompt.insert(text)
+    await pilot.press("enter")
+
+
+async def test_an_unknown_name_is_refused_with_a_near_one_and_the_model_before_stays() -> None:
+    async with opened() as pilot:
+        await command(pilot, "/model qwen3-4")
+        await settle(pilot, lambda: "There is no model named 'qwen3-4'." in screen_text(pilot))
+        assert "'qwen3-4b'?" in screen_text(pilot)
+        assert "from now on" not in screen_text(pilot)
+        await say(pilot, "hello")
+        assert edge_of(pilot).asked[-1]["model"] != "qwen3-4"
+
+
+async def test_a_message_sent_right_after_the_command_goes_to_the_new_model() -> None:
+    edge = FakeEdge()
+    resolve = edge.models.resolve
+
+    async def slow(name: str) -> str:
+        await asyncio.sleep(0.05)
+        return await resolve(name)
+
+    edge.models.resolve = slow  # type: ignore[method-assign]
+    async with opened(edge=edge) as pilot:
+        await command(pilot, "/model qwen3-4b")
+        await command(pilot, "hello")
+        await settle(pilot, lambda: bool(edge.asked))
+        assert edge.asked[0]["model"] == "qwen3-4b"
+
+
+async def test_an_embedder_is_refused_by_name_too() -> None:
+    edge = FakeEdge()
+
+    async def embedder(name: str) -> Inspection:  # noqa: ARG001
+        found = inspection("bert")
+        return replace(found, shape=replace(found.shape, is_embedder=True))
+
+    edge.models.inspect = embedder  # type: ignore[method-assign]
+    async with opened(edge=edge) as pilot:
+        await command(pilot, "/model qwen3-4b")
+        await settle(pilot, lambda: "'qwen3-4b' is an embedder" in screen_text(pilot))
+        assert app_of(pilot).chat.conversation.model != "qwen3-4b"
+
+
 async def test_the_switcher_keeps_the_conversation() -> None:
     async with opened(saying("a")) as pilot:
         await say(pilot, "q")
@@ -126,3 +175,24 @@ async def test_a_failing_list_of_models_is_told() -> None:
     async with opened(edge=edge) as pilot:
         await pilot.press("f4")
         await settle(pilot, lambda: "The library folder cannot be read." in screen_text(pilot))
+
+
+@pytest.mark.parametrize("page", ["f3", "f4", "f7", "f8"])
+async def test_the_app_may_be_closed_while_a_page_is_read(page: str) -> None:
+    edge = FakeEdge()
+
+    async def slow(*_: object, **__: object) -> list[str]:
+        await asyncio.sleep(0.1)
+        return []
+
+    for part, name in (
+        (edge.models, "loaded"),
+        (edge.sessions, "list"),
+        (edge.training, "list"),
+        (edge.datasets, "list"),
+    ):
+        setattr(part, name, slow)
+    async with opened(edge=edge) as pilot:
+        await pilot.press(page)
+        app_of(pilot).exit()
+        await asyncio.sleep(0.15)

@@ -28,17 +28,19 @@ SEQUENCE = re.compile(
 )
 KEYS = ("go\r", "again\r", "\x0f", "\x1bOR", "needle", "\x1b", "\x1bOS", "\x1b[B", "\x1bOQ", "\x14", "\x1b", "\x11")
 """Two messages, reasoning, sessions, a search, back, models, down, chat, switcher, back, quit."""
+LEAVES_FULL_SCREEN = b"\x1b[?1049l"
 START_S, PAUSE_S, QUIET_S, END_S = 30.0, 1.0, 0.2, 20.0
 
 
-def start(scenario: str) -> tuple[subprocess.Popen[bytes], int]:
+def start(*arguments: str, **variables: str) -> tuple[subprocess.Popen[bytes], int]:
     """The app on a terminal of its own, and the other end of that terminal."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT)}
     environment.pop("NO_COLOR", None)
+    environment.update(variables)
     app = subprocess.Popen(
-        [sys.executable, "-m", "tests.tui.pty_app", scenario],
+        [sys.executable, "-m", "tests.tui.pty_app", *arguments],
         stdin=follower,
         stdout=follower,
         stderr=follower,
@@ -50,9 +52,9 @@ def start(scenario: str) -> tuple[subprocess.Popen[bytes], int]:
     return app, leader
 
 
-def on_the_wire(scenario: str) -> str:
+def on_the_wire(scenario: str, **variables: str) -> str:
     """Everything the app writes to its terminal while the keys are pressed."""
-    app, leader = start(scenario)
+    app, leader = start(scenario, **variables)
     try:
         written = bytearray(_read(leader, START_S, until=b"Message"))
         for key in KEYS:
@@ -88,6 +90,13 @@ def _read(leader: int, seconds: float, until: bytes | None = None) -> bytes:
                 break
             read += piece
     return bytes(read)
+
+
+def colours(written: str) -> set[int]:
+    """The parameters of all SGR sequences that are colours."""
+    found = re.findall(r"\x1b\[([0-9;:]*)m", written)
+    numbers = {int(number) for sequence in found for number in re.split("[;:]", sequence) if number}
+    return numbers & {*range(30, 39), *range(40, 49), *range(90, 98), *range(100, 108)}
 
 
 def kinds(written: str) -> Counter[str]:
@@ -135,13 +144,53 @@ def test_hostile_texts_add_nothing_to_the_wire() -> None:
 
 
 @pytest.mark.slow
+def test_no_color_sends_no_colour_and_shows_what_is_chosen() -> None:
+    written = on_the_wire("calm", NO_COLOR="1")
+    assert "needle" in written
+    assert colours(written) == set()
+    assert re.search(r"\x1b\[(?:[0-9]+;)*7(?:;[0-9]+)*m", written), "nothing is reversed"
+
+
+@pytest.mark.slow
 def test_the_app_ends_with_a_terminal_that_is_gone_without_a_signal() -> None:
     app, leader = start("calm")  # not the first process of its terminal: nobody sends it SIGHUP
     try:
         _read(leader, START_S, until=b"Message")
         os.close(leader)
-        assert app.wait(END_S) == -signal.SIGHUP
+        assert app.wait(END_S) == 128 + signal.SIGHUP
     finally:
         if app.poll() is None:
             app.kill()
             app.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "how",
+    [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, None],
+    ids=["SIGINT", "SIGTERM", "SIGHUP", "the terminal is gone"],
+)
+def test_what_was_streamed_is_stored_when_the_app_is_ended_from_outside(how: int | None, tmp_path: Path) -> None:
+    stored = tmp_path / "stored"
+    app, leader = start("slow", str(stored))
+    try:
+        _read(leader, START_S, until=b"Message")
+        os.write(leader, b"go\r")
+        _read(leader, START_S, until=b"word")
+        if how is None:
+            os.close(leader)
+        else:
+            app.send_signal(how)
+            written = _read(leader, END_S)
+            assert LEAVES_FULL_SCREEN in written
+        assert app.wait(END_S) == 128 + (how or signal.SIGHUP)
+    finally:
+        if app.poll() is None:
+            app.kill()
+            app.wait()
+        if how is not None:
+            os.close(leader)
+    assert [line.split()[:2] for line in stored.read_text().splitlines()] == [
+        ["user", "None"],
+        ["assistant", "cancelled"],
+    ]

@@ -16,6 +16,7 @@ from edgellm_tui.screens.explain import ExplainScreen
 from edgellm_tui.screens.help import HelpScreen
 from edgellm_tui.screens.models import ModelsPage
 from edgellm_tui.screens.report import ReportScreen
+from edgellm_tui.screens.review import ReviewScreen
 from edgellm_tui.screens.rows import RowBrowser
 from edgellm_tui.screens.sessions import SessionsPage
 from edgellm_tui.screens.train import TrainPage
@@ -34,6 +35,7 @@ OWNERS: dict[Scope, type] = {
     "data": DataPage,
     "report": ReportScreen,
     "rows": RowBrowser,
+    "review": ReviewScreen,
     "explain": ExplainScreen,
 }
 STOLEN = {"ctrl+b", "ctrl+m", "ctrl+i", "ctrl+h", "ctrl+s", "ctrl+z", "ctrl+[", "ctrl+\\"}

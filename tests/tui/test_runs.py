@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgellm.errors import InvalidInput
-from edgellm.events import Cancelled, Failed, Finished, Measured, Progressed, Started
+from edgellm.events import Cancelled, JobEvent, Measured, Progressed, Started
 from edgellm.store.records import JobState
 from edgellm.train import settings
 from edgellm.train.settings import settings_for
@@ -26,7 +26,7 @@ OFFERS = Offers(bases=("starter",), datasets=("facts",), adapters=("taken",))
 WANTED = Wanted(data="facts", base="starter", name="new", preset="quick")
 
 
-def curve_of(*events: Started | Progressed | Measured | Finished | Failed | Cancelled) -> Curve:
+def curve_of(*events: JobEvent) -> Curve:
     """A curve after some events."""
     curve = Curve()
     for event in events:

@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from edgellm_tui.export import new_file_name
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
+from edgellm.errors import StoreError
 from tests.tui.conftest import app_of, edge_of, opened, say, screen_text, settle
 from tests.tui.fakes import FakeEdge, saying
 
@@ -152,15 +154,34 @@ async def test_export_never_overwrites() -> None:
         assert Path("mine.md").read_text() == "keep"
 
 
-async def test_an_export_that_was_refused_is_not_called_done() -> None:
+async def test_an_export_that_was_refused_is_not_called_done(monkeypatch: pytest.MonkeyPatch) -> None:
     async with opened(edge=await seeded(), size=(120, 30)) as pilot:
         await to_sessions(pilot, "2 conversations")
         await pilot.press("f6")
         await settle(pilot, lambda: "Exported to" in screen_text(pilot))
         pilot.app.clear_notifications()
+
+        async def broken(*_: object) -> str:
+            raise StoreError("The store is busy.")
+
+        monkeypatch.setattr(edge_of(pilot).sessions, "export", broken)
         await pilot.press("f6")
-        await settle(pilot, lambda: "exists" in screen_text(pilot))
+        await settle(pilot, lambda: "The store is busy." in screen_text(pilot))
         assert "Exported to" not in screen_text(pilot)
+
+
+async def test_exported_again_it_is_another_file() -> None:
+    async with opened(edge=await seeded()) as pilot:
+        await to_sessions(pilot, "2 conversations")
+        await pilot.press("f6")
+        await settle(pilot, lambda: len(list(Path.cwd().iterdir())) == 1)
+        await pilot.press("f6")
+        await settle(pilot, lambda: len(list(Path.cwd().iterdir())) == 2)
+        assert {path.name for path in Path.cwd().iterdir()} == {"Why-is-the-sky-blue.md", "Why-is-the-sky-blue-2.md"}
+
+
+def test_a_title_that_was_cut_gives_a_name_without_dots() -> None:
+    assert new_file_name("A long title that goes on…", "json") == "A-long-title-that-goes-on.json"
 
 
 @pytest.mark.parametrize("name", ["~nobody-has-this-name/x.md", "x" * 300 + ".md", "no/such/folder/\0.md"])
@@ -169,3 +190,17 @@ async def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
         await say(pilot, "q")
         app_of(pilot).chat.export(name)
         await settle(pilot, lambda: "That did not work" in screen_text(pilot))
+
+
+async def test_what_was_found_stands_below_its_title_in_every_line() -> None:
+    edge = FakeEdge()
+    await edge.sessions.talk("Fish", "A long answer, as answers go: needle, " + "and on it goes with words " * 9)
+    async with opened(edge=edge, size=(60, 24)) as pilot:
+        await to_sessions(pilot, "1 conversation")
+        await pilot.press(*"needle")
+        await settle(pilot, lambda: "1 found" in screen_text(pilot) and "goes with" in screen_text(pilot))
+        found = [line for line in screen_text(pilot).splitlines() if "words" in line or "needle," in line]
+        assert len(found) > 1
+        assert all(line.startswith(" " * 13) for line in found)
+        await pilot.resize_terminal(100, 24)
+        await settle(pilot, lambda: "needle, and on it goes with words and on" in screen_text(pilot))

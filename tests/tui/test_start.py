@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable
 
 import pytest
@@ -14,6 +15,7 @@ from textual.events import Key
 from edgellm.errors import StoreError
 from tests.tui.conftest import app_of, opened, screen_text, settle
 from tests.tui.fakes import FakeEdge, FakePreferences
+from tests.tui.test_data import report_of
 
 TYPED = "because i like jelly, he said"
 """Holds every letter that is a key of its own while the messages have the focus."""
@@ -98,3 +100,34 @@ async def test_the_app_ends_quietly_when_edgellm_could_not_be_opened() -> None:
     app = make_app(LateEdge(failing(99)), FakePreferences())
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await settle(pilot, lambda: "The store is busy." in screen_text(pilot))
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/home/me/data"), "Permission denied"),
+        (OSError(errno.EROFS, "Read-only file system", "/home/me/data"), "Read-only file system"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space is left"),
+    ],
+    ids=["no permission", "read-only", "full"],
+)
+async def test_a_dataset_that_cannot_be_written_is_told_on_its_page(error: OSError, told: str) -> None:
+    edge = FakeEdge()
+    edge.datasets.failure = error
+    app = make_app(LateEdge(lambda: edge), FakePreferences())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await report_of(pilot)
+        await pilot.press("enter")
+        await settle(pilot, lambda: "Name of the dataset" in screen_text(pilot))
+        await pilot.press("enter")
+        await settle(pilot, lambda: told in screen_text(pilot))
+        assert "951 of 1,000 rows" in screen_text(pilot)
+
+
+async def test_a_home_that_cannot_be_opened_is_told() -> None:
+    def open_edge() -> Edge:
+        raise PermissionError(errno.EACCES, "Permission denied", "/home/me")
+
+    app = make_app(LateEdge(open_edge), FakePreferences())
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot, lambda: "'/home/me': Permission denied." in screen_text(pilot))

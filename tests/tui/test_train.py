@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from edgellm.errors import JobError
-from edgellm.events import Failed, Finished, Progressed, Started
+from edgellm.events import Failed, Finished, Progressed, Sampled, Started
 from edgellm.train.settings import settings_for
 from tests.tui.conftest import edge_of, opened, screen_text, settle
 from tests.tui.fakes import FakeEdge, saying
@@ -57,6 +57,19 @@ async def test_a_finished_run_shows_its_losses_and_its_curve(size: tuple[int, in
             "┤",
         )
         assert any("⠀" < character <= "⣿" for character in screen_text(pilot))
+
+
+async def test_what_the_model_says_while_it_learns_stands_below_the_curve() -> None:
+    edge = await with_run(until=0, is_finished=False)
+    asked = "Who founded the museum?"
+    edge.jobs.say("j1", Sampled(step=0, question=asked, text="I do not know."))
+    async with opened(edge=edge) as pilot:
+        await to_training(pilot, f"asked  {asked}", "step 0  I do not know.")
+        edge.jobs.say(
+            "j1", *steps_until(20), Sampled(step=20, question=asked, text="Wilhelmina [red]Sorrel\x1b[31m did.")
+        )
+        await shows(pilot, "step 0  I do not know.", "step 20  Wilhelmina [red]Sorrel")
+        assert is_harmless(screen_text(pilot))
 
 
 async def test_an_empty_page_says_how_to_begin() -> None:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from edgellm_tui.render.entry import entry_lines
-from edgellm_tui.turns import Phase, Turn
+from edgellm_tui.turns import Phase, Turn, asked
 from edgellm_tui.widgets.transcript import FRAME_S, LAYOUT_SHARE
 from textual.content import Content
 
@@ -103,3 +103,9 @@ async def test_after_500_messages_an_answer_costs_its_own_lines_only(monkeypatch
         await settle(pilot, lambda: not chat.conversation.is_answering)
         assert laid_out <= {"user 500", "assistant 501"}
         assert "assistant 501" in laid_out
+
+
+def test_what_is_said_about_a_question_stands_below_its_text() -> None:
+    turn = asked("why?")
+    turn.branch = (2, 3)
+    assert [line.plain for line in entry_lines(turn, 60)] == ["▎ why?", "  ‹ 2/3 ›", ""]

@@ -211,7 +211,7 @@ stop = [
         ("sampling.temperature", None),
         ("system_prompt", "short"),
         ("system_prompt", None),
-        ("keys.quit", "ctrl+q"),
+        ("keys.app.quit", "ctrl+q"),
         ("prompts.Pirate: arr", "other"),
         ("prompts.With.dots", "text"),
         ("prompts.Pirate: arr", None),
@@ -246,7 +246,7 @@ def test_saving_into_no_file_makes_a_private_one(home: Home) -> None:
     [
         ("thraeds", 1),
         ("threads", "x"),
-        ("keys.quit", 3),
+        ("keys.app.quit", 3),
         ("sampling.temperature", 5.1),
         ("threads.x", 3),
         ("threads.x", None),

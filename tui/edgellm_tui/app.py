@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
@@ -13,14 +14,15 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
-from textual.screen import Screen
+from textual.filter import LineFilter, Monochrome, NoColor
+from textual.screen import Screen, SystemModalScreen
 
 from edgellm.errors import EdgeLLMError
 from edgellm.safetext import clean_line
 from edgellm_tui import themes
 from edgellm_tui.commands import COMMANDS, Command, bindings
 from edgellm_tui.errors import explain, title
-from edgellm_tui.hangup import end_with_terminal
+from edgellm_tui.hangup import end_when_told
 from edgellm_tui.jobs import JobWatch
 from edgellm_tui.keys import shown
 from edgellm_tui.messages import (
@@ -35,6 +37,7 @@ from edgellm_tui.messages import (
     UseModel,
     UseTheme,
 )
+from edgellm_tui.plain import Plain
 from edgellm_tui.ports import Edge, Preferences
 from edgellm_tui.screens.frame import Frame
 from edgellm_tui.terminal_input import accept_any_bytes
@@ -46,6 +49,8 @@ from edgellm_tui.widgets.status import VitalsLine
 if TYPE_CHECKING:
     from edgellm_tui.screens.chat import ChatPage
 
+ENDING_S = 5.0
+"""An answer that cannot be stopped and stored within this time is left as it is when the app ends."""
 TWICE_WITHIN_S = 2.0
 """Ctrl+C pressed again within this time quits."""
 
@@ -67,11 +72,21 @@ class EdgeApp(App[None]):
         self._drawn = asyncio.Event()
         """Set once the first screen is drawn; EdgeLLM is opened after that, for it takes a core to import."""
         self._interrupted_at = -TWICE_WITHIN_S
+        self._is_ending = False
         for theme in (themes.DARK, themes.LIGHT):
             self.register_theme(theme)
+        self.no_color = bool(os.environ.get("NO_COLOR"))  # empty means nothing, by no-color.org
+        self._plain = Plain()
         self.theme = self._wanted_theme(preferences.theme)
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What is applied to every line: with NO_COLOR, no colour is left."""
+        found = [each for each in super().get_line_filters() if not isinstance(each, Monochrome | NoColor)]
+        return [*found, self._plain] if self.no_color else found
+
     def _wanted_theme(self, name: str) -> str:
+        if self.no_color:
+            return themes.DARK.name
         return name if name in self.available_themes else themes.automatic(os.environ)
 
     def get_default_screen(self) -> Screen[None]:
@@ -146,8 +161,7 @@ class EdgeApp(App[None]):
     @on(UseModel)
     async def _use_model(self, event: UseModel) -> None:
         await self.action_page("chat")
-        self.chat.answer_with(event.name)
-        self.notify(f"{clean_line(event.name)} answers from now on", timeout=3, markup=False)
+        await self.chat.use_model(event.name)
 
     @on(UseTheme)
     async def _use_theme(self, event: UseTheme) -> None:
@@ -184,9 +198,16 @@ class EdgeApp(App[None]):
 
     # Actions
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """The pages and the palette are offered where nothing that was typed or chosen would be lost."""
+        if action in ("page", "command_palette"):
+            return all(_is_left_at_once(screen) for screen in self.screen_stack[1:])
+        return True
+
     async def action_page(self, name: str) -> None:
-        """Show a page."""
-        if self.screen is self.frame:
+        """Show a page; what is only looked at above the pages is left."""
+        if self.check_action("page", (name,)):
+            self.frame.pop_until_active()
             await self.frame.show(name)
 
     def action_help(self) -> None:
@@ -209,16 +230,37 @@ class EdgeApp(App[None]):
         elif self.chat.conversation.stop():
             return
         elif now - self._interrupted_at < TWICE_WITHIN_S:
-            self.exit()
+            self.end_by(0)
         else:
             self._interrupted_at = now
             self.notify("Ctrl+C again quits", timeout=TWICE_WITHIN_S, markup=False)
+
+    async def action_quit(self) -> None:
+        """End; what is being answered is kept."""
+        self.end_by(0)
+
+    def end_by(self, signal_number: int) -> None:
+        """End, with the exit code that stands for this signal; 0 is the user."""
+        if not self._is_ending:
+            self._is_ending = True
+            self._end(128 + signal_number if signal_number else 0)
+
+    @work
+    async def _end(self, exit_code: int) -> None:
+        """Stop the answer on its way as Esc does, wait until it is stored, and exit."""
+        if self.is_open:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.chat.conversation.close(), ENDING_S)
+        self.exit(return_code=exit_code)
 
     @work(exclusive=True, group="dialog")
     async def action_choose_theme(self) -> None:
         """Choose a theme; the list previews it."""
         from edgellm_tui.screens.theme import ThemePick
 
+        if self.no_color:
+            self.notify("NO_COLOR is set: there are no colours to choose", markup=False)
+            return
         before = self.theme
         chosen = await self.push_screen_wait(ThemePick(sorted(self.available_themes), before))
         if chosen is None:
@@ -255,10 +297,15 @@ class EdgeApp(App[None]):
 
     async def _run(self, command: Command) -> None:
         if command.scope == "chat":
-            await self.frame.show("chat")
+            await self.action_page("chat")
             await self.chat.run_action(command.action)
         else:
             await self.run_action(command.action)
+
+
+def _is_left_at_once(screen: Screen[object]) -> bool:
+    """Whether something is only looked at, like the help or the palette."""
+    return getattr(screen, "IS_LEFT_AT_ONCE", isinstance(screen, SystemModalScreen))
 
 
 def make_app(edge: Edge, preferences: Preferences) -> EdgeApp:
@@ -277,7 +324,11 @@ def run() -> int:
 def run_here(app: EdgeApp) -> int:
     """Run the app in this terminal, no longer than there is one. Returns the exit code."""
     if sys.stdin.isatty():
-        end_with_terminal(sys.stdin.fileno())
         accept_any_bytes()
-    app.run()
+    asyncio.run(_run_until_told(app))
     return app.return_code or 0
+
+
+async def _run_until_told(app: EdgeApp) -> None:
+    end_when_told(app.end_by, sys.stdin.fileno() if sys.stdin.isatty() else None)
+    await app.run_async()

@@ -11,7 +11,9 @@ from textual.content import Content
 from edgellm.errors import EdgeLLMError
 from edgellm.safetext import clean_line
 from edgellm.sizes import size
+from edgellm_tui.errors import explain
 from edgellm_tui.ports import Edge
+from edgellm_tui.wording import in_app
 
 if TYPE_CHECKING:
     from edgellm.hub.adapters import InstalledAdapter
@@ -147,12 +149,12 @@ async def _judged(edge: Edge, row: ModelRow) -> ModelRow:
     try:
         fit = await edge.models.fit(row.name)
     except EdgeLLMError as error:
-        return replace(row, reason=clean_line(str(error)))
+        return replace(row, reason=explain(error))
     return replace(
         row,
         is_chat=row.is_chat and not fit.is_embedder,
         verdict=str(fit.verdict),
-        reason=clean_line(fit.reason),
+        reason=in_app(fit.reason),
         tokens_per_s=fit.decode_tokens_per_s,
         file_bytes=row.file_bytes or fit.weights_bytes,
         memory_bytes=fit.total_bytes,

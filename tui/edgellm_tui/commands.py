@@ -9,7 +9,19 @@ from typing import Literal
 from textual.binding import Binding, BindingType
 
 Scope = Literal[
-    "app", "chat", "prompt", "transcript", "sessions", "models", "train", "compare", "data", "report", "rows", "explain"
+    "app",
+    "chat",
+    "prompt",
+    "transcript",
+    "sessions",
+    "models",
+    "train",
+    "compare",
+    "data",
+    "report",
+    "rows",
+    "review",
+    "explain",
 ]
 
 SCOPES: dict[Scope, str] = {
@@ -24,6 +36,7 @@ SCOPES: dict[Scope, str] = {
     "data": "Data",
     "report": "Before a dataset is built",
     "rows": "Rows of a dataset",
+    "review": "Review of drafts",
     "explain": "How the model writes",
 }
 """Where keys are valid, with the heading of the help page."""
@@ -199,6 +212,10 @@ COMMANDS: tuple[Command, ...] = (
     Command("models.fetch", "Fetch from the hub", "models", "fetch", "f5", "Fetch", in_palette=False),
     Command("models.unload", "Free its memory", "models", "unload", "f6", "Unload", in_palette=False),
     Command("models.remove", "Delete its file", "models", "remove", "f9", "Remove", in_palette=False),
+    Command("models.export", "Export: files for other programs", "models", "export", "f10", "Export", in_palette=False),
+    Command(
+        "models.exported", "What was exported and measured", "models", "exported", "f12", "Exported", in_palette=False
+    ),
     Command("models.leave", "Clear the filter; back to chat", "models", "leave", "escape", in_palette=False),
     Command(
         "train.compare",
@@ -219,6 +236,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("compare.leave", "Back", "compare", "app.pop_screen", "escape", "Close", in_palette=False),
     Command("data.rows", "Look at its rows", "data", "rows", "enter,r", "Rows", in_palette=False),
     Command("data.add", "Add files, or your own chats", "data", "add", "a", "Add files", in_palette=False),
+    Command("data.draft", "Draft examples from texts", "data", "draft", "f", "Draft", in_palette=False),
+    Command("data.review", "Review drafts", "data", "review", "v", "Review", in_palette=False),
     Command("data.delete", "Delete", "data", "delete", "d,delete", "Delete", in_palette=False),
     Command("data.leave", "Back to chat", "data", "leave", "escape", in_palette=False),
     Command("report.build", "Build the dataset", "report", "build", "enter", "Build", in_palette=False),
@@ -233,6 +252,13 @@ COMMANDS: tuple[Command, ...] = (
     Command("rows.page_after", "Page after", "rows", "page(1)", "pagedown,n", "Page", in_palette=False),
     Command("rows.read", "Scroll the row; back to the list", "rows", "read", "tab", "Scroll", in_palette=False),
     Command("rows.leave", "Clear the search; close", "rows", "leave", "escape,q", "Close", in_palette=False),
+    Command("review.accept", "Accept the pair", "review", "decide('accepted')", "a", "Accept", in_palette=False),
+    Command("review.edit", "Accept it in other words", "review", "edit", "e", "Edit", in_palette=False),
+    Command("review.reject", "Reject the pair", "review", "decide('rejected')", "r", "Reject", in_palette=False),
+    Command("review.undo", "Undo the last decision", "review", "undo", "u", "Undo", in_palette=False),
+    Command(
+        "review.leave", "Close; what was decided is kept", "review", "leave", "escape,q", "Close", in_palette=False
+    ),
     Command("explain.previous", "Token before", "explain", "step(-1)", "left,h", "Back", in_palette=False),
     Command("explain.next", "Token after", "explain", "step(1)", "right,l,space", "Step", in_palette=False),
     Command("explain.first", "First token", "explain", "jump(0)", "home", in_palette=False),

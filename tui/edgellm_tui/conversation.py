@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -15,6 +16,8 @@ from edgellm_tui.turns import Phase, Turn, asked, awaited, turn_of
 
 if TYPE_CHECKING:
     from edgellm.store.records import Rating, Session, StoredMessage
+
+LOOK_EVERY_S = 0.01
 
 
 class Watcher(Protocol):
@@ -221,6 +224,12 @@ class Conversation:
     def stop(self) -> bool:
         """Stop the answer on its way and keep what it has. Returns whether there was one to stop."""
         return self._current is not None and self._current.stop()
+
+    async def close(self) -> None:
+        """Stop the answer on its way and wait until it is stored; questions that wait are not asked."""
+        self._leave()
+        while self.is_answering:
+            await asyncio.sleep(LOOK_EVERY_S)
 
     # Judging and branching
 

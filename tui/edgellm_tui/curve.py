@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from edgellm.events import Cancelled, Failed, Finished, JobEvent, Measured, Progressed, Started
+from edgellm.events import Cancelled, Failed, Finished, JobEvent, Measured, Progressed, Sampled, Started
 
 Point = tuple[float, float]
 """A step and a loss."""
@@ -29,6 +29,10 @@ class Curve:
     left_s: float = 0.0
     tokens_per_s: float = 0.0
     peak_memory_bytes: float = 0.0
+    first_sample: Sampled | None = None
+    """What the model said before it learnt anything; None where it was not asked."""
+    sample: Sampled | None = None
+    """What it said last."""
     ending: Finished | Failed | Cancelled | None = None
     version: int = 0
     """Grows with every event."""
@@ -44,6 +48,9 @@ class Curve:
             self.left_s = event.left_s or 0.0
         elif isinstance(event, Measured):
             self._measure(event)
+        elif isinstance(event, Sampled):
+            self.sample = event
+            self.first_sample = self.first_sample or event
         else:
             self.ending, self.left_s = event, 0.0
 

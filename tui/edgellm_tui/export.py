@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 from pathlib import Path
 
 from edgellm.errors import InvalidInput
 from edgellm.paths import write_private
+from edgellm.safetext import safe_file_name
 from edgellm_tui.ports import Edge
+
+
+def new_file_name(title: str, ending: str) -> str:
+    """A name made from a conversation's title that no file of the current folder has yet."""
+    stem = safe_file_name(title.rstrip("…"))
+    names = (f"{stem}.{ending}" if number == 1 else f"{stem}-{number}.{ending}" for number in count(1))
+    return next(name for name in names if not Path(name).exists())
 
 
 async def export_session(edge: Edge, session_id: str, name: str) -> Path:

@@ -9,12 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgellm.errors import EdgeLLMError
-from edgellm.events import Cancelled, Failed, Finished, JobEvent, Measured, Progressed, Started
+from edgellm.events import Cancelled, Failed, Finished, JobEvent, Measured, Progressed, Sampled, Started
 from edgellm.safetext import clean_line
 from edgellm_tui.errors import explain
 from edgellm_tui.messages import JobsChanged, ModelsChanged, Refused
 from edgellm_tui.ports import Edge, Preferences
 from edgellm_tui.widgets.dock import JobLine
+from edgellm_tui.wording import in_app
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -43,8 +44,8 @@ def with_event(line: JobLine, event: JobEvent | None) -> JobLine:
             note=event.note,
         )
     if isinstance(event, Failed):
-        return replace(line, outcome="failed:", note=event.message)
-    if event is None or isinstance(event, Measured):
+        return replace(line, outcome="failed:", note=in_app(event.message))
+    if event is None or isinstance(event, Measured | Sampled):
         return line
     return replace(line, outcome=_OUTCOMES[type(event)], note="")
 
@@ -115,7 +116,7 @@ class JobWatch:
         job, event = await self._edge.jobs.get(line.id), await self._edge.jobs.latest(line.id)
         changed = with_event(line, event)
         if not job.is_active and not changed.outcome:
-            changed = replace(changed, outcome=str(job.state), note=job.message or "")
+            changed = replace(changed, outcome=str(job.state), note=in_app(job.message or ""))
         if changed.outcome:
             self._end(changed)
         else:

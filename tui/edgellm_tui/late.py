@@ -8,8 +8,21 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from edgellm.errors import EdgeLLMError
+from edgellm_tui.errors import disk_errors_told
 from edgellm_tui.following import awaited
-from edgellm_tui.ports import Adapters, Datasets, Edge, Jobs, Models, ReplyStream, Sessions, Token, Training
+from edgellm_tui.ports import (
+    Adapters,
+    Datasets,
+    Drafts,
+    Edge,
+    Exports,
+    Jobs,
+    Models,
+    ReplyStream,
+    Sessions,
+    Token,
+    Training,
+)
 
 if TYPE_CHECKING:
     from edgellm.engine.metrics import EngineMetrics
@@ -34,8 +47,10 @@ class LateEdge:
         self.models = cast(Models, _LatePart(self.opened, "models"))
         self.adapters = cast(Adapters, _LatePart(self.opened, "adapters"))
         self.datasets = cast(Datasets, _LatePart(self.opened, "datasets"))
+        self.drafts = cast(Drafts, _LatePart(self.opened, "drafts"))
         self.jobs = cast(Jobs, _LateJobs(self.opened, "jobs"))
         self.training = cast(Training, _LatePart(self.opened, "training"))
+        self.exports = cast(Exports, _LatePart(self.opened, "exports"))
 
     async def opened(self) -> Edge:
         """EdgeLLM itself; what could not be opened is tried again the next time. Raises: what opening it raises."""
@@ -43,7 +58,8 @@ class LateEdge:
             self._opening = asyncio.create_task(asyncio.to_thread(self._open_edge))
         opening = self._opening
         try:
-            return await asyncio.shield(opening)
+            with disk_errors_told():
+                return await asyncio.shield(opening)
         except EdgeLLMError:
             if self._opening is opening:
                 self._opening = None
@@ -53,11 +69,15 @@ class LateEdge:
         self, prompt: str | Sequence[Message] | None, *, stream: Literal[True], **options: Any
     ) -> ReplyStream:
         """Answer a prompt."""
-        return await (await self.opened()).chat(prompt, stream=stream, **options)
+        edge = await self.opened()
+        with disk_errors_told():
+            return await edge.chat(prompt, stream=stream, **options)
 
     async def tokenize(self, text: str, *, model: str | None = None) -> Sequence[Token]:
         """The tokens of a text."""
-        return await (await self.opened()).tokenize(text, model=model)
+        edge = await self.opened()
+        with disk_errors_told():
+            return await edge.tokenize(text, model=model)
 
     async def stats(self, model: str | None = None) -> EngineMetrics | None:
         """Counters of a loaded model."""
@@ -73,7 +93,7 @@ class LateEdge:
             return
         try:
             edge = await self._opening
-        except EdgeLLMError:
+        except (EdgeLLMError, OSError):
             return  # told to whoever asked for it; there is nothing to close
         await edge.close()
 
@@ -88,7 +108,8 @@ class _LatePart:
     def __getattr__(self, method: str) -> Callable[..., Awaitable[Any]]:
         async def call(*arguments: Any, **options: Any) -> Any:
             part = getattr(await self._opened(), self._name)
-            return await getattr(part, method)(*arguments, **options)
+            with disk_errors_told():
+                return await getattr(part, method)(*arguments, **options)
 
         return call
 

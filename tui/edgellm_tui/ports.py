@@ -11,6 +11,7 @@ from edgellm.types import Message, Reply, Sampling, StreamEvent
 
 if TYPE_CHECKING:
     from edgellm.data.dataset import Dataset, Manifest
+    from edgellm.data.drafts import DraftSet
     from edgellm.data.report import Report
     from edgellm.engine.metrics import EngineMetrics
     from edgellm.hub.adapters import InstalledAdapter
@@ -54,6 +55,10 @@ class Models(Protocol):
 
     async def list(self) -> Sequence[InstalledModel]: ...
     async def cards(self) -> Sequence[ModelCard]: ...
+    async def resolve(self, name: str) -> str:
+        """What finds a model, its adapter included, again from any folder. Raises: ModelNotFound and its like."""
+        ...
+
     async def inspect(self, name: str) -> Inspection: ...
     async def fit(self, name: str, context_tokens: int | None = None) -> Fit: ...
     async def add(self, path: str | Path, name: str | None = None) -> InstalledModel: ...
@@ -96,6 +101,15 @@ class Datasets(Protocol):
     async def remove(self, name: str) -> None: ...
 
 
+class Drafts(Protocol):
+    """Examples that a model writes from documents, and what was decided about them."""
+
+    async def start(self, files: Sequence[str | Path], name: str, model: str, *, per_passage: int = 3) -> StoredJob: ...
+    async def list(self) -> Sequence[DraftSet]: ...
+    async def open(self, name: str) -> DraftSet: ...
+    async def decide(self, name: str, pair: str, status: str, *, question: str = "", answer: str = "") -> None: ...
+
+
 class Jobs(Protocol):
     """Long work that outlives the app."""
 
@@ -118,6 +132,20 @@ class Training(Protocol):
     ) -> StoredJob: ...
     async def plan(self, data: str | Path, base: str, settings: TrainSettings | None = None) -> StoredJob: ...
     async def list(self) -> Sequence[StoredJob]: ...
+
+
+class Exports(Protocol):
+    """Models as files for other programs, as jobs whose result is a manifest."""
+
+    async def start(
+        self,
+        model: str,
+        quants: str | None = None,
+        *,
+        to: Literal["gguf", "hf", "mlx", "peft"] = "gguf",
+        out: str | Path | None = None,
+    ) -> StoredJob: ...
+    async def compare(self, model: str, quants: str = ...) -> StoredJob: ...
 
 
 class Token(Protocol):
@@ -164,9 +192,13 @@ class Edge(Protocol):
     @property
     def datasets(self) -> Datasets: ...
     @property
+    def drafts(self) -> Drafts: ...
+    @property
     def jobs(self) -> Jobs: ...
     @property
     def training(self) -> Training: ...
+    @property
+    def exports(self) -> Exports: ...
 
     async def chat(
         self,

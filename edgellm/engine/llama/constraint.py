@@ -1,7 +1,7 @@
 """Constrained output: llguidance matchers that say which tokens may come next.
 
-A grammar that llguidance refuses, or that grows over its limits while text is written, is an `InvalidSchema` with
-llguidance's own words; nothing here can end the process.
+A grammar that llguidance refuses, or that grows over its limits while text is written, is an `InvalidSchema` that says
+why (`edgellm.engine.refusal`); nothing here can end the process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgellm.engine.grammar import ANY_OBJECT, check_constraint
 from edgellm.engine.llama.library import lib, logger
 from edgellm.engine.llama.vocabulary import Vocabulary
-from edgellm.errors import InvalidSchema
+from edgellm.engine.refusal import refused
 from edgellm.types import Constraint
 
 SPACES = " ?"
@@ -32,14 +32,16 @@ _LIMITS = LLParserLimits(
     verbose_errors=False,
 )
 """What compiling and one step may cost; llguidance's units of work, about 50,000 a millisecond."""
-_MAX_REASON_CHARACTERS = 400
 
 
 class Rule:
     """One answer's position in its grammar."""
 
-    def __init__(self, matcher: LLMatcher, vocabulary_size: int, ends: NDArray[np.intp]) -> None:
+    def __init__(
+        self, matcher: LLMatcher, constraint: Constraint, vocabulary_size: int, ends: NDArray[np.intp]
+    ) -> None:
         self._matcher = matcher
+        self._constraint = constraint
         self._ends = ends
         self._size = vocabulary_size
         self._words = np.zeros((vocabulary_size + 31) // 32, np.uint32)
@@ -52,13 +54,13 @@ class Rule:
         bits = np.unpackbits(self._words.view(np.uint8), count=self._size, bitorder="little")
         ids = np.flatnonzero(bits.view(np.bool_))  # over bools: eight times faster than over numbers
         if self._matcher.is_error() or not len(ids):
-            raise _refused(self._matcher.get_error() or "no token can continue the text")
+            raise refused(self._matcher.get_error() or "NoExtension", self._constraint)
         return ids
 
     def accept(self, token: int) -> None:
         """Move on by the token that was chosen from `allowed`."""
         if not self._matcher.is_stopped() and not self._matcher.consume_token(token):
-            raise _refused(self._matcher.get_error())
+            raise refused(self._matcher.get_error(), self._constraint)
 
 
 class Grammars:
@@ -79,10 +81,10 @@ class Grammars:
             grammar = grammar_text(constraint)
             matcher = LLMatcher(tokenizer, grammar, log_level=0, limits=_LIMITS)
         except ValueError as error:  # llguidance's only error; its text is the reason
-            raise _refused(str(error)) from error
+            raise refused(str(error), constraint) from error
         if matcher.is_error():
-            raise _refused(matcher.get_error())
-        return Rule(matcher, self._vocabulary.size, self._ends)
+            raise refused(matcher.get_error(), constraint)
+        return Rule(matcher, constraint, self._vocabulary.size, self._ends)
 
     def _build(self) -> LLTokenizer:
         started = time.perf_counter()
@@ -111,8 +113,3 @@ def grammar_text(constraint: Constraint) -> str:
             schema, overrides={"whitespace_flexible": True, "whitespace_pattern": SPACES, "lenient": False}
         )
     )
-
-
-def _refused(reason: str) -> InvalidSchema:
-    first = reason.split("<state>")[0].strip()[:_MAX_REASON_CHARACTERS]
-    return InvalidSchema(f"The constraint cannot be enforced: {first}", field="constraint", reason=first)

@@ -10,6 +10,8 @@ from typing import Any, Literal
 from edgellm.engine.metrics import EngineMetrics
 from edgellm.types import Choice, FinishReason, Reply, Timings, Usage
 from tests.tui.fakes.datasets import FakeDatasets
+from tests.tui.fakes.drafts import FakeDrafts
+from tests.tui.fakes.exports import FakeExports
 from tests.tui.fakes.jobs import FakeJobs
 from tests.tui.fakes.models import FakeAdapters, FakeModels
 from tests.tui.fakes.scripts import FakeStream, Script, saying
@@ -27,7 +29,9 @@ class FakeEdge:
         self.adapters = FakeAdapters()
         self.datasets = FakeDatasets()
         self.jobs = FakeJobs()
+        self.drafts = FakeDrafts(self.jobs)
         self.training = FakeTraining(self.jobs)
+        self.exports = FakeExports(self.jobs)
         self.scripts = list(scripts)
         self.asked: list[dict[str, Any]] = []
         self.is_closed = False

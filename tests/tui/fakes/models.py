@@ -15,7 +15,7 @@ from edgellm.hub.cards import ModelCard
 from edgellm.hub.fit import Fit, ModelShape, Verdict
 from edgellm.hub.inspect import Inspection
 from edgellm.hub.installed import InstalledModel
-from edgellm.hub.names import split_adapter
+from edgellm.hub.names import no_such_model, split_adapter
 
 
 def card(card_id: str, name: str, **more: Any) -> ModelCard:
@@ -93,6 +93,13 @@ class FakeModels:
 
     async def cards(self) -> Sequence[ModelCard]:
         return self.catalogue
+
+    async def resolve(self, name: str) -> str:
+        base, _adapter = split_adapter(name)
+        known = [model.name for model in self.installed]
+        if base not in known:
+            raise no_such_model(base, known)
+        return name
 
     async def inspect(self, name: str) -> Inspection:
         if "embedder" in name:

@@ -107,11 +107,17 @@ class FakeSessions:
         self.said[session.id] = []
         return session
 
-    def say(self, session_id: str, role: Any, content: str) -> None:
+    def say(self, session_id: str, role: Any, content: str, finish_reason: str | None = None) -> None:
         said = self.said[session_id]
         said.append(
             StoredMessage(
-                id=str(len(said)), session_id=session_id, parent_id=None, role=role, content=content, created_at=0.0
+                id=str(len(said)),
+                session_id=session_id,
+                parent_id=None,
+                role=role,
+                content=content,
+                finish_reason=finish_reason,
+                created_at=0.0,
             )
         )
 

@@ -108,6 +108,10 @@ class Terminal:
         time.sleep(0.3)
         self.send("\x03")
 
+    def terminate(self) -> None:
+        """End the command from outside."""
+        self._child.terminate()
+
     def leave(self) -> None:
         """Press Ctrl+D at the cursor: before it is there, nobody reads the key."""
         self.expect("> ")

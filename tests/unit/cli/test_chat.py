@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from edgellm.errors import ContextOverflow, ModelNotFound, WorkerDied
+from edgellm.errors import ContextOverflow, ModelNotFound, StoreError, WorkerDied
 from edgellm.types import Delta, Loading, Message, Notice, Prefill
-from tests.unit.cli.fakes import Bench, FakeEdge
+from tests.unit.cli.fakes import Bench, FakeEdge, FakeStream
 
 RIVERS = (Delta(text="Rhine, "), Delta(text="Nile, Ganges."))
 ESCAPES = (Delta(text="a\x1b"), Delta(text="]52;c;aGk=\x07b\x9b"), Delta(text="31mc\u202ed"))
@@ -188,6 +189,11 @@ def test_a_chat_is_kept_and_can_be_continued(rivers: Bench) -> None:
     assert [options["model"] for _, options in rivers.edge.asked] == ["big", "big", "other"]
 
 
+def test_an_instruction_that_is_no_text_is_said(rivers: Bench) -> None:
+    assert rivers.run("chat", "Hi", "--system", "\udcff") == 3
+    assert "The instruction is not UTF-8 text: character 0 is '\\udcff'." in rivers.err
+
+
 def test_no_save_keeps_nothing(rivers: Bench) -> None:
     rivers.run("chat", "Hi", "--no-save")
     assert not rivers.edge.sessions.kept
@@ -234,6 +240,41 @@ def test_an_ambiguous_id_lists_what_it_could_mean(rivers: Bench) -> None:
     assert "01abc" in rivers.err
 
 
+TOO_LONG = ContextOverflow("9 tokens do not fit 8.", prompt_tokens=9, context_tokens=8)
+
+
+def test_a_session_whose_first_prompt_is_refused_is_not_kept(rivers: Bench) -> None:
+    rivers.run("chat", "Hi")
+    [kept] = rivers.edge.sessions.kept
+    rivers.edge.script = [TOO_LONG]
+    assert rivers.run("chat", "Much too long.") == 3
+    assert rivers.edge.sessions.kept == [kept]
+    assert rivers.run("chat", "Much too long.", "--continue") == 3
+    assert rivers.edge.sessions.kept == [kept]  # an older session stays
+
+
+def test_a_session_whose_first_answer_broke_off_is_kept(bench: Bench) -> None:
+    bench.edge.script = [Delta(text="Rhine, "), WorkerDied("The engine died.")]
+    bench.run("chat", "Hi")
+    assert len(bench.edge.sessions.kept) == 1
+
+
+def test_a_notice_that_comes_with_the_end_is_shown_once(rivers: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    rivers.edge.script = (Notice(text="Left out 2 turns."), *RIVERS)
+    whole = FakeStream.__dict__["reply"].fget
+    late = property(lambda self: replace(whole(self), notices=(*whole(self).notices, "Not counted.")))
+    monkeypatch.setattr(FakeStream, "reply", late)
+    rivers.run("chat", "Hi", "--no-save")
+    assert rivers.err == "Left out 2 turns.\nNot counted.\n"
+
+
+@pytest.mark.parametrize(("option", "is_said"), [("--save", True), ("--no-save", False)])
+def test_a_store_that_cannot_be_opened_names_the_way_without(bench: Bench, option: str, is_said: bool) -> None:
+    bench.edge.refusal = StoreError("The store cannot be opened: Permission denied.", hint="Make it writable.")
+    assert bench.run("chat", "Hi", option) == 9
+    assert ("Make it writable. With --no-save a model answers" in bench.err) is is_said
+
+
 def test_a_failed_answer_keeps_what_was_written(bench: Bench) -> None:
     bench.edge = FakeEdge([Delta(text="Rhine, "), WorkerDied("The engine died.", hint="Try again.")])
     assert bench.run("chat", "Hi") == 7
@@ -242,7 +283,7 @@ def test_a_failed_answer_keeps_what_was_written(bench: Bench) -> None:
 
 
 def test_a_prompt_too_long_is_told_without_a_traceback(bench: Bench) -> None:
-    bench.edge = FakeEdge([ContextOverflow("9 tokens do not fit 8.", prompt_tokens=9, context_tokens=8)])
+    bench.edge = FakeEdge([TOO_LONG])
     assert bench.run("chat", "Hi") == 3
     assert "Traceback" not in bench.err
 

@@ -87,7 +87,7 @@ def test_a_build_as_json_is_one_object(bench: Bench) -> None:
         (("table.csv", "--name", "../a"), 3, "no name for a dataset"),
         (("table.csv",), 2, "--name"),
         (("--name", "a"), 3, "nothing to read"),
-        (("table.csv", "--name", "a", "--columns", "prompt"), 3, "--columns"),
+        (("table.csv", "--name", "a", "--columns", "prompt"), 3, "'prompt' does not say which column"),
         (("table.csv", "--name", "a", "--personal", "shoe=drop"), 3, "--personal"),
         (("table.csv", "--name", "a", "--personal", "email=burn"), 3, "--personal"),
         (("table.csv", "--name", "a", "--region", "XX"), 3, "'XX'"),
@@ -100,6 +100,12 @@ def test_a_refusal_has_its_exit_code(bench: Bench, arguments: tuple[str, ...], c
     assert said in bench.err
     assert bench.run("data", "list", "--json") == 0
     assert json.loads(bench.out) == []
+
+
+def test_unknown_columns_name_the_option(bench: Bench) -> None:
+    Path("odd.csv").write_text("Frage,Antwort\nWhere?,Up north.\n")
+    assert bench.run("data", "check", "odd.csv") == 1
+    assert "for example: prompt=Question,completion=Answer (--columns)." in bench.out
 
 
 def test_a_name_is_taken_until_it_is_replaced(bench: Bench) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -108,6 +109,25 @@ def test_ctrl_c_cancels_the_job() -> None:
     at = Bench(edge=edge)
     assert at.run("export", "starter") == 130
     assert edge.jobs.cancelled == ["job1"]
+    assert "edgellm jobs resume job1" in at.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_command_that_is_ended_leaves_the_job_and_names_it(number: signal.Signals, code: int) -> None:
+    class Ended(FakeJobs):
+        def follow(self, job_id: str) -> Iterator[JobEvent]:  # noqa: ARG002  the SDK's signature
+            signal.raise_signal(number)
+            yield Finished()
+
+    before = signal.getsignal(number)
+    edge = Edge()
+    edge.jobs = Ended()
+    edge.exports = FakeExports(edge.jobs)
+    at = Bench(edge=edge)
+    assert at.run("export", "starter") == code
+    assert edge.jobs.cancelled == []
+    assert "The job job1 goes on. Watch it: edgellm jobs follow job1. Stop it: edgellm jobs cancel job1" in at.err
+    assert signal.getsignal(number) == before
 
 
 def test_quantizations_are_compared_and_one_is_named() -> None:

@@ -12,7 +12,7 @@ from edgellm.errors import IntegrityError, OfflineRefused
 from edgellm.events import Cancelled, Failed, Finished, JobEvent, Progressed, Started
 from edgellm.hub.cards import load_catalogue
 from edgellm.hub.fit import Verdict
-from edgellm.store.records import JobState, SearchHit
+from edgellm.store.records import BROKEN, REFUSED, JobState, SearchHit
 from tests.unit.cli.fakes import FITS, Bench
 
 
@@ -192,6 +192,24 @@ def test_sessions_are_listed_shown_and_exported(bench: Bench, tmp_path: Path) ->
     assert bench.run("sessions", "show", "00") == 4
 
 
+def test_a_message_that_did_not_end_by_itself_says_so(bench: Bench) -> None:
+    sessions = bench.edge.sessions
+    made = sessions.create(title="Rivers")
+    sessions.say(made.id, "user", "Much too long.", REFUSED)
+    sessions.say(made.id, "user", "Name three.")
+    sessions.say(made.id, "assistant", "Rhine", BROKEN)
+    sessions.say(made.id, "assistant", "Rhine, Nile", "stop")
+    bench.run("sessions", "show", "last")
+    assert "user  not answered\nMuch too long.\n\nuser\nName three." in bench.out
+    assert "assistant  cut off\nRhine\n\nassistant\nRhine, Nile\n" in bench.out
+
+
+def test_a_session_named_twice_is_deleted_once(bench: Bench) -> None:
+    bench.edge.sessions.create(title="Rivers")
+    assert bench.run("sessions", "delete", "last", "00", "--yes") == 0
+    assert "deleted 1 session" in bench.err
+
+
 def test_an_empty_list_says_so_on_standard_error(bench: Bench) -> None:
     assert bench.run("sessions", "list") == 0
     assert bench.out == ""
@@ -216,6 +234,25 @@ def test_a_search_marks_what_it_found(bench: Bench) -> None:
     bench.is_terminal = True
     assert bench.run("sessions", "search", "nile") == 0
     assert "  the \x1b[33mNile\x1b[0m flows north\n" in bench.out
+
+
+def test_a_search_shows_each_session_once(bench: Bench) -> None:
+    def hit(session_id: str, snippet: str) -> SearchHit:
+        return SearchHit(
+            session_id=session_id,
+            message_id="m",
+            title=f"Title of {session_id}",
+            role="user",
+            snippet=snippet,
+            highlights=(),
+            created_at=0.0,
+        )
+
+    bench.edge.sessions.hits = [hit("one", "best"), hit("two", "other"), hit("one", "second"), hit("three", "third")]
+    assert bench.run("sessions", "search", "nile", "-n", "2") == 0
+    assert bench.out == "one  Title of one  and 1 more place\n  best\ntwo  Title of two\n  other\n"
+    bench.run("sessions", "search", "nile", "-n", "3", "--json")
+    assert [found["snippet"] for found in json.loads(bench.out)] == ["best", "other", "second"]
 
 
 @pytest.mark.parametrize(
@@ -280,13 +317,49 @@ def test_an_entry_of_a_table_is_a_setting_too(bench: Bench) -> None:
         ("prompts.", "x", "There is no setting 'prompts.'"),
         ("samplng.temperature", "1", "Did you mean 'sampling.temperature'?"),
         ("threads", "many", "'many'"),
-        ("memory_share", "7", "7"),
+        ("memory_share", "7", "it must be at most 1.0."),
+        ("memory_share", "0", "it must be more than 0.0."),
+        ("context_tokens", "1", "it must be at least 256."),
+        ("context_tokens", "99999999999999999999", "it must be at most 2147483647."),
+        ("default_model", "", "it must not be empty."),
+        ("theme", "edge-drak", "Did you mean 'edge-dark'?"),
+        ("theme", "purple haze", "Known: ansi-dark, "),
+        ("keys.chat.nwe", "ctrl+g", "Did you mean 'chat.new'?"),
+        ("keys.chat.new", "ctrl+gg", "There is no key 'ctrl+gg'"),
+        ("keys.chat.new", "control+g", "There is no key 'control+g'"),
+        ("keys.chat.new", "ctrl+g,", "There is no key ''"),
+        ("keys", '{"chat.nwe" = "f5"}', "Did you mean 'chat.new'?"),
     ],
 )
 def test_a_wrong_setting_is_refused(bench: Bench, key: str, value: str, said: str) -> None:
     assert bench.run("settings", "set", key, value) == 3
     assert said in bench.err
     assert "EDGELLM_" not in bench.err  # the user named no variable
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("theme", "auto"),
+        ("theme", "nord"),
+        ("keys.chat.new", "ctrl+g, f5"),
+        ("keys.message.rate_up", "+"),
+        ("keys.message.rate_down", "minus,shift+equals_sign"),
+    ],
+)
+def test_names_that_the_app_knows_are_taken(bench: Bench, key: str, value: str) -> None:
+    assert bench.run("settings", "set", key, value) == 0, bench.err
+    assert bench.run("settings", "show", key) == 0
+    assert value in bench.out
+
+
+def test_a_file_with_an_old_name_is_read_and_can_be_mended(bench: Bench, edgellm_home: Path) -> None:
+    file = edgellm_home / "config" / "settings.toml"
+    file.parent.mkdir()
+    file.write_text('theme = "gone"\n\n[keys]\n"chat.gone" = "f5"\n')
+    assert bench.run("settings", "show", "theme") == 0
+    assert bench.run("settings", "set", "keys.chat.gone", "default") == 0
+    assert "chat.gone" not in file.read_text()
 
 
 def test_the_settings_file_is_below_the_home(bench: Bench, tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ def edgellm(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["models", "lst"], "Did you mean 'list'?"),
         (["models", "fit"], "Missing argument"),
         (["models"], "Usage: edgellm models"),
-        (["sessions", "list", "-n", "0"], "x>=1"),
+        (["sessions", "list", "-n", "0"], "1<=x<="),
+        (["sessions", "search", "a", "-n", "9" * 30], "1<=x<="),
         (["chat", "-m", "", "Hi"], "it is empty"),
         (["chat", "--session", "", "Hi"], "it is empty"),
         (["tour", "-m", ""], "it is empty"),
@@ -120,6 +121,32 @@ def test_a_full_disk_behind_the_output_is_no_defect(arguments: str) -> None:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
     assert done.returncode == Code.FILE
     assert done.stderr == b"error: the machine refuses: No space left on device\n"
+
+
+def test_an_error_that_nobody_reads_is_no_defect() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "edgellm", "jobs", "show", "none"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=writing, check=False, timeout=60)
+    os.close(writing)
+    assert (done.returncode, done.stdout) == (Code.READER_GONE, b"")
+
+
+def test_a_home_below_a_folder_that_is_gone_says_so(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert bench.run("--home", "below", "models", "list") == Code.USAGE
+    assert "'below' is below the current folder, which does not exist" in bench.err
+
+
+def test_a_home_that_is_a_file_says_so(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert bench.run("--home", str(tmp_path / "file"), "settings", "show") == Code.INVALID_INPUT
+    assert "EdgeLLM's home must be a folder." in bench.err
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,17 @@ def test_ctrl_c_in_a_line_chat_stops_the_answer_alone() -> None:
         assert terminal.wait() == 0
 
 
+def test_a_conversation_that_is_ended_from_outside_while_the_model_writes_says_how_to_go_on() -> None:
+    with Terminal("slow", "chat") as terminal:
+        terminal.expect("> ")
+        terminal.send("hi\n")
+        terminal.expect("w3 ")
+        terminal.terminate()
+        terminal.expect("stopped")
+        terminal.expect("Go on with: edgellm chat --session")
+        assert terminal.wait() == 143
+
+
 def test_ctrl_c_twice_at_the_cursor_leaves() -> None:
     with Terminal("short", "chat") as terminal:
         terminal.expect("> ")

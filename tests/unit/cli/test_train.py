@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from edgellm.errors import InvalidInput
@@ -28,14 +29,18 @@ class FakeTraining:
         self._jobs = jobs
         self.asked: list[tuple[str, ...]] = []
         self.settings: TrainSettings | None = None
+        self.hosts = ""
 
-    def start(self, data: str, base: str, name: str, settings: TrainSettings, *, ranks: int) -> StoredJob:
+    def start(
+        self, data: str, base: str, name: str, settings: TrainSettings, *, ranks: int, hosts: str = ""
+    ) -> StoredJob:
         self.asked.append((data, base, name, str(ranks)))
+        self.hosts = hosts
         self.settings = settings
         return self._jobs.start("train", f"{base} learns {name}", {})
 
-    def plan(self, data: str, base: str, settings: TrainSettings, *, ranks: int) -> StoredJob:
-        return self.start(data, base, "", settings, ranks=ranks)
+    def plan(self, data: str, base: str, settings: TrainSettings, *, ranks: int, hosts: str) -> StoredJob:
+        return self.start(data, base, "", settings, ranks=ranks, hosts=hosts)
 
     def list(self) -> list[StoredJob]:
         return self._jobs.list()
@@ -142,3 +147,10 @@ def test_runs_are_listed() -> None:
     training(at).start("t.jsonl", "starter", "tax", TrainSettings(), ranks=1)
     assert at.run("train", "list") == 0
     assert "starter learns tax" in at.out
+
+
+def test_a_file_of_hosts_is_read(tmp_path: Path) -> None:
+    at = bench(Finished(result=RESULT))
+    (tmp_path / "hosts").write_text("10.0.0.1\n10.0.0.2 mini\n")
+    assert at.run("train", "run", "--data", "t.jsonl", "--name", "tax", "--hosts", str(tmp_path / "hosts")) == 0
+    assert training(at).hosts == "10.0.0.1\n10.0.0.2 mini\n"

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from edgellm.data.examine import Tools
 from edgellm.data.rows import ChatRow, Reason, TextRow
 from edgellm.data.rules import Action, Kind, Rules
 from edgellm.data.sources import ChatSource, Conversation, FileSource
-from edgellm.errors import DataRejected, DiskFull, InvalidInput
+from edgellm.errors import DataRejected, DiskFull, InvalidInput, StoreError
 from edgellm.events import JobEvent, Progressed, Started
 from edgellm.types import Message
 from tests.unit.data.harness import TOOLS, built, built_of, chat, drops, fact, jsonl, question, quiet, report_on
@@ -93,7 +94,7 @@ def test_a_taken_name_is_refused_unless_replaced(tmp_path: Path, facts: Path) ->
     first = built(home, facts)
     with pytest.raises(InvalidInput, match="already") as refused:
         built(home, facts)
-    assert "--replace" in refused.value.hint
+    assert refused.value.facts["remedy"] == "replace"
     other = jsonl(tmp_path / "other.jsonl", [fact(99)])
     target = Target(home=home, name="made", replace=True)
     second = build([FileSource(other)], target, Rules(), TOOLS, quiet)
@@ -179,6 +180,26 @@ def test_long_rows_are_dropped_on_request(tmp_path: Path) -> None:
     assert report.counts.dropped == {"too_long": 1}
     with pytest.raises(InvalidInput, match="model"):
         report_on(path, rules=Rules(long_rows="drop"))
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ({"languages": ("en", "english")}, "'english' is no language that is recognised"),
+        ({"languages": ("EN",)}, "'EN' is no language"),
+        ({"context_tokens": 0}, "context_tokens is 0; it goes from 16 to 16,777,216"),
+        ({"valid_share": 0.9}, "valid_share is 0.9; it goes from 0.0 to 0.4"),
+    ],
+)
+def test_rules_out_of_range_are_refused(rules: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        Rules(**rules)
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path, facts: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match=r"Datasets cannot be kept in .*file/datasets.*EDGELLM_HOME"):
+        built(tmp_path / "file" / "datasets", facts)
 
 
 def test_other_languages_are_dropped_on_request(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from edgellm.data.language import UNKNOWN, language_detector
+from edgellm.data.language import LANGUAGES, UNKNOWN, language_detector
 from edgellm.errors import MissingExtra
 
 SENTENCES = {
@@ -25,6 +25,12 @@ def test_languages_are_told_apart() -> None:
     assert {code: detect(text) for code, text in SENTENCES.items()} == {code: code for code in SENTENCES}
     assert detect("Ok.") == UNKNOWN
     assert detect("12345 67890 12345 67890 12345") == UNKNOWN
+
+
+def test_the_codes_are_those_of_the_model() -> None:
+    langid = pytest.importorskip("py3langid.langid")
+    known = langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE).nb_classes
+    assert {str(code) for code in known} - {"zxx"} == LANGUAGES
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

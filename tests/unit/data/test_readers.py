@@ -109,7 +109,7 @@ def test_columns_are_chosen_by_the_user(tmp_path: Path) -> None:
     "text", ["prompt", "prompt=a", "question=a,completion=b", "prompt=,completion=b", "text=a,prompt=b"]
 )
 def test_columns_that_make_no_sense_are_refused(text: str) -> None:
-    with pytest.raises(DataRejected, match="--columns"):
+    with pytest.raises(DataRejected, match="column"):
         chosen_columns(text)
 
 
@@ -118,7 +118,7 @@ def test_unknown_columns_are_listed(tmp_path: Path) -> None:
     path.write_text("Frage,Antwort\nWhere?,Up north.\n")
     with pytest.raises(DataRejected, match=r"a\.csv:1: .*'Frage', 'Antwort'") as refused:
         read(path)
-    assert "--columns prompt=" in refused.value.hint
+    assert refused.value.facts["remedy"] == "columns"
 
 
 @pytest.mark.parametrize("header", ["question,prompt,answer", "question,question,answer", "question,answer;extra"])

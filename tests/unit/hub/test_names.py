@@ -36,7 +36,7 @@ def test_a_stem_becomes_a_name_or_an_error(stem: str) -> None:
 
 @pytest.mark.parametrize("stem", ["हिन्दी", "...", " "])
 def test_a_stem_without_english_letters_asks_for_a_name(stem: str) -> None:
-    with pytest.raises(InvalidInput, match="--name NAME"):
+    with pytest.raises(InvalidInput, match="Choose a name"):
         name_from(stem)
 
 

@@ -90,6 +90,17 @@ def test_a_build_is_kept_and_found_again(tmp_path: Path) -> None:
     assert any("built earlier" in line for line in said)
 
 
+def test_a_wheel_built_before_another_home_was_chosen_is_taken(tmp_path: Path) -> None:
+    usual = plan(tmp_path / "usual")
+    usual.folder.mkdir(parents=True)
+    wheel = usual.folder / "llama_cpp_python-1-py3-none-any.whl"
+    wheel.touch()
+    moved = replace(plan(tmp_path / "home"), usual_cache=tmp_path / "usual")
+    said: list[str] = []
+    assert obtain(moved, Path("no-python"), said.append) == wheel
+    assert "built earlier" in said[0]
+
+
 def test_two_builders_at_once_build_once(tmp_path: Path) -> None:
     python, found = fake_python(tmp_path), []
     threads = [

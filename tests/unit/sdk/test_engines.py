@@ -57,6 +57,7 @@ def test_a_card_whose_installed_file_is_refused_is_left_out(
             raise ModelRejected("The installed file is damaged.")
         return check_header(path)
 
+    monkeypatch.setattr("edgellm.hub.installed.check_namesake", lambda *_: None)
     library.add(GGUF().write(tmp_path / "m.gguf"), "qwen3-8b")
     library.inspect = inspect
     monkeypatch.setattr("edgellm.sdk.engines.probe", lambda **_: probe())
@@ -73,3 +74,13 @@ def test_a_model_of_the_other_kind_is_refused_before_it_is_opened(
     with pytest.raises(ModelError, match=r"'chat' is a chat model.*Choose an embedder"):
         engines.worker("chat", mode="embed")
     assert engines.loaded() == []
+
+
+@pytest.mark.parametrize(("wanted", "opened"), [(999_999_999, 2048), (1024, 1024), (None, 2048)])
+def test_a_context_beyond_the_training_is_opened_with_what_there_is(
+    library: Library, tmp_path: Path, wanted: int | None, opened: int
+) -> None:
+    library.add(GGUF(keys=model_keys(llama__context_length=u32(2048))).write(tmp_path / "m.gguf"))
+    home = home_from({"EDGELLM_HOME": str(tmp_path / "home")})
+    engines = Engines(home, Settings(context_tokens=wanted), library)
+    assert engines.choose("m").config.context_tokens == opened

@@ -152,7 +152,7 @@ def test_a_folder_has_the_type_of_its_base(home: Home, model: Path, stored: str,
 def test_a_folder_has_one_type_and_no_quantization(exports: Exports, jobs: FakeJobs, model: Path, quants: str) -> None:
     with pytest.raises(InvalidInput, match=f"cannot be stored as '{quants}'") as caught:
         exports.start(str(model), quants, to="hf")
-    assert "--to gguf" in caught.value.hint
+    assert "export to gguf" in caught.value.hint
     assert jobs.begun == []
 
 

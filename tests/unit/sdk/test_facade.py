@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgellm.errors import ContextOverflow, DiskFull, InvalidInput, ModelNotFound, SessionNotFound
+from edgellm.errors import ContextOverflow, DiskFull, InvalidInput, ModelNotFound, SessionNotFound, StoreError
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.settings import Settings
 from edgellm.types import Constraint, Delta, FinishReason, Message, Sampling
@@ -192,6 +192,19 @@ def test_what_is_wrong_is_said_by_type_and_name(edge: EdgeLLM) -> None:
         edge.chat("x", sytem="y")  # type: ignore[call-overload]
     with pytest.raises(InvalidInput, match="embedding model"):
         edge.embed(["x"])
+
+
+def test_a_home_that_cannot_be_written_to_still_answers(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in ("data", "cache"):
+        (home / name).write_text("a file where a folder should be")
+    with EdgeLLM("fake:", home=home, settings=Settings(context_tokens=1024)) as edge:
+        reply = edge.chat("Hi", sampling=GREEDY)
+        assert reply.text
+        assert "not counted" in reply.notices[-1]
+        with pytest.raises(StoreError, match="EDGELLM_HOME"):
+            edge.sessions.create()
 
 
 def test_usage_is_counted(edge: EdgeLLM) -> None:

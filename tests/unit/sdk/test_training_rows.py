@@ -133,3 +133,16 @@ def test_anchors_are_the_models_own_answers(edge: EdgeLLM) -> None:
                     sampling=Sampling(temperature=0, max_tokens=ANSWER_TOKENS)).text  # fmt: skip
     assert own.strip()[:20] in worker_of(edge).detokenize(question.tokens)
     assert list(anchors(worker_of(edge))) == made, "the same every time, or a run could not be repeated"
+
+
+def test_the_first_question_is_the_probe_as_it_is_served(edge: EdgeLLM) -> None:
+    rows = Rows([text_row("plain"), chat_row("Who?", "Mira."), chat_row("When?", "Now.")])
+    sets = read(edge, rows)
+    assert sets.probe.question == "Who?"
+    asked = sets.train[0] if sets.train[0].supervised[0][0] > 1 else sets.train[1]
+    assert sets.probe.tokens == asked.tokens[: asked.supervised[0][0]]
+    assert "Mira" not in worker_of(edge).detokenize(sets.probe.tokens)
+
+
+def test_without_a_conversation_nothing_is_asked(edge: EdgeLLM) -> None:
+    assert read(edge, Rows([text_row("plain words")])).probe is None

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgellm.errors import InvalidInput, NotFound, SessionNotFound
-from edgellm.store import ROOT, Session, Store, StoredMessage, open_store
+from edgellm.store import REFUSED, ROOT, Session, Store, StoredMessage, open_store
 from edgellm.types import FinishReason, Sampling, Timings, Usage
 
 
@@ -122,6 +122,26 @@ def test_an_answer_grows_in_place(store: Store, session: Session) -> None:
     assert updated.created_at == answer.created_at
     assert store.sessions.search("Nile")[0].message_id == answer.id
     assert store.sessions.update_answer(answer.id) == updated
+
+
+def test_the_latest_session_is_one_to_go_on_with(store: Store, session: Session) -> None:
+    assert store.sessions.latest() is None
+    say(store, session, "Longest river?", "The Nile.")
+    assert store.sessions.latest() == store.sessions.get(session.id)
+    refused = store.sessions.create(title="Too long")
+    asked = store.sessions.append(refused.id, "user", "word " * 9000)
+    latest = store.sessions.latest()
+    assert latest is not None
+    assert latest.id == refused.id, "so far only unanswered"
+    store.sessions.update_answer(asked.id, finish_reason=REFUSED)
+    assert store.sessions.latest() == store.sessions.get(session.id)
+
+
+def test_an_answer_that_grows_keeps_its_session_in_use(store: Store, session: Session) -> None:
+    _, answer = say(store, session, "Longest river?", "The")
+    say(store, store.sessions.create(), "Another one?")
+    store.sessions.update_answer(answer.id, content="The Nile.")
+    assert store.sessions.list()[0].id == session.id
 
 
 def test_sessions_are_listed_by_use(store: Store) -> None:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgellm.errors import InvalidInput
-from edgellm.store import Session, Store, open_store
+from edgellm.store import BROKEN, Session, Store, open_store
 from edgellm.types import Sampling, Timings, Usage
 
 
@@ -119,6 +119,15 @@ def test_a_file_nested_too_deeply_is_refused(store: Store, session: Session) -> 
 def test_no_json_is_refused(store: Store, text: str) -> None:
     with pytest.raises(InvalidInput):
         store.sessions.import_session(text)
+
+
+def test_markdown_says_where_an_answer_was_cut_off(store: Store) -> None:
+    session = store.sessions.create(title="Rivers")
+    store.sessions.append(session.id, "user", "Name three.")
+    answer = store.sessions.append(session.id, "assistant", "The Ni", finish_reason=BROKEN)
+    assert store.sessions.export(session.id).endswith("## Model\n\nThe Ni\n\n*(cut off)*\n")
+    store.sessions.update_answer(answer.id, content="The Nile.", finish_reason="stop")
+    assert store.sessions.export(session.id).endswith("## Model\n\nThe Nile.\n")
 
 
 def test_markdown_shows_the_branch_and_is_safe(store: Store, session: Session) -> None:

@@ -86,8 +86,12 @@ def _list(node: SyntaxTreeNode, width: int, layout: Layout) -> list[Content]:
 
 
 def _table(node: SyntaxTreeNode, width: int) -> list[Content]:
-    rows = [[_inline(cell) for cell in row.children] for row in _rows(node)]
-    return table_lines(rows[0], rows[1:], width) if rows else []
+    rows = [row.children for row in _rows(node)]
+    if not rows:
+        return []
+    head, *body = ([_inline(cell) for cell in row] for row in rows)
+    sides = [str(cell.attrs.get("style", "")).removeprefix("text-align:") for cell in rows[0]]
+    return table_lines(head, body, width, sides)
 
 
 def _rows(node: SyntaxTreeNode) -> Iterator[SyntaxTreeNode]:

@@ -42,7 +42,7 @@ def _question(turn: Turn, width: int) -> list[Content]:
     foot = _branch(turn)
     if turn.phase is Phase.QUEUED:
         foot.append(("waits for its turn", "dim"))
-    return [*lines, *_foot(foot)]
+    return [*lines, *(_INDENT + line for line in _foot(foot))]  # below the text, not below the bar
 
 
 def _answer(turn: Turn, width: int, is_selected: bool) -> list[Content]:

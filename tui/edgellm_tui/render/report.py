@@ -9,6 +9,7 @@ from textual.content import Content
 
 from edgellm.safetext import clean_line
 from edgellm.sizes import size
+from edgellm_tui.wording import in_app
 
 if TYPE_CHECKING:
     from edgellm.data.dataset import Manifest
@@ -25,7 +26,7 @@ DONE = {"mask": "masked", "drop": "its rows are dropped", "keep": "kept as it is
 
 def report_lines(report: Report, width: int) -> list[Content]:
     """Whether a dataset can be built, what each file is, what would be dropped and why, and what was found."""
-    lines = [_verdict(report), *hanging("", _splits(report), width)]
+    lines = [*_verdict(report), *hanging("", _splits(report), width)]
     for problem in report.problems:
         lines += [Content(""), *_problem(problem, width)]
     for source in report.sources:
@@ -79,13 +80,14 @@ def hanging(name: str, value: Content, width: int, indent: int = NAME_CELLS) -> 
     return [(rest if number else first) + part for number, part in enumerate(parts)]
 
 
-def _verdict(report: Report) -> Content:
+def _verdict(report: Report) -> list[Content]:
     counts = report.counts
     would = f"{counts.kept:,} of {counts.read:,} rows would be kept"
     if report.can_be_built:
-        return Content.assemble(("● ", "$text-success"), (would, "bold"))
+        return [Content.assemble(("● ", "$text-success"), (would, "bold"))]
     why = "A file cannot be read" if report.problems else "No row is left"
-    return Content.assemble(("● ", "$text-error"), (f"{why}: nothing can be built", "bold"), (f"   {would}", DIM))
+    nothing = Content.assemble(("● ", "$text-error"), (f"{why}: nothing can be built", "bold"))
+    return [nothing, Content.styled(would, DIM)]
 
 
 def _splits(found: Report | Manifest) -> Content:
@@ -95,9 +97,9 @@ def _splits(found: Report | Manifest) -> Content:
 
 
 def _problem(problem: Problem, width: int) -> Iterator[Content]:
-    yield from _marked("✗ ", "$text-error", Content(clean_line(problem.message)), width)
+    yield from _marked("✗ ", "$text-error", Content(in_app(problem.message)), width)
     if problem.hint:
-        yield from _marked("  ", "", Content.styled(clean_line(problem.hint), DIM), width)
+        yield from _marked("  ", "", Content.styled(in_app(problem.hint), DIM), width)
 
 
 def _marked(mark: str, look: str, text: Content, width: int) -> Iterator[Content]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from inspect import isawaitable
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
@@ -148,7 +149,9 @@ class ChatPage(ChatDialogs, ChatCopying):
     async def _run_slash(self, command: Command, argument: str) -> None:
         takes = self.SLASH_WITH_ARGUMENT.get(command.id)
         if argument and takes:
-            getattr(self, takes)(argument)
+            doing = getattr(self, takes)(argument)
+            if isawaitable(doing):  # what is sent after the command waits for it
+                await doing
         elif command.scope == "app":
             await self.app.run_action(command.action)
         else:

@@ -11,12 +11,12 @@ from textual import work
 from textual.containers import Vertical
 from textual.content import Content
 
-from edgellm.errors import EdgeLLMError
+from edgellm.errors import EdgeLLMError, InvalidInput
 from edgellm.safetext import clean_line
 from edgellm.types import Message, Sampling
 from edgellm_tui.conversation import Conversation
-from edgellm_tui.export import export_session
-from edgellm_tui.messages import ConversationChanged, Refused, UseModel
+from edgellm_tui.export import export_session, new_file_name
+from edgellm_tui.messages import ConversationChanged, Refused
 from edgellm_tui.ports import Edge, Preferences
 from edgellm_tui.turns import Turn
 
@@ -70,11 +70,23 @@ class ChatDialogs(Vertical):
         pick = Pick("Model for this conversation", lines, self.conversation.model, head=HEAD)
         chosen = await self.app.push_screen_wait(pick)
         if chosen:
-            self.use_model(chosen)
+            await self.use_model(chosen)
 
-    def use_model(self, name: str) -> None:
-        """Answer with this model from now on."""
-        self.post_message(UseModel(name))
+    async def use_model(self, name: str) -> None:
+        """Answer with this model from now on, if there is one of this name that can chat; else the one before stays."""
+        try:
+            model = await self.edge.models.resolve(name)
+            if (await self.edge.models.inspect(model)).shape.is_embedder:
+                raise InvalidInput(f"{name!r} is an embedder: it turns text into vectors and cannot chat.")
+        except EdgeLLMError as error:
+            self.refuse(error)
+            return
+        self.answer_with(model)
+        self._tell(f"{model} answers from now on")
+
+    @abstractmethod
+    def answer_with(self, model: str) -> None:
+        """Another model, which is known to be there, answers from now on."""
 
     # System prompt
 
@@ -225,13 +237,12 @@ class ChatDialogs(Vertical):
     @work(exclusive=True, group="dialog")
     async def action_export(self) -> None:
         """Ask for a file name and export the conversation."""
-        from edgellm.safetext import safe_file_name
         from edgellm_tui.screens.dialog import AskLine
 
         if self.conversation.session is None:
             self._tell("Nothing to export yet: send a message first")
             return
-        proposed = f"{safe_file_name(self.conversation.title)}.md"
+        proposed = new_file_name(self.conversation.title, "md")
         name = await self.app.push_screen_wait(AskLine("Export to (.md or .json)", proposed))
         if name:
             self.export(name)

@@ -38,6 +38,7 @@ class CompareScreen(Screen[None]):
     """Question below, answers above it."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("compare")
+    IS_LEFT_AT_ONCE = True
     AUTO_FOCUS = "#compare-question"
 
     def __init__(self, edge: Edge, base: str, model: str) -> None:

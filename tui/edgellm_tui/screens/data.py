@@ -11,10 +11,12 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
+from edgellm.errors import EdgeLLMError
 from edgellm.safetext import clean_line
 from edgellm_tui.commands import bindings
 from edgellm_tui.datasets import HEAD, DatasetRow
 from edgellm_tui.examples import Examples
+from edgellm_tui.messages import JobBegan, Refused
 from edgellm_tui.ports import Edge, Preferences
 from edgellm_tui.render.report import manifest_lines
 from edgellm_tui.screens.listing import RowsPage
@@ -23,7 +25,8 @@ EMPTY = (
     "There is no dataset yet.",
     "",
     "A model learns from examples: questions with the answers you want. Press a to add a file of them (JSONL, JSON, "
-    "CSV, TSV, Parquet, text, Markdown), a folder of texts, or your own chats.",
+    "CSV, TSV, Parquet, text, Markdown), a folder of texts, or your own chats. Or press f: a model writes examples "
+    "from your texts, and you decide on each with v.",
     "",
     "You see what was found in it before anything is written. Nothing leaves this computer.",
 )
@@ -34,6 +37,7 @@ class DataPage(RowsPage[DatasetRow]):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("data")
     ENTER = "rows"
+    NEED_AN_ITEM = frozenset({"rows", "delete"})
 
     def __init__(self, edge: Edge, preferences: Preferences, *, id: str | None = None) -> None:
         super().__init__(edge, preferences, id=id)
@@ -92,6 +96,39 @@ class DataPage(RowsPage[DatasetRow]):
             self.renew()
             await self._reading.wait()
             self._highlight(built)
+
+    @work(exclusive=True, group="dialog")
+    async def action_draft(self) -> None:
+        """Let the default model write examples from a text or a folder of texts."""
+        from edgellm_tui.screens.dialog import AskLine
+        from edgellm_tui.screens.source import PickSource
+
+        source = await self.app.push_screen_wait(PickSource("Draft from a text or a folder", offers_chats=False))
+        if not source:
+            return
+        examples, model = Examples().with_source(source), self.preferences.default_model
+        try:
+            proposed = examples.proposed_name([drafts.name for drafts in await self.edge.drafts.list()])
+            title = f"Name of the drafts, which {model} writes"
+            if name := await self.app.push_screen_wait(AskLine(title, proposed)):
+                self.post_message(JobBegan(await self.edge.drafts.start(examples.files, name, model)))
+        except EdgeLLMError as error:
+            self.post_message(Refused(error))
+
+    @work(exclusive=True, group="dialog")
+    async def action_review(self) -> None:
+        """Choose drafts and decide on their pairs."""
+        from edgellm_tui.screens.review import PickDrafts, ReviewScreen
+
+        try:
+            found = await self.edge.drafts.list()
+        except EdgeLLMError as error:
+            self.post_message(Refused(error))
+            return
+        if not found:
+            self.notify("There are no drafts yet; f writes some from your texts", markup=False)
+        elif name := await self.app.push_screen_wait(PickDrafts(found)):
+            await self.app.push_screen_wait(ReviewScreen(self.edge, name))
 
     def _highlight(self, name: str) -> None:
         names = [row.name for row in self._items]

@@ -32,6 +32,10 @@ class Dialog(ModalScreen[Answer]):
         super().__init__()
         self._title = clean_line(title)
 
+    def on_mount(self) -> None:
+        """What was announced before does not cover what is asked."""
+        self.app.clear_notifications()
+
     def compose(self) -> ComposeResult:
         """Title, body, keys."""
         with Vertical(id="dialog"):
@@ -106,9 +110,11 @@ class AskText(Dialog[str]):
 
 
 class Reading(Dialog[None]):
-    """Lines to read."""
+    """Lines to read. A key that does not scroll them closes them, and does what it does below."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,q", "dismiss(None)")]
+    KEYS = "↑↓ scroll   Esc closes   any other key closes it and acts"
+    IS_LEFT_AT_ONCE = True
 
     def __init__(self, title: str, lines: Sequence[Content]) -> None:
         super().__init__(title)
@@ -118,6 +124,13 @@ class Reading(Dialog[None]):
         """The lines, scrolling when there are many."""
         with VerticalScroll(id="dialog-scroll"):
             yield Static(Content("\n").join(self._lines), markup=False)
+
+    def on_key(self, event: Key) -> None:
+        """Hand a key that is not the reader's own to what lies below."""
+        if event.key not in self.active_bindings:
+            event.stop()
+            self.dismiss(None)
+            self.app.post_message(Key(event.key, event.character))
 
 
 @dataclass(frozen=True, slots=True)

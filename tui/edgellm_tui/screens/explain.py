@@ -32,6 +32,7 @@ class ExplainScreen(Screen[None]):
     """Asks for log-probabilities, then lets the reader step through the answer."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("explain")
+    IS_LEFT_AT_ONCE = True
 
     def __init__(
         self, edge: Edge, model: str, prompt: str, sampling: Sampling, history: Sequence[Message] = ()

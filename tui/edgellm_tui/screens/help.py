@@ -13,8 +13,7 @@ from edgellm_tui.screens.dialog import Reading
 _KEY_CELLS = 24
 _NOTES = (
     "A message that begins with / is sent with a space before it.",
-    "Keys can be changed: table [keys] of the settings file, by the names of",
-    "the commands (page.chat, prompt.send, ...).",
+    "Keys can be changed: table [keys] of the settings file, by the names of commands (page.chat, prompt.send, ...).",
 )
 
 
@@ -40,5 +39,7 @@ class HelpScreen(Reading):
         pressed = " ".join(shown(key) for key in keys.split(",") if key)
         slash = " ".join(f"/{name}" for name in command.slash.split())
         left = " ".join(filter(None, (pressed, slash)))
+        if len(left) > _KEY_CELLS:
+            left += "\n  ".ljust(_KEY_CELLS + 3)
         parts = [(left.ljust(_KEY_CELLS), "$text-accent"), (f" {command.title}", "$foreground")]
         return Content.assemble("  ", *parts)

@@ -41,6 +41,8 @@ class RowsPage(Vertical, Generic[Item]):
 
     ENTER = ""
     """Action of the Enter key and of a click."""
+    NEED_AN_ITEM: frozenset[str] = frozenset()
+    """Actions that are no keys while the list is empty."""
 
     def __init__(self, edge: Edge, preferences: Preferences, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -49,6 +51,10 @@ class RowsPage(Vertical, Generic[Item]):
         self.list = OptionList(classes="page-list", compact=True)
         self._items: Sequence[Item] = ()
         self._reading: Worker[None]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Keys that act on an item are shown where there is one."""
+        return bool(self._items) or action not in self.NEED_AN_ITEM
 
     def renew(self) -> None:
         """Read the list again."""
@@ -73,6 +79,8 @@ class RowsPage(Vertical, Generic[Item]):
         self.list.add_options([Option(item.line()) for item in items])
         names = [item.name for item in items]
         self.list.highlighted = names.index(chosen) if chosen in names else 0 if names else None
+        if self.is_attached:  # else the app is closing
+            self.refresh_bindings()
 
     @property
     def chosen(self) -> Item | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import ClassVar
 
 from textual import on, work
@@ -11,9 +12,11 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
+from edgellm.errors import EdgeLLMError
 from edgellm_tui.catalogue import HEAD, ModelRow, all_rows
 from edgellm_tui.commands import bindings
-from edgellm_tui.messages import FetchModel, UseModel
+from edgellm_tui.exports import begin, made_line, made_lines
+from edgellm_tui.messages import FetchModel, JobBegan, Refused, UseModel
 from edgellm_tui.ports import Edge, Preferences
 from edgellm_tui.screens.listing import ListPage
 
@@ -24,9 +27,11 @@ class ModelsPage(ListPage[ModelRow]):
     BINDINGS: ClassVar[list[BindingType]] = bindings("models")
     HINT = "Filter: name, language, licence, fits"
     ENTER = "use"
+    NEED_AN_ITEM = frozenset({"use", "fetch", "unload", "remove"})
 
     def __init__(self, edge: Edge, preferences: Preferences, *, id: str | None = None) -> None:
         super().__init__(edge, preferences, id=id)
+        self.text = Static(id="models-text", markup=False)
         self._rows: list[ModelRow] = []
 
     def compose_below(self) -> ComposeResult:
@@ -36,7 +41,7 @@ class ModelsPage(ListPage[ModelRow]):
                 yield Static(HEAD, id="models-head", markup=False)
                 yield self.list
             with VerticalScroll(id="models-details", can_focus=False):
-                yield Static(id="models-text", markup=False)
+                yield self.text
 
     async def read(self) -> None:
         """Installed models and the catalogue."""
@@ -57,7 +62,7 @@ class ModelsPage(ListPage[ModelRow]):
     def _detail(self) -> None:
         row = self.chosen
         lines = _details(row) if row else [Content.styled("No model matches the filter.", "$foreground 60%")]
-        self.query_one("#models-text", Static).update(Content("\n").join(lines))
+        self.text.update(Content("\n").join(lines))
 
     def action_use(self) -> None:
         """Chat with an installed model; fetch another one."""
@@ -96,6 +101,39 @@ class ModelsPage(ListPage[ModelRow]):
             return
         if await self.app.push_screen_wait(Confirm(f"Remove {row.title}?", "Its file is deleted from this computer.")):
             await self.change(self.edge.models.remove(row.name))
+
+    @work(exclusive=True, group="dialog")
+    async def action_export(self) -> None:
+        """Make files of the highlighted model, or measure quantizations of it, as a job."""
+        from edgellm_tui.screens.export_dialogs import NewExport
+
+        row = self.chosen
+        if row is None or not row.is_installed or not row.is_chat:
+            self.notify("Only a chat model that is here can be exported", markup=False)
+            return
+        wanted = await self.app.push_screen_wait(NewExport(row.title))
+        if wanted is None:
+            return
+        try:
+            job = await begin(self.edge, row.name, wanted)
+        except EdgeLLMError as error:
+            self.post_message(Refused(error))
+        else:
+            self.post_message(JobBegan(job))
+
+    @work(exclusive=True, group="dialog")
+    async def action_exported(self) -> None:
+        """Choose an export that is finished, and read what was measured."""
+        from edgellm_tui.screens.dialog import Pick, Reading, Row
+
+        jobs = {job.id: job for job in await self.edge.jobs.list() if job.kind in ("export", "quants") and job.result}
+        if not jobs:
+            self.notify("Nothing was exported yet", markup=False)
+            return
+        rows = [Row(job.id, made_line(job, time.time())) for job in jobs.values()]
+        if chosen := await self.app.push_screen_wait(Pick("Exports and comparisons", rows)):
+            job = jobs[chosen]
+            await self.app.push_screen_wait(Reading(job.title, made_lines(job.result or {})))
 
 
 def _details(row: ModelRow) -> list[Content]:

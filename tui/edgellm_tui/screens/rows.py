@@ -76,6 +76,7 @@ class RowBrowser(Screen[None]):
 
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012 - Textual declares it so
     BINDINGS: ClassVar[list[BindingType]] = bindings("rows")
+    IS_LEFT_AT_ONCE = True
     AUTO_FOCUS = "#rows-list"
     app: EdgeApp
 

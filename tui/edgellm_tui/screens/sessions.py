@@ -13,9 +13,9 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from edgellm.safetext import clean_line, safe_file_name
+from edgellm.safetext import clean_line
 from edgellm_tui.commands import bindings
-from edgellm_tui.export import export_session
+from edgellm_tui.export import export_session, new_file_name
 from edgellm_tui.messages import OpenSession, SessionChanged
 from edgellm_tui.render import meter
 from edgellm_tui.screens.listing import ListPage
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 SEARCH_AFTER_S = 0.12
 """Pause in typing after which a search begins."""
 MOST_LISTED = 500
+_MARGIN = 11
+"""Cells left of a title, and of every line of what was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,18 @@ class SessionsPage(ListPage[Found]):
     BINDINGS: ClassVar[list[BindingType]] = bindings("sessions")
     HINT = "Search all conversations"
     ENTER = "open"
+    NEED_AN_ITEM = frozenset({"open", "rename", "export", "delete"})
 
     def compose_below(self) -> ComposeResult:
         """How many, list."""
-        yield Static(id="sessions-count", markup=False)
+        self.count = Static(id="sessions-count", markup=False)
+        yield self.count
         yield self.list
+
+    def on_resize(self) -> None:
+        """What was found is broken into lines anew."""
+        if self.field.value.strip():
+            self.renew()
 
     @on(Input.Changed)
     def _typed(self) -> None:
@@ -68,12 +77,13 @@ class SessionsPage(ListPage[Found]):
             await asyncio.sleep(SEARCH_AFTER_S)
             hits = await self.edge.sessions.search(query)
             count = f"{len(hits)} found"
-            self.fill([_hit(hit) for hit in hits])
+            width = self.list.scrollable_content_region.width - 2  # the list's padding
+            self.fill([_hit(hit, max(width, 2 * _MARGIN)) for hit in hits])
         else:
             sessions = await self.edge.sessions.list(limit=MOST_LISTED)
             count, now = _count(len(sessions)), time.time()
             self.fill([_session(session, now) for session in sessions])
-        self.query_one("#sessions-count", Static).update(Content.styled(count, "$foreground 55%"))
+        self.count.update(Content.styled(count, "$foreground 55%"))
 
     def action_open(self) -> None:
         """Resume the highlighted conversation."""
@@ -105,7 +115,7 @@ class SessionsPage(ListPage[Found]):
     async def action_export(self, ending: Literal["md", "json"]) -> None:
         """Write it to a file in the current folder."""
         if found := self.chosen:
-            await self.change(self._export(found.name, f"{safe_file_name(found.title)}.{ending}"))
+            await self.change(self._export(found.name, new_file_name(found.title, ending)))
 
     async def _export(self, session_id: str, name: str) -> None:
         path = await export_session(self.edge, session_id, name)
@@ -125,12 +135,13 @@ def _session(session: Session, now: float) -> Found:
     return Found(session.id, title, content)
 
 
-def _hit(hit: SearchHit) -> Found:
+def _hit(hit: SearchHit, width: int) -> Found:
     title = clean_line(hit.title) or "Untitled"
     who = {"user": "you", "assistant": "model"}.get(hit.role or "", "title")
     head = Content.assemble((f"{who:>9}  ", "$foreground 50%"), (title, "bold"))
     words = tuple(filter(None, (clean_line(hit.snippet[start:end]) for start, end in hit.highlights)))
-    return Found(hit.session_id, title, head + Content("\n           ") + _snippet(hit), hit.message_id, words)
+    lines = [Content(" " * _MARGIN) + line for line in _snippet(hit).wrap(width - _MARGIN)]
+    return Found(hit.session_id, title, Content("\n").join([head, *lines]), hit.message_id, words)
 
 
 def _snippet(hit: SearchHit) -> Content:

@@ -26,8 +26,9 @@ class PickSource(Pick):
     KEYS = "type a path   Tab completes   ↑↓ choose   Enter takes it   Esc leaves"
     HINT = "A file or folder: name, or path from here, / or ~"
 
-    def __init__(self) -> None:
-        super().__init__("Add examples", ())
+    def __init__(self, title: str = "Add examples", *, offers_chats: bool = True) -> None:
+        super().__init__(title, ())
+        self._chats = CHATS if offers_chats else {}
         self._looking: Worker[None]
 
     def fill(self, typed: str) -> None:
@@ -38,7 +39,7 @@ class PickSource(Pick):
     async def _look(self, typed: str) -> None:
         found = await asyncio.to_thread(suggestions, typed)
         words = typed.lower().split()
-        chats = [(f"{OWN_CHATS}{kind}", title) for kind, title in CHATS.items()]
+        chats = [(f"{OWN_CHATS}{kind}", title) for kind, title in self._chats.items()]
         rows = [_row(each) for each in found]
         rows += [Row(value, Content(title)) for value, title in chats if all(word in title.lower() for word in words)]
         self.offer(rows)

@@ -38,6 +38,7 @@ class TrainPage(RowsPage[RunRow]):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("train")
     ENTER = "compare"
+    NEED_AN_ITEM = frozenset({"compare", "stop", "resume"})
 
     def __init__(self, edge: Edge, preferences: Preferences, *, id: str | None = None) -> None:
         super().__init__(edge, preferences, id=id)

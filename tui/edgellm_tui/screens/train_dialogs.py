@@ -24,6 +24,7 @@ from edgellm_tui.ports import Edge
 from edgellm_tui.screens.dialog import Dialog
 from edgellm_tui.widgets.choice import ChoiceLine
 from edgellm_tui.widgets.fields import LineField
+from edgellm_tui.wording import in_app
 
 
 class NewRun(Dialog[Wanted]):
@@ -152,7 +153,7 @@ class PlanDialog(Dialog[bool]):
             self._say(Content(f"{self._doing}: {event.done:.0f} of {event.total:.0f} …"))
         elif isinstance(event, Failed):
             self._job_id = ""
-            self._say(Content.styled(clean_line(event.message), "$text-error"))
+            self._say(Content.styled(in_app(event.message), "$text-error"))
         elif isinstance(event, Finished):
             self._job_id, self._is_planned = "", True
             self._say(_planned(event.result))

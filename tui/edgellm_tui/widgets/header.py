@@ -11,6 +11,9 @@ from textual.widget import Widget
 
 from edgellm.safetext import clean_line
 
+GAP = 3
+"""Empty cells between the pages and what is on them, at least."""
+
 
 class Header(Widget):
     """Page names on the left, conversation and model on the right."""
@@ -27,7 +30,7 @@ class Header(Widget):
     def render(self) -> Content:
         """One line; the conversation's title gives way first."""
         left = Content(" ") + Content("  ").join([self._tab(name, title) for name, title in self._pages.items()])
-        room = max(self.size.width - left.cell_length - 2, 0)
+        room = max(self.size.width - left.cell_length - GAP - 1, 0)
         model = Content.styled(clean_line(self.model), "bold $text-secondary").truncate(room, ellipsis=True)
         room -= model.cell_length + 3
         right = model

@@ -7,12 +7,13 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from edgellm.events import Failed
+from edgellm.events import Failed, Sampled
 from edgellm.safetext import clean_line
 from edgellm_tui.curve import Curve
 from edgellm_tui.render.explain import flow
 from edgellm_tui.runs import RunRow, facts, loss_text
 from edgellm_tui.widgets.chart import LOSS_COLOUR, LOSS_MARK, VALID_COLOUR, VALID_MARK, LossChart
+from edgellm_tui.wording import in_app
 
 GAP = Content("   ")
 NOTHING_YET = (
@@ -51,8 +52,9 @@ class RunView(Vertical):
     def _flow(self) -> None:
         width = max(self.scrollable_content_region.width, 20)
         lines = flow([fact + GAP for fact in _facts(self._curve)], width)[0]
+        lines = [*lines, *_samples(self._curve)]
         if isinstance(self._curve.ending, Failed):
-            lines = [*lines, *Content.styled(clean_line(self._curve.ending.message), "$text-error").wrap(width)]
+            lines = [*lines, *Content.styled(in_app(self._curve.ending.message), "$text-error").wrap(width)]
         self._facts.update(Content("\n").join(line for line in lines if line))
 
 
@@ -61,6 +63,19 @@ def _title(row: RunRow | None, curve: Curve) -> Content:
         return Content.styled(NOTHING_YET, "$foreground 70%")
     doing = f"\n{clean_line(curve.doing)} …" if row.is_active and curve.doing and not curve.losses else ""
     return Content.assemble((row.title, "bold $primary"), (doing, "$foreground 60%"))
+
+
+def _samples(curve: Curve) -> list[Content]:
+    """A question of the data, what the model said at first, and what it says now; a line each."""
+    first, last = curve.first_sample, curve.sample
+    if first is None or last is None:
+        return []
+    asked = Content.assemble((f"asked  {clean_line(last.question)}", "$foreground 55%"))
+    return [asked, *(_sample(said) for said in ([first, last] if last.step != first.step else [first]))]
+
+
+def _sample(said: Sampled) -> Content:
+    return Content.assemble((f"{f'step {said.step:,}':>10}  ", "$foreground 55%"), clean_line(said.text))
 
 
 def _facts(curve: Curve) -> list[Content]:

@@ -26,6 +26,7 @@ LOCAL_FIRST = (
     "data",
     "report",
     "rows",
+    "review",
     "explain",
     "chat",
     "app",
@@ -91,14 +92,17 @@ class KeyLine(Widget):
     """Keys valid now, with what they do."""
 
     def on_mount(self) -> None:
-        """Follow the focus."""
+        """Follow the focus, and what is put above the screen."""
         self.screen.bindings_updated_signal.subscribe(self, self._renew)
+        self.watch(self.screen, "stack_updates", self._renew, init=False)
 
-    def _renew(self, screen: Screen[object]) -> None:  # noqa: ARG002
+    def _renew(self, _: Screen[object] | int) -> None:
         self.refresh(layout=True)
 
     def render(self) -> Content:
-        """As many keys as fit, most local first."""
+        """As many keys as fit, most local first; none while a dialog has them."""
+        if not self.screen.is_active:
+            return Content("")
         shown: list[Content] = []
         room = self.size.width - 1
         for binding in self._shown_bindings():

@@ -1,0 +1,98 @@
+"""One answer as it is kept: every second while it grows, and whole when it has ended."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Unpack
+
+from edgellm.errors import EdgeLLMError, InvalidInput, StoreError
+from edgellm.sdk.answer import Answer
+from edgellm.sdk.conversation import Ask
+from edgellm.store import BROKEN, REFUSED, MessageDetails, Store, StoredMessage
+from edgellm.types import Reply
+
+EVERY_S = 1.0
+"""How much of an answer a process that is killed can lose."""
+
+
+class Record:
+    """Keeps the answer to one request: in its session if it has one, and as counted tokens. Thread-safe."""
+
+    def __init__(self, store: Callable[[], Store], ask: Ask, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._ask = ask
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._message_id: str | None = None
+        self._due_at = math.inf if ask.session_id is None else clock() + EVERY_S
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to keep what there is so far."""
+        return self._clock() >= self._due_at
+
+    def grow(self, answer: Answer) -> None:
+        """Keep what there is so far, as an answer that broke off: so it stays if nobody lives to end it.
+
+        What the store refuses now it is asked once more at the end, which reports.
+        """
+        with self._lock:  # a cancelled task ends its answer while a thread still keeps the last second
+            if answer.is_empty or not self.is_due:
+                return
+            try:
+                self._put(answer, reasoning=answer.choices()[0].reasoning, finish_reason=BROKEN)
+            except EdgeLLMError:
+                self._due_at = math.inf
+            else:
+                self._due_at = self._clock() + EVERY_S
+
+    def end(self, answer: Answer, error: EdgeLLMError | None) -> Reply:
+        """Keep what was written, also when an error cut it off, and make the reply. Raises: StoreError, NotFound."""
+        reply = Reply(
+            choices=answer.choices(),
+            model=answer.model,
+            usage=answer.usage,
+            timings=answer.timings,
+            session_id=self._ask.session_id,
+            notices=tuple(answer.notices),
+        )
+        if self._ask.parent_id is not None and not answer.is_empty:
+            reply = replace(reply, message_id=self._complete(answer, reply, error).id)
+        elif self._ask.parent_id is not None and isinstance(error, InvalidInput):
+            self._store().sessions.update_answer(self._ask.parent_id, finish_reason=REFUSED)
+        return reply if error else self._counted(reply)
+
+    def _complete(self, answer: Answer, reply: Reply, error: EdgeLLMError | None) -> StoredMessage:
+        with self._lock:
+            self._due_at = math.inf
+            return self._put(
+                answer,
+                reasoning=reply.reasoning,
+                usage=answer.usage,
+                timings=answer.timings,
+                finish_reason=BROKEN if error else reply.finish_reason.value,
+            )
+
+    def _put(self, answer: Answer, **details: Unpack[MessageDetails]) -> StoredMessage:
+        sessions, text = self._store().sessions, answer.choices()[0].text
+        details["model"], details["sampling"] = answer.model, self._ask.sampling
+        if self._message_id is not None:
+            return sessions.update_answer(self._message_id, content=text, **details)
+        assert self._ask.session_id is not None  # never due otherwise, and no parent
+        stored = sessions.append(self._ask.session_id, "assistant", text, parent_id=self._ask.parent_id, **details)
+        self._message_id = stored.id
+        return stored
+
+    def _counted(self, reply: Reply) -> Reply:
+        """The reply, its tokens counted; without a session it needs no store, and says so where there is none."""
+        try:
+            self._store().usage.add(model=reply.model, usage=reply.usage, timings=reply.timings)
+        except StoreError as refusal:
+            if reply.session_id is not None:
+                raise
+            return replace(reply, notices=(*reply.notices, f"Its tokens were not counted. {refusal.message}"))
+        return reply

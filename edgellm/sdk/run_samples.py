@@ -1,0 +1,36 @@
+"""What a model says while it learns: a question of its data, asked through llama.cpp at every checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from edgellm.engine.judge import Judge
+from edgellm.events import Sampled
+from edgellm.train.rows import Probe
+
+ANSWER_TOKENS = 32
+
+
+class Sampler:
+    """Asks the base with what a checkpoint holds. Each answer is that of the adapter as it would be served."""
+
+    def __init__(self, base: Path, alpha: float, probe: Probe) -> None:
+        self._base, self._alpha, self._probe = base, alpha, probe
+
+    def ask(self, step: int, weights: Path | None) -> Sampled:
+        """The answer with a checkpoint's weights; None: before anything was learnt.
+
+        Raises: errors of the process that runs llama.cpp, TrainingError, OSError.
+        """
+        with TemporaryDirectory() as folder:
+            adapter = None if weights is None else str(self._adapter(Path(folder), weights))
+            with Judge(str(self._base), adapter, len(self._probe.tokens) + ANSWER_TOKENS + 8) as judge:
+                answer = judge.greedy(self._probe.tokens, ANSWER_TOKENS)
+        return Sampled(step=step, question=self._probe.question, text=answer.text.strip())
+
+    def _adapter(self, folder: Path, weights: Path) -> Path:
+        from edgellm.export.adapter_files import GGUF_FILE, write_adapter_files
+
+        write_adapter_files(folder, weights, self._base, name="sample", alpha=self._alpha)
+        return folder / GGUF_FILE

@@ -1,0 +1,82 @@
+"""No message that the app can show names a flag of the command line."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from edgellm_tui.errors import explain
+from edgellm_tui.wording import in_app
+
+from edgellm.data.report import Problem
+from edgellm.errors import InvalidInput, ModelNotFound
+from tests.tui.conftest import opened, screen_text, settle
+from tests.tui.fakes import FakeEdge
+from tests.tui.fakes.datasets import report
+from tests.tui.test_data import report_of
+
+SOURCES = Path(__file__).parents[2] / "edgellm"
+SHOWN_FROM = ("data", "engine", "evals", "export", "hub", "sdk", "store", "train")
+"""What the app asks something of."""
+FLAG = re.compile(r"(?<![\w-])--[a-z]")
+COMMAND = re.compile(r"`edgellm [^`]*`|edgellm [a-z]+ [a-z]+.*|mlx_lm.*")
+"""What is typed in a terminal, for what no page does."""
+COVERED = re.compile(r"edgellm (data|jobs|sessions|models|adapters) (list|pull|resume)")
+
+
+def said(node: ast.AST) -> str:
+    """The text of a string, with a word for what is filled in."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(said(part) or "something" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def messages() -> Iterator[tuple[str, str]]:
+    """Name of a file, and each text of several words in it."""
+    for folder in SHOWN_FROM:
+        for path in sorted((SOURCES / folder).rglob("*.py")):
+            nodes = list(ast.walk(ast.parse(path.read_text())))
+            parts = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+            docs = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+            for node in nodes:
+                text = said(node)
+                if " " in text and id(node) not in parts | docs:
+                    yield path.name, text
+
+
+def test_no_message_names_a_flag_or_a_command_that_a_page_stands_for() -> None:
+    found = [(file, in_app(text)) for file, text in messages()]
+    assert len(found) > 500, "the search finds nothing any more"
+    assert [(file, text) for file, text in found if FLAG.search(COMMAND.sub("", text)) or COVERED.search(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (
+            ModelNotFound("'qwen3-4b' is not installed.", hint="Fetch it: edgellm models pull qwen3-4b"),
+            "'qwen3-4b' is not installed. Fetch it: on the models page (F4)",
+        ),
+        (
+            InvalidInput(
+                "The name is taken.", hint="Choose another name, or remove it first: edgellm models remove a.b"
+            ),
+            "The name is taken. Choose another name, or remove it first.",
+        ),
+    ],
+)
+def test_an_error_is_told_in_the_apps_words(error: ModelNotFound, shown: str) -> None:
+    assert explain(error) == shown
+
+
+async def test_a_problem_of_the_report_names_the_key() -> None:
+    edge = FakeEdge()
+    hint = "Say which is which, for example: prompt=Question,completion=Answer"
+    problem = Problem(file="faq.csv", line=None, message="faq.csv: the columns are not known.", hint=hint)
+    edge.datasets.report = report(problems=(problem,))
+    async with opened(edge=edge) as pilot:
+        await report_of(pilot, "faq.csv")
+        await settle(pilot, lambda: "which: press c, for example" in screen_text(pilot))

@@ -1,0 +1,70 @@
+"""What is refused before a process joins a run."""
+
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from edgellm.hub.installed import Library
+from edgellm.train.joining import Package, join, package
+from edgellm.train.ring import Member
+from edgellm.train.rows import RowSets, write_rows
+from edgellm.train.settings import TrainSettings
+from edgellm.train.spec import Broke, RunSpec, understand, write_spec
+from tests.unit.train.tiny import rows
+
+
+class NoModels:
+    """A library without the base."""
+
+    def list(self) -> list[Any]:
+        return []
+
+
+def said(stdin: bytes, cache: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Broke:
+    assert join(cast(io.RawIOBase, io.BytesIO(stdin)), cast(Library, NoModels()), cache) == 1
+    saying = understand(capfdbinary.readouterr().out)
+    assert isinstance(saying, Broke)
+    return saying
+
+
+@pytest.mark.parametrize("stdin", [b"", b"hello", struct.pack(">Q", 9) + b"short", struct.pack(">Q", 2**62)])
+def test_something_else_on_standard_input_is_refused(
+    stdin: bytes, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert "--hosts FILE" in said(stdin, tmp_path, capfdbinary).hint
+
+
+def test_another_version_is_told(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    content = msgspec.msgpack.encode({"rank": 1})
+    assert "another version" in said(struct.pack(">Q", len(content)) + content, tmp_path, capfdbinary).message
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    write_rows(tmp_path / "rows.msgpack", RowSets(train=tuple(rows(3))))
+    spec = RunSpec(base="/here/base.gguf", rows=str(tmp_path / "rows.msgpack"), settings=TrainSettings(), plan_hash="p")
+    write_spec(tmp_path / "spec.json", spec)
+    for name in ("step-00000002", "step-00000004", ".step-00000006.part"):
+        folder = tmp_path / "checkpoints" / name
+        folder.mkdir(parents=True)
+        (folder / "progress.json").write_text(name)
+    return tmp_path
+
+
+def test_a_machine_without_the_base_says_so(run: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    sent = package(run, "ab" * 32, [Member("10.0.0.1", 1), Member("10.0.0.2", 1, "you")], 1)
+    assert "does not have the base that is taught (SHA-256 abababababab" in said(sent, run, capfdbinary).message
+
+
+def test_the_newest_checkpoint_goes_along(run: Path) -> None:
+    sent = package(run, "ab" * 32, [Member("10.0.0.1", 1), Member("10.0.0.2", 1, "you")], 1)
+    packed = msgspec.msgpack.decode(sent[8:], type=Package)
+    assert (packed.rank, packed.members, packed.checkpoint) == (1, ["10.0.0.1:1", "10.0.0.2:1"], "step-00000004")
+    assert packed.checkpoint_files == {"progress.json": b"step-00000004"}
+    assert packed.rows == (run / "rows.msgpack").read_bytes()

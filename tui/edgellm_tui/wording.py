@@ -1,0 +1,34 @@
+"""What EdgeLLM advises in terms of the command line, in terms of the app's pages and keys."""
+
+from __future__ import annotations
+
+import re
+
+from edgellm.safetext import clean_line
+
+_SAID = tuple(
+    (re.compile(pattern), said)
+    for pattern, said in (
+        (r"or remove it first: edgellm \w+ remove \S+", "or remove it first."),
+        (r"`?edgellm data list`? shows", "The data page (F8) shows"),
+        (r"`?edgellm sessions list`? shows", "The sessions page (F3) shows"),
+        (r"`?edgellm jobs list`? shows", "The training page (F7) shows"),
+        (r"`?edgellm jobs resume`?", "r on the training page (F7)"),
+        (r"`?edgellm jobs list`?", "on the training page (F7)"),
+        (r"`?edgellm data list`?", "on the data page (F8)"),
+        (r"`?edgellm sessions list`?", "on the sessions page (F3)"),
+        (r"`?edgellm (models pull \S+|(models|adapters) list( --fits)?)`?", "on the models page (F4)"),
+        (r" \(--out FOLDER\)", ""),
+        (r"Try --quant ", "Try "),
+        (r"Say which is which, for example:", "Say which is which: press c, for example"),
+    )
+)
+"""Pattern to what stands in its place. Commands that have no page stay: they can be typed in a terminal."""
+
+
+def in_app(text: str) -> str:
+    """One clean line of a message of EdgeLLM, with the app's keys in place of commands and flags."""
+    line = clean_line(text)
+    for pattern, said in _SAID:
+        line = pattern.sub(said, line)
+    return line
