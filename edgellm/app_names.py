@@ -23,10 +23,11 @@ _BY_SCOPE = {
     "message": "previous next copy code edit regenerate rate_up rate_down correct branch_left branch_right reasoning "
     "explain back",
     "sessions": "open rename export_markdown export_json delete leave",
-    "models": "use fetch unload remove leave",
+    "models": "use fetch unload remove export exported leave",
     "train": "compare new stop resume leave",
     "compare": "ask up down leave",
-    "data": "rows add delete leave",
+    "data": "rows add draft review delete leave",
+    "review": "accept edit reject undo leave",
     "report": "build add columns measure leave",
     "rows": "previous next filter page_before page_after read leave",
     "explain": "previous next first last least_sure leave",

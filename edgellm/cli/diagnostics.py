@@ -84,7 +84,7 @@ BY_TYPE: dict[type[BaseException], Code] = {
     OSError: Code.FILE,
 }
 
-OPTIONS = {"name": "--name", "replace": "--replace", "columns": "--columns"}
+OPTIONS = {"name": "--name", "replace": "--replace", "columns": "--columns", "quant": "--quant", "out": "--out"}
 """How the command line takes what an error's remedy asks for."""
 
 EXHAUSTED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM})

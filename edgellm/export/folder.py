@@ -19,8 +19,8 @@ from edgellm.paths import PRIVATE_DIR, PRIVATE_FILE, private_dir, sync_dir
 def check_vacant(folder: Path) -> None:
     """Raises: InvalidInput when something is there already."""
     if folder.exists():
-        hint = "Name another folder (--out FOLDER), or remove it first."
-        raise InvalidInput(f"{str(folder)!r} exists already.", hint=hint, field="out")
+        hint = "Remove it first, or name another folder."
+        raise InvalidInput(f"{str(folder)!r} exists already.", hint=hint, field="out", remedy="out")
 
 
 @contextmanager

@@ -71,7 +71,7 @@ def chosen(names: str) -> list[Quant]:
             hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(QUANTS)}."
             raise InvalidInput(f"There is no quantization {name!r}.", hint=hint, field="quant", value=name)
     if not wanted:
-        raise InvalidInput("No quantization was named.", hint="Try --quant Q4_K_M.", field="quant")
+        raise InvalidInput("No quantization was named.", hint="Name one, as Q4_K_M.", field="quant", remedy="quant")
     return [QUANTS[name] for name in wanted]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 
@@ -14,6 +14,8 @@ STARTER = "starter"
 """The model that comes with the `starter` extra."""
 
 MAX_NAME = 96
+SUGGESTED, MIN_WITHIN = 3, 3
+"""Names that a hint offers at most; letters from which on a part of a name counts."""
 MAX_PATH = 300
 """Characters of a path that an error repeats."""
 _NAME = re.compile(rf"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){{0,{MAX_NAME - 1}}}")
@@ -51,12 +53,20 @@ def name_from(stem: str) -> str:
 
 
 def no_such_model(name: str, known: Iterable[str]) -> ModelNotFound:
-    """The error for an unknown name, with the nearest known one as its hint."""
+    """The error for an unknown name, with the nearest known ones as its hint."""
     if name.endswith(".gguf") or "/" in name or name in (".", ".."):
         return no_such_file(name)
-    near = get_close_matches(name[:MAX_NAME], list(known), n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else "See which there are: edgellm models list"
+    near = _near(name[:MAX_NAME], list(dict.fromkeys(known)))
+    hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else "See which there are: edgellm models list"
     return ModelNotFound(f"There is no model named {name[:MAX_NAME]!r}.", hint=hint, name=name[:MAX_NAME])
+
+
+def _near(name: str, known: Sequence[str]) -> list[str]:
+    """The name that is most like it and those that have it in them, three at most; capitals are no difference."""
+    small = {other.lower(): other for other in reversed(known)}
+    like = get_close_matches(name.lower(), list(small), n=1)
+    within = [other for other in small if len(name) >= MIN_WITHIN and name.lower() in other]
+    return [small[other] for other in dict.fromkeys([*like, *sorted(within, key=len)])][:SUGGESTED]
 
 
 def no_such_file(path: str) -> ModelNotFound:

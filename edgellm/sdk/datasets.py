@@ -6,7 +6,7 @@ import builtins
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from difflib import get_close_matches
@@ -18,8 +18,8 @@ from edgellm.events import JobEvent
 from edgellm.paths import Home
 from edgellm.sdk.engines import Engines
 from edgellm.sdk.options import check_names
-from edgellm.store import Feedback, Store
-from edgellm.types import Message
+from edgellm.store import BROKEN, REFUSED, Feedback, Store, StoredMessage
+from edgellm.types import FinishReason, Message
 
 if TYPE_CHECKING:  # numpy, and what reading needs, are imported when examples are read
     from edgellm.data.dataset import Dataset, Manifest
@@ -31,6 +31,8 @@ if TYPE_CHECKING:  # numpy, and what reading needs, are imported when examples a
 Chats = Literal["corrected", "liked", "all"]
 """Corrected answers; answers rated up, and corrected ones; the shown branch of every session."""
 PAGE = 200
+_CUT = (BROKEN, FinishReason.LENGTH, FinishReason.CANCELLED, FinishReason.DEADLINE)
+"""How answers end from which nobody should learn where to stop."""
 T = TypeVar("T")
 
 
@@ -145,7 +147,7 @@ class Datasets:
             for session in reversed(_all(self._store().sessions.list)):
                 branch = self._store().sessions.path(session.id)
                 system = [Message(role="system", content=session.system)] if session.system else []
-                turns = [Message(role=message.role, content=message.content) for message in branch]
+                turns = [Message(role=message.role, content=message.content) for message in _finished(branch)]
                 yield Conversation(f"session {session.id}", (*system, *turns))
             return
         for judged in reversed(_all(self._store().feedback.list)):
@@ -165,6 +167,17 @@ class Datasets:
 
         name, worker = self._engines.worker(model, lambda _: None)
         return replace(tools, measure=stack.enter_context(TokenMeasure(name, worker)))
+
+
+def _finished(branch: Iterable[StoredMessage]) -> list[StoredMessage]:
+    """Without questions that were refused, and without answers that were cut off and what they answer."""
+    kept: list[StoredMessage] = []
+    for message in branch:
+        if message.finish_reason in _CUT and kept and kept[-1].role == "user":
+            kept.pop()
+        elif message.finish_reason not in (*_CUT, REFUSED):
+            kept.append(message)
+    return kept
 
 
 def _wanted_answer(judged: Feedback, chats: Chats) -> str | None:

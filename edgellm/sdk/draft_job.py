@@ -14,7 +14,6 @@ import msgspec
 from edgellm.data.draft_checks import Refusal, keys, refusal
 from edgellm.data.drafts import FORMAT_VERSION, Drafted, DraftedPassage, DraftInfo, DraftStore, pair_id
 from edgellm.data.passages import Passage, read_passages
-from edgellm.engine.supervisor import Worker
 from edgellm.errors import DataRejected, DatasetNotFound
 from edgellm.events import Progressed, Started
 from edgellm.sdk.draft_request import DraftRequest, request_from
@@ -29,7 +28,7 @@ from edgellm.sdk.drafting import (
     sentences_to_ask,
     write_pairs,
 )
-from edgellm.sdk.engines import Engines
+from edgellm.sdk.engines import Engines, Opened
 from edgellm.sdk.inspections import library_in
 from edgellm.sdk.work import Work
 from edgellm.settings import load_settings
@@ -49,9 +48,9 @@ def draft(work: Work) -> dict[str, Any]:
     began = time.monotonic()
     engines = Engines(work.home, load_settings(work.home, os.environ), library_in(work.home))
     try:
-        model, worker = engines.worker(request.model, lambda _share: None, mode="generate")
-        info = _begin(work, store, request, model, worker)
-        _Drafting(work, store, info, worker).draft(passages)
+        model = engines.open(request.model, lambda _share: None, mode="generate")
+        info = _begin(work, store, request, model)
+        _Drafting(work, store, info, model).draft(passages)
     finally:
         engines.close()
     return summary(store, request.name) | {"draft_s": time.monotonic() - began}
@@ -65,7 +64,7 @@ def summary(store: DraftStore, name: str) -> dict[str, Any]:
     return {"name": name, "model": found.info.model, "counts_model": found.info.counts_model} | judged | counts
 
 
-def _begin(work: Work, store: DraftStore, request: DraftRequest, model: str, worker: Worker) -> DraftInfo:
+def _begin(work: Work, store: DraftStore, request: DraftRequest, model: Opened) -> DraftInfo:
     """What an earlier attempt noted, or a new set. Raises: InvalidInput when another job's set has the name."""
     try:
         info = store.info(request.name)
@@ -75,14 +74,14 @@ def _begin(work: Work, store: DraftStore, request: DraftRequest, model: str, wor
         if info.job != work.folder.name:
             store.check_vacant(request.name)
         return info
-    work.emit(Started(title=f"Asking {model} what it can judge"))
-    right = controls_right(worker)
+    work.emit(Started(title=f"Asking {model.name} what it can judge"))
+    right = controls_right(model)
     info = DraftInfo(
         format_version=FORMAT_VERSION,
         name=request.name,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         job=work.folder.name,
-        model=model,
+        model=model.name,
         files=request.files,
         per_passage=request.per_passage,
         judged_right=right,
@@ -96,8 +95,8 @@ def _begin(work: Work, store: DraftStore, request: DraftRequest, model: str, wor
 class _Drafting:
     """One attempt: passages that are not finished, asked about in order."""
 
-    def __init__(self, work: Work, store: DraftStore, info: DraftInfo, worker: Worker) -> None:
-        self._emit, self._store, self._info, self._worker = work.emit, store, info, worker
+    def __init__(self, work: Work, store: DraftStore, info: DraftInfo, model: Opened) -> None:
+        self._emit, self._store, self._info, self._model = work.emit, store, info, model
         self._finished: set[str] = set()
         self._earlier: set[str] = set()
         """What no later pair may ask or answer again."""
@@ -127,7 +126,7 @@ class _Drafting:
     def _asked(self, passages: Sequence[Passage]) -> Iterator[DraftedPassage]:
         wanted = {passage.id: self._wanted(passage) for passage in passages}
         every = (one for some in wanted.values() for one in some)
-        written = write_pairs(self._worker, every, reads_passage=self._info.counts_model)
+        written = write_pairs(self._model, every, reads_passage=self._info.counts_model)
         for passage in passages:
             pairs = self._checked(passage, list(islice(written, len(wanted[passage.id]))))
             yield DraftedPassage(
@@ -151,7 +150,7 @@ class _Drafting:
             for pair, found in zip(written, checks, strict=True)
             if pair is not None and found is None
         ]
-        said = judge(self._worker, claims) if self._info.counts_model else iter(())
+        said = judge(self._model, claims) if self._info.counts_model else iter(())
         return tuple(
             _drafted(passage, pair or WrittenPair("", ""), found, next(said, None) if found is None else None)
             for pair, found in zip(written, checks, strict=True)

@@ -19,8 +19,8 @@ import msgspec
 
 from edgellm.data.passages import Passage
 from edgellm.engine.stream import Stream
-from edgellm.engine.supervisor import Worker
 from edgellm.errors import ContextOverflow
+from edgellm.sdk.engines import Opened
 from edgellm.types import Constraint, Delta, Message, Sampling
 
 TOGETHER = 8
@@ -146,30 +146,30 @@ def sentences_to_ask(passage: Passage, most: int) -> list[str]:
     return [found[at] for at in sorted(ranked)]
 
 
-def write_pairs(worker: Worker, wanted: Iterable[Wanted], *, reads_passage: bool) -> Iterator[WrittenPair | None]:
+def write_pairs(model: Opened, wanted: Iterable[Wanted], *, reads_passage: bool) -> Iterator[WrittenPair | None]:
     """A pair for each; None where what was written is cut short, or the passage does not fit the model's context.
 
     With `reads_passage` False the model sees the sentence alone, which is what weak models can hold on to.
     """
     sampling = Sampling(temperature=0.0, max_tokens=PAIR_TOKENS)
     asked = (_pair_turns(each, reads_passage=reads_passage) for each in wanted)
-    for text in _answers(worker, asked, sampling, PAIR):
+    for text in _answers(model, asked, sampling, PAIR):
         try:
             yield msgspec.json.decode(text, type=WrittenPair)
         except msgspec.DecodeError:
             yield None
 
 
-def judge(worker: Worker, claims: Iterable[Claim]) -> Iterator[bool]:
+def judge(model: Opened, claims: Iterable[Claim]) -> Iterator[bool]:
     """Whether the model says that the text supports the answer, for each."""
     sampling = Sampling(temperature=0.0, max_tokens=8)
-    for text in _answers(worker, map(_judge_turns, claims), sampling, YES_OR_NO):
+    for text in _answers(model, map(_judge_turns, claims), sampling, YES_OR_NO):
         yield text == '"yes"'
 
 
-def controls_right(worker: Worker) -> int:
+def controls_right(model: Opened) -> int:
     """How many of `CONTROLS` the model answers right."""
-    said = judge(worker, (claim for claim, _ in CONTROLS))
+    said = judge(model, (claim for claim, _ in CONTROLS))
     return sum(says is wanted for says, (_, wanted) in zip(said, CONTROLS, strict=True))
 
 
@@ -199,14 +199,15 @@ def _claimed(claim: Claim) -> Message:
 
 
 def _answers(
-    worker: Worker, asked: Iterable[Sequence[Message]], sampling: Sampling, constraint: Constraint
+    model: Opened, asked: Iterable[Sequence[Message]], sampling: Sampling, constraint: Constraint
 ) -> Iterator[str]:
     """What the model writes for each, `TOGETHER` at a time. Raises: errors of the worker."""
     waiting = iter(asked)
     running: deque[Stream] = deque()
     while True:
         for turns in islice(waiting, TOGETHER - len(running)):
-            running.append(worker.chat(turns, sampling=sampling, constraint=constraint))
+            chat = model.worker.chat(turns, sampling=sampling, constraint=constraint, adapter=model.adapter)
+            running.append(chat)
         if not running:
             return
         yield _whole(running.popleft())

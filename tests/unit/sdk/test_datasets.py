@@ -122,3 +122,21 @@ async def test_the_asynchronous_twin(tmp_path: Path, table: Path) -> None:
         assert (await edge.datasets.check([table], columns=COLUMNS)).counts.kept == 2
         assert len(await edge.datasets.list()) == 1
         await edge.datasets.remove("zarn")
+
+
+def test_nobody_learns_from_answers_that_were_cut_off_or_from_refused_questions(edge: EdgeLLM) -> None:
+    session = edge.sessions.create(title="t", model="m")
+    sessions = edge._store().sessions
+    for asked, answer, reason in (
+        ("one", "whole it is", "stop"),
+        ("two", "half of", "failed"),
+        ("three", "some", "length"),
+    ):
+        sessions.append(session.id, "user", asked)
+        sessions.append(session.id, "assistant", answer, finish_reason=reason)
+    sessions.append(session.id, "user", "too long", finish_reason="refused")
+    sessions.append(session.id, "user", "four")
+    sessions.append(session.id, "assistant", "fine as well", finish_reason="stop")
+    [row] = edge.datasets.build([], "mine", chats="all").rows("train")
+    assert isinstance(row, ChatRow)
+    assert [message.content for message in row.messages] == ["one", "whole it is", "four", "fine as well"]

@@ -18,6 +18,7 @@ from edgellm.paths import Home, home_from
 from edgellm.sdk import draft_job
 from edgellm.sdk.draft_request import DraftRequest, request_from
 from edgellm.sdk.drafting import CONTROLS
+from edgellm.sdk.engines import Opened
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.sdk.inspections import library_in
 from edgellm.sdk.jobs import Jobs
@@ -51,9 +52,9 @@ class FakeEngines:
         self._fake = fake
         self.is_closed = False
 
-    def worker(self, name: str, _on_progress: Callable[[float], None], *, mode: str) -> tuple[str, FakeWorker]:
+    def open(self, _name: str, _on_progress: Callable[[float], None], *, mode: str) -> Opened:
         assert mode == "generate"
-        return name, self._fake
+        return self._fake.opened
 
     def close(self) -> None:
         self.is_closed = True

@@ -27,7 +27,7 @@ class ModelsPage(ListPage[ModelRow]):
     BINDINGS: ClassVar[list[BindingType]] = bindings("models")
     HINT = "Filter: name, language, licence, fits"
     ENTER = "use"
-    NEED_AN_ITEM = frozenset({"use", "fetch", "unload", "remove"})
+    NEED_AN_ITEM = frozenset({"use", "fetch", "unload", "remove", "export"})
 
     def __init__(self, edge: Edge, preferences: Preferences, *, id: str | None = None) -> None:
         super().__init__(edge, preferences, id=id)
