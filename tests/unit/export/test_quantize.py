@@ -24,7 +24,9 @@ def test_names_are_taken_in_any_case_and_once() -> None:
     assert [quant.name for quant in chosen("q8_0, Q4_K_M,q8_0")] == ["Q8_0", "Q4_K_M"]
 
 
-@pytest.mark.parametrize(("names", "hint"), [("Q4_K_X", "Did you mean Q4_K_"), ("", "Name one"), ("nonsense", "Known: F32")])
+@pytest.mark.parametrize(
+    ("names", "hint"), [("Q4_K_X", "Did you mean Q4_K_"), ("", "Name one"), ("nonsense", "Known: F32")]
+)
 def test_an_unknown_name_is_refused_with_advice(names: str, hint: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         chosen(names)
