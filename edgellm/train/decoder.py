@@ -150,11 +150,6 @@ class Decoder(nn.Module):
         """Number of tokens."""
         return self._shape.vocabulary
 
-    @property
-    def width(self) -> int:
-        """Numbers of a token between layers."""
-        return self._shape.width
-
     def set_rope_factors(self, factors: dict[str, mx.array]) -> None:
         """The tensors that divide rotation frequencies, by name; they never learn."""
         self._factors = factors

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mlx.core as mx
 from mlx import nn
 
-from edgellm.train.batch import Batch, make_batch
+from edgellm.train.batch import make_batch
 from edgellm.train.below import Below
 from edgellm.train.decoder import Decoder
 from edgellm.train.loss import cross_entropy, divergence
@@ -45,8 +44,8 @@ class Share:
 class Objective:
     """Losses of a model and their gradients. Reads the base's opinion of the anchors before anything has learnt."""
 
-    def __init__(self, model: Decoder, anchors: Sequence[Row], anchor_weight: float, noise: float = 0.0) -> None:
-        self._model, self._anchor_weight, self._noise = model, anchor_weight, noise
+    def __init__(self, model: Decoder, anchors: Sequence[Row], anchor_weight: float) -> None:
+        self._model, self._anchor_weight = model, anchor_weight
         self._base = {anchor: self._opinion(anchor) for anchor in anchors}
         self._below = Below(model, 0, 0)
 
@@ -69,11 +68,10 @@ class Objective:
         batch = make_batch(everyone)
         entering = self._below.enter(everyone, batch)
         targets = share.targets
-        noise = self._noise_on(share.rows, batch)
         opinion = mx.concatenate([self._base[anchor] for anchor in share.anchors]) if share.anchors else None
 
         def objective(model: Decoder) -> tuple[mx.array, mx.array]:
-            start = entering if self._below.layers else model.embed(batch.tokens) + noise
+            start = entering if self._below.layers else model.embed(batch.tokens)
             x = self._read(start, batch.rows, batch.positions)
             loss = cross_entropy(model, x[:targets], batch.targets[:targets]) / whole.targets
             straying = mx.array(0.0)
@@ -83,20 +81,6 @@ class Objective:
 
         (_, parts), gradients = nn.value_and_grad(self._model, objective)(self._model)
         return parts, gradients
-
-    def _noise_on(self, rows: Sequence[Row], batch: Batch) -> mx.array:
-        """Noise for the rows' own tokens, (tokens, width); none on what all begin with, nor on anchors.
-
-        NEFTune: uniform, its length falling with the row's (Jain et al. 2023, arXiv:2310.05914).
-        """
-        if not self._noise:
-            return mx.array(0.0)
-        layout = batch.rows.layout
-        width = self._model.width
-        lengths = [*([0] * layout.shared), *(own for own in layout.own[: len(rows)] for _ in range(own))]
-        strength = [self._noise / math.sqrt(width * length) if length else 0.0 for length in lengths]
-        strength += [0.0] * (layout.tokens - len(strength))
-        return mx.random.uniform(-1, 1, (layout.tokens, width)) * mx.array(strength)[:, None]
 
     def _read(self, x: mx.array, rows: Rows, positions: mx.array) -> mx.array:
         return self._model.normed(self._model.run(x, rows, first=self._below.layers)[positions])

@@ -59,8 +59,6 @@ class TrainSettings:
     """How the learning rate falls after that."""
     weight_decay: float = 0.0
     """AdamW's pull of weights towards zero."""
-    noise: float = 0.0
-    """NEFTune's strength of noise on the embeddings of rows; 0: none."""
     clip_norm: float | None = 1.0
     """Longest gradient; longer ones are shortened. None: any."""
     context_tokens: int = 1024
@@ -136,7 +134,6 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "learning_rate": (1e-8, 1.0),
     "warmup": (0, 1),
     "weight_decay": (0, 1),
-    "noise": (0, 100),
     "context_tokens": (8, 1_000_000),
     "checkpoint_steps": (1, 1_000_000),
     "valid_steps": (1, 1_000_000),
