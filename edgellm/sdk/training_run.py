@@ -99,7 +99,10 @@ class _Heard:
         self.outcome.blas = opened.blas
         for saying in self._history.until(opened.first_step):
             self._note(saying)
-        if not opened.first_step:
+        if opened.first_step:
+            note = f"going on from step {opened.first_step}"
+            self._emit(Progressed(done=opened.first_step, total=opened.steps, note=note))
+        else:
             self._sample(0, None)
 
     def _note(self, saying: Stepped | Validated) -> None:

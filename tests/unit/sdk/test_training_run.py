@@ -114,6 +114,7 @@ def test_a_resumed_run_tells_its_first_steps_again(monkeypatch: pytest.MonkeyPat
     outcome = follow(tmp_path, Together(), again.append)
     assert [event.step for event in again if isinstance(event, Measured)] == [1, 2, 3]
     assert outcome.first == stepped(1)
+    assert "going on from step 1" in [event.note for event in again if isinstance(event, Progressed)]
 
 
 class FakeSampler:

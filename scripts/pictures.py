@@ -1,0 +1,108 @@
+"""The pictures in the documentation, taken of the real app at work: python -m scripts.pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+
+from edgellm_tui.app import make_app
+from edgellm_tui.late import LateEdge
+from edgellm_tui.preferences import load_preferences
+from textual.pilot import Pilot
+
+from edgellm.sdk.facade import EdgeLLM
+from edgellm.train.settings import settings_for
+from scripts.project import ROOT
+
+PICTURES = ROOT / "docs" / "pictures"
+EXAMPLES = ROOT / "examples" / "lighthouse" / "train.jsonl"
+SIZE = (100, 30)
+PATIENCE_S = 120.0
+QUESTION = "Write a Python function that adds two numbers."
+Scene = Callable[[Pilot[None]], Awaitable[None]]
+
+
+async def chat(pilot: Pilot[None]) -> None:
+    """An answer with a block of code."""
+    await pilot.press(*QUESTION, "enter")
+    await until(pilot, lambda shown: "tok/s" in shown and "```" not in shown and "def " in shown)
+
+
+async def explain(pilot: Pilot[None]) -> None:
+    """How it was written, some tokens in."""
+    await pilot.press(*"/explain", "enter")
+    await until(pilot, lambda shown: "entropy" in shown.lower())
+    await pilot.press(*["right"] * 5)
+
+
+async def models(pilot: Pilot[None]) -> None:
+    """What is here, and what would fit."""
+    await pilot.press("escape", "f4")
+    await until(pilot, lambda shown: "qwen3-1.7b" in shown)
+    await pilot.press("down", "down", "down")
+
+
+async def data(pilot: Pilot[None]) -> None:
+    """A dataset."""
+    await pilot.press("f8")
+    await until(pilot, lambda shown: "lighthouse" in shown and "to train on" in shown)
+
+
+async def train(pilot: Pilot[None]) -> None:
+    """A run that has ended."""
+    await pilot.press("f7")
+    await until(pilot, lambda shown: "learnt" in shown and "asked" in shown)
+
+
+SCENES: dict[str, Scene] = {"chat": chat, "explain": explain, "models": models, "data": data, "train": train}
+
+
+async def until(pilot: Pilot[None], holds: Callable[[str], bool]) -> None:
+    """Wait until the screen shows something, and then until it stands still. Raises: TimeoutError."""
+    end, before = time.monotonic() + PATIENCE_S, ""
+    while not holds(shown := screen_text(pilot)) or shown != before:
+        if time.monotonic() > end:
+            raise TimeoutError(f"The screen still shows:\n{shown}")
+        before = shown
+        await pilot.pause(0.5)
+
+
+def screen_text(pilot: Pilot[None]) -> str:
+    """The screen's lines."""
+    lines = pilot.app.screen._compositor.render_strips()
+    return "\n".join(strip.text for strip in lines)
+
+
+def teach() -> None:
+    """A dataset and a short run, for the pages that show them."""
+    with EdgeLLM() as edge:
+        job = edge.training.start(EXAMPLES, "starter", "lighthouse", settings_for("quick"))
+        print(list(edge.jobs.follow(job.id))[-1], file=sys.stderr)
+
+
+async def take() -> None:
+    """All pictures, one scene after the other."""
+    app = make_app(LateEdge(), load_preferences())
+    async with app.run_test(size=SIZE) as pilot:
+        for name, scene in SCENES.items():
+            await scene(pilot)
+            (PICTURES / f"{name}.svg").write_text(app.export_screenshot(title="EdgeLLM"), encoding="utf-8")
+            print(f"docs/pictures/{name}.svg", file=sys.stderr)
+
+
+def main() -> int:
+    """Take the pictures. Returns the exit code."""
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["EDGELLM_HOME"] = home
+        os.environ["COLORTERM"] = "truecolor"
+        teach()
+        asyncio.run(take())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
