@@ -42,7 +42,7 @@ async def explain(pilot: Pilot[None]) -> None:
 async def models(pilot: Pilot[None]) -> None:
     """What is here, and what would fit."""
     await pilot.press("escape", "f4")
-    await until(pilot, lambda shown: "qwen3-1.7b" in shown)
+    await until(pilot, lambda shown: "smollm2-360m" in shown)
     await pilot.press("down", "down", "down")
 
 

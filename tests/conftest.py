@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,11 @@ from hypothesis import settings
 
 settings.register_profile("edgellm", deadline=None, print_blob=True)  # a busy machine is no failure
 settings.load_profile("edgellm")
+
+
+# Who starts the tests in the background, or under `nohup`, has these ignored, and the processes of a test inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class NetworkRefused(RuntimeError):

@@ -81,6 +81,12 @@ def teach(edge: EdgeLLM, data: Path | str, name: str, ranks: int = 1, **changes:
     return finish(edge, edge.training.start(data, "starter", name, settings(**changes), ranks=ranks).id)[1]
 
 
+@pytest.fixture(scope="module")
+def whole(edge: EdgeLLM, examples: Path) -> list[float]:
+    """The losses of a run that nothing disturbs."""
+    return teach(edge, examples, "whole")
+
+
 def test_what_was_taught_is_answered_at_once_and_the_base_is_untouched(edge: EdgeLLM, examples: Path) -> None:
     before = edge.chat(QUESTION, sampling=SHORT).text
     job = edge.training.start(
@@ -103,8 +109,7 @@ def test_what_was_taught_is_answered_at_once_and_the_base_is_untouched(edge: Edg
     assert {"adapter.gguf", "adapter.safetensors", "peft"} <= {path.name for path in folder.iterdir()}
 
 
-def test_a_run_that_is_killed_goes_on_to_the_same_losses(edge: EdgeLLM, examples: Path) -> None:
-    whole = teach(edge, examples, "whole")
+def test_a_run_that_is_killed_goes_on_to_the_same_losses(edge: EdgeLLM, examples: Path, whole: list[float]) -> None:
     job = edge.training.start(examples, "starter", "killed", settings())
     seen: list[JobEvent] = []
     for event in edge.jobs.follow(job.id):
@@ -128,8 +133,7 @@ def _kill_all_of(edge: EdgeLLM, job_id: str) -> None:
         process.send_signal(signal.SIGKILL)
 
 
-def test_who_cancels_loses_no_step(edge: EdgeLLM, examples: Path) -> None:
-    whole = teach(edge, examples, "uncancelled", checkpoint_steps=100)
+def test_who_cancels_loses_no_step(edge: EdgeLLM, examples: Path, whole: list[float]) -> None:
     job = edge.training.start(examples, "starter", "cancelled", settings(checkpoint_steps=100))
     seen = 0
     for event in edge.jobs.follow(job.id):
@@ -142,9 +146,8 @@ def test_who_cancels_loses_no_step(edge: EdgeLLM, examples: Path) -> None:
     assert [event.values["loss"] for event in events if is_step(event)] == pytest.approx(whole, abs=SAME)
 
 
-def test_two_processes_reach_the_losses_of_one(edge: EdgeLLM, examples: Path) -> None:
-    one, two = teach(edge, examples, "one"), teach(edge, examples, "two", ranks=2)
-    assert two == pytest.approx(one, abs=1e-4)
+def test_two_processes_reach_the_losses_of_one(edge: EdgeLLM, examples: Path, whole: list[float]) -> None:
+    assert teach(edge, examples, "two", ranks=2) == pytest.approx(whole, abs=1e-4)
 
 
 @pytest.fixture
@@ -170,15 +173,16 @@ def hosts_of(name: str = "mini") -> str:
     return f"127.0.0.1:{first}\n127.0.0.1:{second} anna@{name} {sys.executable} -m edgellm  # the other one\n"
 
 
-def test_two_machines_reach_the_losses_of_one_also_after_a_stop(edge: EdgeLLM, examples: Path, ssh: Path) -> None:
-    one = teach(edge, examples, "alone")
+def test_two_machines_reach_the_losses_of_one_also_after_a_stop(
+    edge: EdgeLLM, examples: Path, whole: list[float], ssh: Path
+) -> None:
     job = edge.training.start(examples, "starter", "far", settings(), hosts=hosts_of())
     for event in edge.jobs.follow(job.id):
         if is_step(event) and event.step == 2:
             break
     assert edge.jobs.cancel(job.id).state is JobState.CANCELLED
     assert "BatchMode=yes anna@mini" in ssh.read_text()
-    assert finish(edge, edge.jobs.resume(job.id).id)[1] == pytest.approx(one, abs=1e-4)
+    assert finish(edge, edge.jobs.resume(job.id).id)[1] == pytest.approx(whole, abs=1e-4)
 
 
 def test_a_machine_that_cannot_be_reached_ends_the_run(edge: EdgeLLM, examples: Path, ssh: Path) -> None:

@@ -147,7 +147,7 @@ def test_what_does_not_fit_is_refused_with_what_would(
 ) -> None:
     monkeypatch.setattr(pretrain_job, "probe", lambda: SimpleNamespace(available_bytes=200_000_000))
     with pytest.raises(
-        ModelDoesNotFit, match=r"0\.5 million parameters needs about .* and 200 MB are free.*--parameters"
+        ModelDoesNotFit, match=r"0\.5 million parameters needs about .* and 200 MB are free.*Ask for fewer parameters"
     ):
         make(home, tmp_path)
     assert not trainer.told
