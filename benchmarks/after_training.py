@@ -39,7 +39,7 @@ def run(options: harness.Options) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         work = training.prepare(place, options.model, steps=2)
-        training.stock(work, True, 0)
+        training.stock(work, 0)
         with EdgeLLM(str(options.model), home=place / "home", settings=Settings(context_tokens=2048)) as edge:
             end = End(edge=edge, base=options.model, place=place, weights=_taught(edge, options.model))
             cases = {"edgellm": partial(attached, end), FUSED: partial(fused, end)}

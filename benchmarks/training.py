@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -28,13 +28,12 @@ from edgellm.train.settings import settings_for
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples" / "lighthouse" / "train.jsonl"
 BATCH_ROWS = 10
-STOCK, BARE_STOCK = "mlx_lm.lora", "mlx_lm.lora as installed"
+STOCK = "mlx_lm.lora"
 CHANGES = {
     "one group for all lengths": "ungrouped",
     "shared beginning computed for each row": "unshared",
     "mlx's own exponentials": "exp",
     "logits kept for the backward pass": "logits",
-    "BLAS of the mlx wheel": "blas",
 }
 """What is taken back, and the name by which `training_child` knows it."""
 
@@ -44,9 +43,8 @@ def run(options: harness.Options) -> Report:
     steps = 2 if options.is_trial else 6
     with tempfile.TemporaryDirectory() as folder:
         work = prepare(Path(folder), options.model, steps)
-        cases: dict[str, harness.Case] = {"edgellm": partial(ours, work, ""), STOCK: partial(stock, work, True)}
+        cases: dict[str, harness.Case] = {"edgellm": partial(ours, work, ""), STOCK: partial(stock, work)}
         if not options.is_trial:
-            cases[BARE_STOCK] = partial(stock, replace(work, steps=2), False)
             cases |= {name: partial(ours, work, change) for name, change in CHANGES.items()}
         measured = harness.take_turns(cases, options)
     return Report(
@@ -108,8 +106,8 @@ def ours(work: Work, change: str, _round: int) -> Mapping[str, float]:
     return work.measured(_run([*command, str(BATCH_ROWS), change], environment))
 
 
-def stock(work: Work, has_blas: bool, _round: int) -> Mapping[str, float]:
-    """`mlx_lm.lora` with its command line's options, in a process of its own."""
+def stock(work: Work, _round: int) -> Mapping[str, float]:
+    """`mlx_lm.lora` with its command line's options and our BLAS, in a process of its own."""
     place = work.place
     settings = {"lora_parameters": {"rank": 16, "scale": 10.0, "dropout": 0.0}}
     (place / "lora.yaml").write_text(json.dumps(settings))  # JSON is YAML
@@ -119,9 +117,8 @@ def stock(work: Work, has_blas: bool, _round: int) -> Mapping[str, float]:
         "--steps-per-eval", "1000", "--val-batches", "0", "--adapter-path", str(place / "adapter"),
         "--config", str(place / "lora.yaml"), "--learning-rate", "2e-4",
     ]  # fmt: skip
-    environment = blas_environment(os.environ, place / "blas") if has_blas else dict(os.environ)
-    blas = "openblas" if has_blas else "installed"
-    return work.measured(_run(["-m", "benchmarks.training_stock", blas, *words], environment))
+    environment = blas_environment(os.environ, place / "blas")
+    return work.measured(_run(["-m", "benchmarks.training_stock", *words], environment))
 
 
 def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> str:

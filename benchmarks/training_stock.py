@@ -1,4 +1,4 @@
-"""Steps of `mlx_lm.lora` in a process of its own: BLAS ("openblas" or "installed"), then options of `mlx_lm.lora`."""
+"""Steps of `mlx_lm.lora` in a process of its own, with the BLAS that EdgeLLM takes: options of `mlx_lm.lora`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from edgellm.train.blas import load_openblas
+
 
 def main(arguments: list[str]) -> int:
     """Prints the median seconds of a step after the first, and MLX's peak memory, as JSON."""
-    blas, *options = arguments
-    if blas == "openblas":
-        from edgellm.train.blas import load_openblas
-
-        load_openblas()  # before MLX
+    load_openblas()  # before MLX
     from mlx_lm import lora
     from mlx_lm.tuner.callbacks import TrainingCallback
 
@@ -33,7 +31,7 @@ def main(arguments: list[str]) -> int:
     steps = Steps()
     # its own callbacks are those of reporting services, chosen by name: this is the one place to listen from
     vars(lora)["get_reporting_callbacks"] = lambda *_arguments, **_options: steps
-    sys.argv = ["mlx_lm.lora", *options]
+    sys.argv = ["mlx_lm.lora", *arguments]
     lora.main()  # type: ignore[no-untyped-call]
     print(json.dumps({"step_s": statistics.median(steps.seconds[1:]), "peak_bytes": steps.peak_bytes}))
     return 0
