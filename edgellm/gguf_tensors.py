@@ -32,19 +32,23 @@ def dequantized(header: GGUFHeader, tensor: TensorInfo) -> NDArray[np.float32]:
 
     quants, kinds = _gguf()
     kind = getattr(kinds, tensor.type.name, None)
+    if kind is None:
+        raise _unreadable(header, tensor)
     blocks = raw_blocks(header, tensor)
     try:
-        if kind is None:
-            raise NotImplementedError
         values = quants.dequantize(blocks, kind)
-    except NotImplementedError:
-        raise ModelRejected(
-            f"Tensor {tensor.name!r} of {str(header.path)!r} has the type {tensor.type.name}, which cannot be read "
-            "as numbers here.",
-            hint="Choose another quantization of the model.",
-            path=str(header.path),
-        ) from None
+    except NotImplementedError:  # how `gguf` says that it knows a type's name only
+        raise _unreadable(header, tensor) from None
     return np.ascontiguousarray(values.reshape(tensor.shape[::-1]), dtype=np.float32)
+
+
+def _unreadable(header: GGUFHeader, tensor: TensorInfo) -> ModelRejected:
+    return ModelRejected(
+        f"Tensor {tensor.name!r} of {str(header.path)!r} has the type {tensor.type.name}, which cannot be read "
+        "as numbers here.",
+        hint="Choose another quantization of the model.",
+        path=str(header.path),
+    )
 
 
 def all_dequantized(header: GGUFHeader) -> Iterator[tuple[str, NDArray[np.float32]]]:

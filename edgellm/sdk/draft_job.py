@@ -69,7 +69,7 @@ def _begin(work: Work, store: DraftStore, request: DraftRequest, model: Opened) 
     try:
         info = store.info(request.name)
     except DatasetNotFound:
-        pass
+        pass  # the first attempt: the set is begun below
     else:
         if info.job != work.folder.name:
             store.check_vacant(request.name)

@@ -11,26 +11,12 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from edgellm.sizes import size
-from edgellm_tui.commands import COMMANDS
+from edgellm_tui.commands import COMMANDS, SCOPES
 from edgellm_tui.keys import short
 from edgellm_tui.render import meter
 
 CONTEXT_BAR_CELLS = 6
-LOCAL_FIRST = (
-    "prompt",
-    "transcript",
-    "sessions",
-    "models",
-    "train",
-    "compare",
-    "data",
-    "report",
-    "rows",
-    "review",
-    "explain",
-    "chat",
-    "app",
-)
+LOCAL_FIRST = (*(scope for scope in SCOPES if scope not in ("chat", "app")), "chat", "app")
 ORDER = {c.id: number for number, c in enumerate(sorted(COMMANDS, key=lambda c: LOCAL_FIRST.index(c.scope)))}
 """Where a command stands in the line of keys."""
 
