@@ -23,7 +23,7 @@ QUESTION = user("What is the capital of France?")
 SHORT = Sampling(temperature=0.0, max_tokens=8)
 LONG = Sampling(temperature=0.0, max_tokens=400)
 FACE = """
-import sys
+import sys, time
 from edgellm.engine.config import EngineConfig
 from edgellm.engine.supervisor import Worker
 from tests.unit.engine.process.faces import user
@@ -32,6 +32,7 @@ stream = worker.chat(user("word " * int(sys.argv[2])))
 print(worker.pid, flush=True)
 for _ in stream:
     pass
+time.sleep(60)
 """
 
 
@@ -54,7 +55,7 @@ def test_a_killed_worker_is_reported_and_replaced(how: signal.Signals) -> None:
 
 @pytest.mark.parametrize("words", [5, 3000])
 def test_a_killed_face_leaves_no_worker(words: int) -> None:
-    """With 3,000 words the worker is in the middle of a prefill."""
+    """With 5 words the worker answers or already waits, with 3,000 it is in the middle of a prefill."""
     face = subprocess.Popen([sys.executable, "-c", FACE, starter_path(), str(words)], stdout=subprocess.PIPE)
     assert face.stdout is not None
     try:

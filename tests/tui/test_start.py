@@ -14,8 +14,8 @@ from textual.events import Key
 
 from edgellm.errors import StoreError
 from tests.tui.conftest import app_of, opened, screen_text, settle
+from tests.tui.data_pages import report_of
 from tests.tui.fakes import FakeEdge, FakePreferences
-from tests.tui.test_data import report_of
 
 TYPED = "because i like jelly, he said"
 """Holds every letter that is a key of its own while the messages have the focus."""

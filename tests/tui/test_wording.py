@@ -14,9 +14,9 @@ from edgellm_tui.wording import in_app
 from edgellm.data.report import Problem
 from edgellm.errors import InvalidInput, ModelNotFound
 from tests.tui.conftest import opened, screen_text, settle
+from tests.tui.data_pages import report_of
 from tests.tui.fakes import FakeEdge
 from tests.tui.fakes.datasets import report
-from tests.tui.test_data import report_of
 
 SOURCES = Path(__file__).parents[2] / "edgellm"
 SHOWN_FROM = ("data", "engine", "evals", "export", "hub", "sdk", "store", "train")
