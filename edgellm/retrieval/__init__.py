@@ -1,0 +1,1 @@
+"""Answers from your documents: files to passages, passages to evidence."""
