@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
 
-from edgellm.data.passages import sentences
+from edgellm.data.sentences import sentences
 
 STEM = 5
 """Letters that two forms of a word share."""

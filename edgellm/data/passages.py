@@ -11,6 +11,7 @@ from edgellm.data.clean import clean
 from edgellm.data.detect import Format
 from edgellm.data.rows import Dropped, Example, Source, content_id
 from edgellm.data.rules import Rules
+from edgellm.data.sentences import sentences
 from edgellm.data.sources import FileSource
 from edgellm.data.text_reader import text_files
 from edgellm.errors import DataRejected
@@ -31,10 +32,6 @@ LONGEST_CUT = 20_000
 """A paragraph is cut here before its sentences are looked for: their search is slow on texts without an end."""
 _HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*$")
 _FENCE = re.compile(r"\s*(```|~~~)")
-_SENTENCE_END = re.compile(r"(?<=[.!?;])\s+(?=[^a-z\s])|(?<=[。！？।])\s*")
-LONGEST_ABBREVIATION = 12
-"""Longer than all of these, so that none is found in the end of another word."""
-_FALSE_END = re.compile(r"(?:^|[\s(])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|No|vs|etc|e\.g|i\.e|ca|approx)\.$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +99,6 @@ _RULES = Rules()
 def word_count(text: str) -> int:
     """Words of a text, at least one for every `CHARS_PER_WORD` characters."""
     return max(len(text.split()), len(text) // CHARS_PER_WORD)
-
-
-def sentences(text: str) -> list[str]:
-    """A line of text cut after full stops, question marks and the like; abbreviations keep their dot."""
-    found: list[str] = []
-    for piece in _SENTENCE_END.split(text):
-        if found and _FALSE_END.search(found[-1][-LONGEST_ABBREVIATION:]):
-            found[-1] += f" {piece}"
-        elif piece.strip():
-            found.append(piece.strip())
-    return found
 
 
 class _Cutter:

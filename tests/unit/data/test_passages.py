@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgellm.data import passages as module
-from edgellm.data.passages import PASSAGE_WORDS, Passage, read_passages, sentences, word_count
+from edgellm.data.passages import PASSAGE_WORDS, Passage, read_passages, word_count
+from edgellm.data.sentences import sentence_spans, sentences
 from edgellm.errors import DataRejected
 
 DOCUMENT = """# Handbook
@@ -151,3 +154,12 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     for name in ("none.md", "a.md"):
         with pytest.raises(DataRejected, match=name):
             list(read_passages([tmp_path / name]))
+
+
+@given(st.text(alphabet=st.sampled_from("aB. !?\n。X1")))
+def test_sentences_lie_in_order_and_leave_out_blanks_only(text: str) -> None:
+    spans = sentence_spans(text)
+    ends = [0, *(end for span in spans for end in span)]
+    assert ends == sorted(ends)
+    covered = "".join(text[begin:end] for begin, end in spans)
+    assert "".join(covered.split()) == "".join(text.split())

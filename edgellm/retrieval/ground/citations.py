@@ -1,0 +1,124 @@
+"""An answer's citations, checked: what does not exist is removed, what has no support is marked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edgellm.data.draft_checks import content
+from edgellm.data.sentences import sentence_spans
+from edgellm.retrieval.ground.passages import Passage
+from edgellm.retrieval.ground.support import Support, best, support
+
+_CITED = re.compile(r"\s*\[\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*\]")
+_ALONE = re.compile(r"([.!?。！？])((?:\s*\[\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*\])+)")
+"""Citations behind the full stop: they belong to the sentence before it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """Where a sentence of the answer comes from."""
+
+    n: int
+    """Its number in the answer."""
+    chunk_id: int
+    file: str
+    page: int | None
+    headings: tuple[str, ...]
+    text: str
+    """The sentence of the passage that supports it."""
+    start: int
+    end: int
+    """That sentence in the document's text, in characters."""
+    score: float
+    """Share of the answer's words that the passage holds, 0 to 1."""
+    is_added: bool = False
+    """The model named no passage; this one was found to hold what it says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """An answer after its citations were checked."""
+
+    text: str
+    """With the citations that hold, `[n]` before the end of each sentence."""
+    citations: tuple[Citation, ...]
+    removed: int
+    """Citations of passages that do not exist, or that do not hold what the sentence says."""
+    unsupported: tuple[tuple[int, int], ...]
+    """Sentences of `text` that no passage supports, in characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    text: str
+    """Without citations."""
+    named: tuple[int, ...]
+    before: str
+    """Blanks between it and the sentence before it."""
+
+
+def check(answer: str, passages: Sequence[Passage]) -> Checked:
+    """Hold each sentence against the passages it names, or against all when it names none that holds."""
+    known = {passage.number: passage for passage in passages}
+    text, citations, removed, unsupported = "", list[Citation](), 0, list[tuple[int, int]]()
+    for sentence in _sentences(answer):
+        supports = {number: _support(sentence.text, passage) for number, passage in known.items()}
+        kept = [number for number in sentence.named if number in known and supports[number].is_enough]
+        removed += len(sentence.named) - len(kept)
+        added = [] if kept else _found(supports)
+        found = [_citation(known[number], supports[number], not kept) for number in kept or added]
+        begin = len(text) + len(sentence.before)
+        text += sentence.before + _with_numbers(sentence.text, [citation.n for citation in found])
+        citations += found
+        if not found and content(sentence.text):
+            unsupported.append((begin, len(text)))
+    return Checked(text=text, citations=tuple(citations), removed=removed, unsupported=tuple(unsupported))
+
+
+def _sentences(answer: str) -> list[_Sentence]:
+    """The answer's sentences; citations that stand behind a full stop are moved before it first."""
+    moved = _ALONE.sub(r"\2\1", answer.strip())
+    found, last = list[_Sentence](), 0
+    for begin, end in sentence_spans(moved):
+        piece = moved[begin:end]
+        named = [int(number) for cited in _CITED.findall(piece) for number in re.split(r"\s*[,;]\s*", cited)]
+        found.append(_Sentence(_CITED.sub("", piece), tuple(dict.fromkeys(named)), moved[last:begin]))
+        last = end
+    return found
+
+
+def _support(sentence: str, passage: Passage) -> Support:
+    return support(sentence, passage.hit.text, " ".join(passage.hit.headings))
+
+
+def _found(supports: Mapping[int, Support]) -> list[int]:
+    """The passage that supports a sentence best, if one does."""
+    strongest = best(supports.items())
+    return [strongest[0]] if strongest and strongest[1].is_enough else []
+
+
+def _citation(passage: Passage, found: Support, is_added: bool) -> Citation:
+    hit = passage.hit
+    return Citation(
+        n=passage.number,
+        chunk_id=hit.chunk_id,
+        file=hit.file,
+        page=hit.page,
+        headings=hit.headings,
+        text=hit.text[found.start : found.end],
+        start=hit.start + found.start,
+        end=hit.start + found.end,
+        score=round(found.share, 3),
+        is_added=is_added,
+    )
+
+
+def _with_numbers(sentence: str, numbers: Sequence[int]) -> str:
+    """`It costs nine crowns [1][3].`"""
+    if not numbers:
+        return sentence
+    marks = " " + "".join(f"[{number}]" for number in numbers)
+    bare = sentence.rstrip(".!?。！？")
+    return bare.rstrip() + marks + sentence[len(bare) :]

@@ -1,0 +1,63 @@
+"""Citations: kept where they hold, removed and counted where not, added where a passage says it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgellm.retrieval.ground.citations import check
+from tests.unit.retrieval.ground.hits import FARES, KEEPER, passage
+
+PASSAGES = [passage(1, FARES, 100), passage(2, KEEPER, 700)]
+
+
+def test_a_citation_that_holds_points_at_its_sentence() -> None:
+    found = check("Children under ten travel free [1].", PASSAGES)
+    (citation,) = found.citations
+    assert found.text == "Children under ten travel free [1]."
+    assert (citation.n, citation.file, citation.page, citation.is_added) == (1, "/docs/fares.pdf", 3, False)
+    assert citation.text == "Children under ten travel free on the ferry."
+    assert (citation.start, citation.end) == (100 + FARES.index("Children"), 100 + len(FARES))
+    assert (citation.score, found.removed, found.unsupported) == (1.0, 0, ())
+
+
+@pytest.mark.parametrize("answer", ["A ticket costs nine crowns. [1]", "A ticket costs nine crowns [ 1 ]."])
+def test_a_citation_belongs_to_the_sentence_before_it(answer: str) -> None:
+    found = check(f"{answer} Ruben Astley keeps the lamp [2].", PASSAGES)
+    assert found.text == "A ticket costs nine crowns [1]. Ruben Astley keeps the lamp [2]."
+    assert [citation.n for citation in found.citations] == [1, 2]
+
+
+@pytest.mark.parametrize(("answer", "removed"), [("Costs nine crowns [7].", 1), ("Costs nine crowns [2, 9].", 2)])
+def test_citations_of_nothing_or_of_the_wrong_passage_are_replaced(answer: str, removed: int) -> None:
+    found = check(answer, PASSAGES)
+    assert (found.text, found.removed) == ("Costs nine crowns [1].", removed)
+    assert [citation.is_added for citation in found.citations] == [True]
+
+
+@pytest.mark.parametrize(
+    "answer", ["The moon is made of green cheese [1].", "A ticket costs 9000 crowns.", "Wilhelm bought four boats."]
+)
+def test_what_no_passage_says_is_marked(answer: str) -> None:
+    found = check(f"Ruben Astley keeps the lamp. {answer}", PASSAGES)
+    ((begin, end),) = found.unsupported
+    assert found.text[begin:end] == answer.replace(" [1]", "")
+    assert [citation.n for citation in found.citations] == [2]
+
+
+def test_both_passages_may_be_named() -> None:
+    found = check("Nine crowns [1][2].", [passage(1, FARES), passage(2, FARES, 900)])
+    assert found.text == "Nine crowns [1][2]."
+    assert found.removed == 0
+
+
+@given(st.text(alphabet=st.sampled_from("[]1234,; .!?aNine crowns\n"), max_size=80))
+def test_any_answer_keeps_only_citations_that_exist(answer: str) -> None:
+    found = check(answer, PASSAGES)
+    assert {citation.n for citation in found.citations} <= {1, 2}
+    for begin, end in found.unsupported:
+        assert found.text[begin:end].strip()
+    assert check(found.text, PASSAGES).citations == tuple(
+        citation for citation in check(found.text, PASSAGES).citations if not citation.is_added
+    )
