@@ -1,0 +1,127 @@
+"""Which files a person means by files and folders, and what has to be done about each."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgellm.errors import InvalidInput
+from edgellm.retrieval.values import SourceFile
+
+MOST_FILES = 200_000
+LEFT_OUT = frozenset((".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", ".tox", ".mypy_cache"))
+"""Folders that hold no documents of a person, whatever else is hidden."""
+Digest = Callable[[Path], str]
+"""A file's SHA-256 in hexadecimal digits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a collection knows of a file."""
+
+    sha256: str
+    size: int
+    modified: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Todo:
+    """What a run has to do."""
+
+    read: tuple[SourceFile, ...]
+    """New files and changed ones."""
+    unchanged: int
+    touched: tuple[SourceFile, ...]
+    """Files with the same bytes and a new date."""
+    gone: tuple[str, ...]
+    """Names that the collection knows below the given paths and that are there no more."""
+    unreadable: tuple[tuple[str, str], ...]
+    """Name and reason of what could not be looked at."""
+
+
+def look(paths: Sequence[Path], known: Mapping[str, Known], digest: Digest) -> Todo:
+    """Compare files and folders with what a collection knows.
+
+    A file of the same size and date is not opened. One that failed before is read again only when it has changed.
+    Raises: InvalidInput for a path that does not exist and for too many files.
+    """
+    read, touched, unreadable = list[SourceFile](), list[SourceFile](), list[tuple[str, str]]()
+    unchanged, seen = 0, set[str]()
+    for name, error in files_of(paths):
+        seen.add(name)
+        before = known.get(name)
+        try:
+            if error or not _is_text(name):
+                raise error or OSError(0, "its name is not valid text")
+            found = os.stat(name)
+            if before and (before.size, before.modified) == (found.st_size, found.st_mtime):
+                unchanged += 1
+                continue
+            source = SourceFile(name=name, sha256=digest(Path(name)), size=found.st_size, modified=found.st_mtime)
+        except OSError as failure:
+            unreadable.append((name, failure.strerror or str(failure)))
+            continue
+        if before and before.sha256 == source.sha256:
+            touched.append(source)
+        else:
+            read.append(source)
+    hidden = [Path(name) for name, _ in unreadable]  # what lies in a folder that cannot be read is not gone
+    gone = tuple(name for name in known if name not in seen and _is_below(name, paths) and not _is_below(name, hidden))
+    return Todo(read=tuple(read), unchanged=unchanged, touched=tuple(touched), gone=gone, unreadable=tuple(unreadable))
+
+
+def files_of(paths: Sequence[Path]) -> Iterator[tuple[str, OSError | None]]:
+    """Every regular file below the paths once, by absolute name, in order; folders that cannot be read with the error.
+
+    Hidden files of a folder, and links out of it, are left out; a file that was named itself is always meant.
+    """
+    seen: set[str] = set()
+    for path in paths:
+        root = Path(os.path.abspath(path))  # not resolved: a citation shows the name that the person knows
+        if not root.exists():
+            message = f"There is no file or folder {str(path)!r}."
+            raise InvalidInput(message, hint="Name a document, or a folder of them.", field="paths")
+        for name, error in _walk(root) if root.is_dir() else [(str(root), None)]:
+            if name not in seen:
+                seen.add(name)
+                yield name, error
+            if len(seen) > MOST_FILES:
+                message = f"{root}: there are more than {MOST_FILES:,} files."
+                raise InvalidInput(message, hint="Add a part of the folder at a time.", field="paths")
+
+
+def _walk(root: Path) -> Iterator[tuple[str, OSError | None]]:
+    errors: list[OSError] = []
+    for folder, folders, names in os.walk(root, onerror=errors.append):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in LEFT_OUT)
+        yield from ((str(error.filename), error) for error in errors)
+        errors.clear()
+        for name in sorted(names):
+            path = os.path.join(folder, name)
+            if not name.startswith(".") and _is_regular(path):
+                yield path, None
+    yield from ((str(error.filename), error) for error in errors)
+
+
+def _is_regular(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False  # it went away while the folder was read
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be kept and found again; file systems allow any bytes."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_below(name: str, paths: Sequence[Path]) -> bool:
+    roots = (os.path.abspath(path) for path in paths)
+    return any(name == root or name.startswith(root.rstrip(os.sep) + os.sep) for root in roots)

@@ -1,0 +1,123 @@
+"""What a run has to do: new, changed, touched, unchanged, gone, unreadable."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from edgellm.errors import InvalidInput
+from edgellm.retrieval.ingest.scan import Known, Todo, files_of, look
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def known(todo: Todo) -> dict[str, Known]:
+    """What a collection knows after the run."""
+    return {
+        file.name: Known(sha256=file.sha256, size=file.size, modified=file.modified)
+        for file in (*todo.read, *todo.touched)
+    }
+
+
+def names(todo: Todo) -> list[str]:
+    return [Path(file.name).name for file in todo.read]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two documents, one of them in a folder below."""
+    root = tmp_path / "docs"
+    (root / "more").mkdir(parents=True)
+    (root / "a.md").write_text("# A")
+    (root / "more" / "b.txt").write_text("b")
+    return root
+
+
+def test_everything_is_new_at_first_and_unchanged_the_second_time(folder: Path) -> None:
+    first = look([folder], {}, digest)
+    assert (names(first), first.unchanged) == (["a.md", "b.txt"], 0)
+
+    def refusing(path: Path) -> str:
+        raise AssertionError(f"{path} was opened")
+
+    second = look([folder], known(first), refusing)
+    assert (names(second), second.unchanged) == ([], 2)
+
+
+def test_a_change_is_read_a_new_date_is_noted_and_a_removal_is_seen(folder: Path) -> None:
+    before = known(look([folder], {}, digest))
+    (folder / "a.md").write_text("# B, and longer")
+    os.utime(folder / "more" / "b.txt", (1, 1))
+    found = look([folder], before, digest)
+    assert (names(found), [Path(file.name).name for file in found.touched]) == (["a.md"], ["b.txt"])
+    (folder / "a.md").unlink()
+    assert look([folder], before, digest).gone == (str(folder / "a.md"),)
+
+
+def test_what_is_known_from_elsewhere_is_not_gone(folder: Path) -> None:
+    elsewhere = {
+        "/other/file.md": Known(sha256="x", size=1, modified=1.0),
+        f"{folder}-2/c.md": Known(sha256="x", size=1, modified=1.0),
+    }
+    assert look([folder], elsewhere, digest).gone == ()
+
+
+def test_a_file_that_failed_is_read_again_only_when_it_changed(folder: Path) -> None:
+    found = os.stat(folder / "a.md")
+    failed = Known(sha256="x", size=found.st_size, modified=found.st_mtime)
+    assert names(look([folder], {str(folder / "a.md"): failed}, digest)) == ["b.txt"]
+
+
+def test_hidden_files_and_links_of_a_folder_are_left_out_but_named_files_are_meant(folder: Path) -> None:
+    (folder / ".git").mkdir()
+    (folder / ".git" / "config").write_text("x")
+    (folder / ".secret").write_text("x")
+    (folder / "link.md").symlink_to(folder / "a.md")
+    (folder / "loop").symlink_to(folder)
+    os.mkfifo(folder / "pipe")
+    assert [Path(name).name for name, _ in files_of([folder])] == ["a.md", "b.txt"]
+    assert [Path(name).name for name, _ in files_of([folder / ".secret", folder])] == [".secret", "a.md", "b.txt"]
+
+
+def test_a_file_that_cannot_be_read_is_told_and_the_others_are_taken(folder: Path) -> None:
+    def refusing(path: Path) -> str:
+        if path.name == "a.md":
+            raise PermissionError(13, "Permission denied")
+        return digest(path)
+
+    found = look([folder], {str(folder / "a.md"): Known(sha256="x", size=0, modified=0.0)}, refusing)
+    assert (names(found), found.unreadable, found.gone) == (
+        ["b.txt"],
+        ((str(folder / "a.md"), "Permission denied"),),
+        (),
+    )
+
+
+def test_a_name_that_is_no_text_is_told(folder: Path) -> None:
+    (Path(os.fsdecode(os.fsencode(folder) + b"/bad\xff.md"))).write_text("x")
+    ((_, reason),) = look([folder], {}, digest).unreadable
+    assert reason == "its name is not valid text"
+
+
+def test_what_lies_in_a_folder_that_cannot_be_read_is_not_gone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = known(look([folder], {}, digest))
+    real = os.scandir
+
+    def refusing(path: str) -> object:
+        if str(path).endswith("more"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    found = look([folder], before, digest)
+    assert (found.gone, [Path(name).name for name, _ in found.unreadable]) == ((), ["more"])
+
+
+def test_a_path_that_does_not_exist_is_refused(folder: Path) -> None:
+    with pytest.raises(InvalidInput, match="no file or folder"):
+        look([folder / "nothing"], {}, digest)
