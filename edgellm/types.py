@@ -168,6 +168,45 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """Where a sentence of an answer comes from."""
+
+    n: int
+    """The passage's number in the answer."""
+    chunk_id: int
+    file: str
+    page: int | None
+    headings: tuple[str, ...]
+    text: str
+    """The sentence of the passage that supports it."""
+    start: int
+    end: int
+    """That sentence in the document's text, in characters."""
+    score: float
+    """Share of the answer's words that the passage holds, 0 to 1."""
+    is_added: bool = False
+    """The model named no passage; this one was found to hold what it says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What an answer from documents rests on."""
+
+    collection: str
+    citations: tuple[Citation, ...] = ()
+    """In the order of the answer's sentences; several may name one passage."""
+    removed: int = 0
+    """Citations that the model wrote and that were taken out: of no passage, or of one that does not say it."""
+    unsupported: tuple[tuple[int, int], ...] = ()
+    """Sentences of the answer that no passage supports, in characters."""
+    is_weak: bool = False
+    """Nothing that was found came near the question: the answer says so, and no model was asked."""
+    passages: int = 0
+    """How many the model was shown."""
+    search_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """The result of a chat or completion."""
 
@@ -179,6 +218,8 @@ class Reply:
     message_id: str | None = None
     """The stored answer, when the request belongs to a session."""
     notices: tuple[str, ...] = ()
+    evidence: Evidence | None = None
+    """With an answer from documents."""
 
     @property
     def text(self) -> str:

@@ -118,3 +118,52 @@ class Hit:
     """Cosine with the question, -1 to 1; None: not found by its vector."""
     word_rank: int | None = None
     """Place in the list by words, from 1; None: not in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionInfo:
+    """A collection as a list shows it."""
+
+    name: str
+    embedder: str
+    files: int
+    """Files that can be searched."""
+    failed: int
+    """Files that could not be read."""
+    chunks: int
+    size_bytes: int
+    updated: float
+    """Seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexedFile:
+    """A file of a collection."""
+
+    name: str
+    kind: str
+    """As `Document.kind`; empty when the file could not be read."""
+    size: int
+    """Bytes."""
+    modified: float
+    chunks: int
+    pages: int | None = None
+    title: str | None = None
+    tags: tuple[str, ...] = ()
+    reason: str = ""
+    """Why it could not be read; empty: it can be searched."""
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A passage in its surroundings."""
+
+    file: str
+    page: int | None
+    headings: tuple[str, ...]
+    text: str
+    """The page, or where there are no pages some lines around the passage."""
+    start: int
+    end: int
+    """Where the passage is in `text`."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from edgellm.errors import InvalidInput
 from edgellm.sdk.options import ChatOptions
 from edgellm.store import REFUSED, Store, StoredMessage, title_from
 from edgellm.types import Message, Sampling
+
+if TYPE_CHECKING:  # loaded by the first question that documents answer
+    from edgellm.retrieval.ground.evidence import Grounding
 
 SEEDS = 2**32 - 1
 """Seeds are below this."""
@@ -26,6 +30,8 @@ class Ask:
     """The stored user message that is being answered."""
     model: str | None = None
     """The session's model; None where it names none."""
+    grounding: Grounding | None = None
+    """The passages of documents that the answer is to come from."""
 
 
 def seeded(sampling: Sampling) -> Sampling:

@@ -32,6 +32,8 @@ class ChatOptions(CompleteOptions, total=False):
     """Id of a session: its history goes in, prompt and answer are stored."""
     parent: str | None
     """The stored message this prompt follows; another than the newest starts a branch."""
+    documents: str | None
+    """Name of a collection: the answer comes from its passages, with citations that were checked."""
 
 
 def check_names(options: Mapping[str, object], allowed: type) -> None:

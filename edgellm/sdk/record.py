@@ -9,11 +9,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Unpack
 
+import msgspec
+
 from edgellm.errors import EdgeLLMError, InvalidInput, StoreError
 from edgellm.sdk.answer import Answer
 from edgellm.sdk.conversation import Ask
 from edgellm.store import BROKEN, REFUSED, MessageDetails, Store, StoredMessage
-from edgellm.types import Reply
+from edgellm.types import Choice, Evidence, Reply
 
 EVERY_S = 1.0
 """How much of an answer a process that is killed can lose."""
@@ -44,7 +46,8 @@ class Record:
             if answer.is_empty or not self.is_due:
                 return
             try:
-                self._put(answer, reasoning=answer.choices()[0].reasoning, finish_reason=BROKEN)
+                written = answer.choices()[0]
+                self._put(answer, written.text, reasoning=written.reasoning, finish_reason=BROKEN)
             except EdgeLLMError:
                 self._due_at = math.inf
             else:
@@ -52,13 +55,15 @@ class Record:
 
     def end(self, answer: Answer, error: EdgeLLMError | None) -> Reply:
         """Keep what was written, also when an error cut it off, and make the reply. Raises: StoreError, NotFound."""
+        choices, evidence = self._checked(answer)
         reply = Reply(
-            choices=answer.choices(),
+            choices=choices,
             model=answer.model,
             usage=answer.usage,
             timings=answer.timings,
             session_id=self._ask.session_id,
             notices=tuple(answer.notices),
+            evidence=evidence,
         )
         if self._ask.parent_id is not None and not answer.is_empty:
             reply = replace(reply, message_id=self._complete(answer, reply, error).id)
@@ -66,19 +71,29 @@ class Record:
             self._store().sessions.update_answer(self._ask.parent_id, finish_reason=REFUSED)
         return reply if error else self._counted(reply)
 
+    def _checked(self, answer: Answer) -> tuple[tuple[Choice, ...], Evidence | None]:
+        """What was written, and where documents were asked, with the citations that hold."""
+        choices, grounding = answer.choices(), self._ask.grounding
+        if grounding is None or not choices:
+            return choices, None
+        text, evidence = grounding.checked(choices[0].text)
+        return (replace(choices[0], text=text), *choices[1:]), evidence
+
     def _complete(self, answer: Answer, reply: Reply, error: EdgeLLMError | None) -> StoredMessage:
         with self._lock:
             self._due_at = math.inf
             return self._put(
                 answer,
+                reply.text,
                 reasoning=reply.reasoning,
                 usage=answer.usage,
                 timings=answer.timings,
                 finish_reason=BROKEN if error else reply.finish_reason.value,
+                evidence=None if reply.evidence is None else msgspec.to_builtins(reply.evidence),
             )
 
-    def _put(self, answer: Answer, **details: Unpack[MessageDetails]) -> StoredMessage:
-        sessions, text = self._store().sessions, answer.choices()[0].text
+    def _put(self, answer: Answer, text: str, **details: Unpack[MessageDetails]) -> StoredMessage:
+        sessions = self._store().sessions
         details["model"], details["sampling"] = answer.model, self._ask.sampling
         if self._message_id is not None:
             return sessions.update_answer(self._message_id, content=text, **details)

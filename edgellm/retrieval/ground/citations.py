@@ -10,31 +10,11 @@ from edgellm.data.draft_checks import content
 from edgellm.data.sentences import sentence_spans
 from edgellm.retrieval.ground.passages import Passage
 from edgellm.retrieval.ground.support import Support, best, support
+from edgellm.types import Citation
 
 _CITED = re.compile(r"\s*\[\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*\]")
 _ALONE = re.compile(r"([.!?。！？])((?:\s*\[\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*\])+)")
 """Citations behind the full stop: they belong to the sentence before it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Citation:
-    """Where a sentence of the answer comes from."""
-
-    n: int
-    """Its number in the answer."""
-    chunk_id: int
-    file: str
-    page: int | None
-    headings: tuple[str, ...]
-    text: str
-    """The sentence of the passage that supports it."""
-    start: int
-    end: int
-    """That sentence in the document's text, in characters."""
-    score: float
-    """Share of the answer's words that the passage holds, 0 to 1."""
-    is_added: bool = False
-    """The model named no passage; this one was found to hold what it says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
