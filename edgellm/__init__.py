@@ -58,6 +58,7 @@ PUBLIC = {
         "ModelRejected",
         "NotFound",
         "OfflineRefused",
+        "ParseFailed",
         "QueueFull",
         "RequestCancelled",
         "SessionNotFound",
@@ -98,6 +99,7 @@ if TYPE_CHECKING:  # the same list once more, for type checkers; a test compares
     from edgellm.errors import ModelRejected as ModelRejected
     from edgellm.errors import NotFound as NotFound
     from edgellm.errors import OfflineRefused as OfflineRefused
+    from edgellm.errors import ParseFailed as ParseFailed
     from edgellm.errors import QueueFull as QueueFull
     from edgellm.errors import RequestCancelled as RequestCancelled
     from edgellm.errors import SessionNotFound as SessionNotFound

@@ -17,16 +17,18 @@ THEMES = _THEMES.split()
 
 _BY_SCOPE = {
     "app": "help palette interrupt quit",
-    "page": "chat sessions models train data",
-    "chat": "new stop model system sampling regenerate reasoning rate_up rate_down correct explain copy",
+    "page": "chat sessions models train data documents",
+    "chat": "new sources stop model system sampling regenerate reasoning rate_up rate_down correct explain copy",
     "prompt": "send newline edit_last leave end",
-    "message": "previous next copy code edit regenerate rate_up rate_down correct branch_left branch_right reasoning "
-    "explain back",
+    "message": "previous next sources copy code edit regenerate rate_up rate_down correct branch_left branch_right "
+    "reasoning explain back",
     "sessions": "open rename export_markdown export_json delete leave",
     "models": "use fetch unload remove export exported leave",
     "train": "compare new stop resume leave",
     "compare": "ask up down leave",
     "data": "rows add draft review delete leave",
+    "documents": "open add sync remove verify leave",
+    "passage": "leave",
     "review": "accept edit reject undo leave",
     "report": "build add columns measure leave",
     "rows": "previous next filter page_before page_after read leave",

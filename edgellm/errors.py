@@ -5,12 +5,14 @@
     │   ├── InvalidSchema       a JSON schema is unsupported or over the limits
     │   ├── InvalidSettings     a settings key is unknown or its value is wrong
     │   ├── ContextOverflow     the prompt does not fit the context
-    │   └── DataRejected        a file of examples or a dataset is damaged or not understood
+    │   ├── DataRejected        a file of examples or a dataset is damaged or not understood
+    │   └── ParseFailed         a document cannot be read
     ├── NotFound                a named thing does not exist
     │   ├── ModelNotFound
     │   │   └── AdapterNotFound
     │   ├── SessionNotFound
-    │   └── DatasetNotFound
+    │   ├── DatasetNotFound
+    │   └── CollectionNotFound
     ├── MissingExtra            a feature needs an optional install
     ├── ModelError
     │   ├── ModelRejected       inspection refused the file
@@ -82,6 +84,10 @@ class DataRejected(InvalidInput):
     """A file of examples or a dataset is damaged or not understood; facts: `file`, and `line` where there is one."""
 
 
+class ParseFailed(InvalidInput):
+    """A document cannot be read; facts: `path`, and `reason` in words: "it is encrypted"."""
+
+
 class NotFound(EdgeLLMError):
     """A named thing does not exist; the hint suggests the nearest name."""
 
@@ -100,6 +106,10 @@ class SessionNotFound(NotFound):
 
 class DatasetNotFound(NotFound):
     """No dataset has this name."""
+
+
+class CollectionNotFound(NotFound):
+    """No collection of documents has this name."""
 
 
 class MissingExtra(EdgeLLMError):

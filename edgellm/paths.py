@@ -49,6 +49,16 @@ class Home:
         return self.data / "drafts"
 
     @property
+    def collections(self) -> Path:
+        """One SQLite file per collection of documents."""
+        return self.data / "collections"
+
+    @property
+    def embedders(self) -> Path:
+        """Embedders in llama.cpp's format, each made once from the folder that it came in."""
+        return self.data / "embedders"
+
+    @property
     def adapters(self) -> Path:
         """One folder per adapter, trained or attached."""
         return self.data / "adapters"

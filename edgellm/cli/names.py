@@ -30,6 +30,15 @@ class _AdapterName(Named):
         return _beginning(incomplete, (adapter.name for adapter in Shelf(_home(ctx)).list()))
 
 
+class _CollectionName(Named):
+    def shell_complete(self, ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Collections on this machine."""
+        from edgellm.retrieval.shelf import CollectionShelf  # deferred: only completion reads names
+
+        return _beginning(incomplete, iter(CollectionShelf(_home(ctx)).names()))
+
+
+COLLECTION_NAME = _CollectionName()
 MODEL = _ModelName()
 ADAPTER = _AdapterName()
 

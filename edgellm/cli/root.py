@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "quants": ("edgellm.cli.export:quants", "Compare quantizations of a model, and say which to use here."),
     "adapters": ("edgellm.cli.adapters:adapters", "List, attach and remove what models were taught."),
+    "docs": ("edgellm.cli.docs:docs", "Ask your own documents, with citations you can check."),
     "sessions": ("edgellm.cli.sessions:sessions", "List, search, export and delete conversations."),
     "jobs": ("edgellm.cli.jobs:jobs", "List, follow and cancel long work."),
     "doctor": ("edgellm.cli.doctor:doctor", "Check this installation and say what to repair."),

@@ -70,6 +70,9 @@ class Service:
                     self._engine.cancel(ask.id)
             case wire.Embed():
                 self._embed(ask)
+            case wire.EmbedTokens():
+                self._require_embedder()
+                self._send(wire.Vectors(id=ask.id, vectors=self._backend.embed(ask.inputs)))
             case wire.Tokenize():
                 self._tokenize(ask)
             case wire.Detokenize():
@@ -115,9 +118,12 @@ class Service:
             raise InvalidInput("The prompt is empty.", field="prompt")
         engine.submit(_request(ask.id, tuple(tokens), ask.options))
 
-    def _embed(self, ask: wire.Embed) -> None:
+    def _require_embedder(self) -> None:
         if self._engine is not None:
             raise InvalidInput("The model is open for generation.", hint="Open it in mode `embed`.", field="mode")
+
+    def _embed(self, ask: wire.Embed) -> None:
+        self._require_embedder()
         for at, text in enumerate(ask.texts):
             if not text.strip():
                 raise InvalidInput(f"Text {at} is empty; it has no embedding.", field="texts", index=at)

@@ -135,6 +135,14 @@ class Worker:
     def _embed_batch(self, texts: tuple[str, ...]) -> list[list[float]]:
         return self._ask(lambda ask_id: wire.Embed(id=ask_id, texts=texts), wire.Vectors).vectors
 
+    def embed_tokens(self, inputs: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Like `embed`, for texts that are token ids already, with what the model expects around a text."""
+        batches = [inputs[at : at + EMBED_BATCH] for at in range(0, len(inputs), EMBED_BATCH)]
+        return [vector for batch in batches for vector in self._embed_ids(tuple(tuple(each) for each in batch))]
+
+    def _embed_ids(self, inputs: tuple[tuple[int, ...], ...]) -> list[list[float]]:
+        return self._ask(lambda ask_id: wire.EmbedTokens(id=ask_id, inputs=inputs), wire.Vectors).vectors
+
     def tokenize(self, text: str, *, parse_special: bool = False) -> list[Token]:
         """The tokens of a text, as the model reads it."""
         return self._ask(

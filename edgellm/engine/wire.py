@@ -102,6 +102,12 @@ class Embed(Ask, frozen=True, tag="embed"):
     texts: tuple[str, ...]
 
 
+class EmbedTokens(Ask, frozen=True, tag="embed_tokens"):
+    """One vector a text that the face has already cut into tokens; nothing is added around them."""
+
+    inputs: tuple[tuple[int, ...], ...]
+
+
 class Tokenize(Ask, frozen=True, tag="tokenize"):
     """Split a text into tokens."""
 
@@ -235,6 +241,7 @@ AnyAsk = (
     | Chat
     | Complete
     | Embed
+    | EmbedTokens
     | Tokenize
     | Detokenize
     | Rows

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 BlockKind = Literal["heading", "text", "table", "code"]
+SearchMode = Literal["fused", "vector", "words"]
+"""By what a search ranks; `fused`: by both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,7 @@ class Hit:
     score: float
     """What the ranking sorts by; larger is better, comparable within one search only."""
     similarity: float | None = None
-    """Cosine with the question, -1 to 1; None: not found by its vector."""
+    """Cosine with the question, -1 to 1, whichever list it was found in; None where the question had no vector."""
     word_rank: int | None = None
     """Place in the list by words, from 1; None: not in it."""
 

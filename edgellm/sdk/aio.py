@@ -11,6 +11,7 @@ from edgellm.paths import Home
 from edgellm.sdk.adapters import Adapters
 from edgellm.sdk.background import Awaitables, awaitable
 from edgellm.sdk.datasets import Datasets
+from edgellm.sdk.documents import Collections, Documents
 from edgellm.sdk.drafts import Drafts
 from edgellm.sdk.exports import Exports
 from edgellm.sdk.facade import EdgeLLM, Prompt
@@ -97,6 +98,43 @@ class AsyncDrafts(Awaitables[Drafts]):
     remove = awaitable(Drafts.remove)
 
 
+class AsyncCollections(Awaitables[Collections]):
+    """`Collections`, awaitable."""
+
+    list = awaitable(Collections.list)
+    remove = awaitable(Collections.remove)
+
+
+class AsyncDocuments(Awaitables[Documents]):
+    """`Documents`, awaitable; `ask` goes through `AsyncEdgeLLM.chat`, so that cancelling reaches the request."""
+
+    add = awaitable(Documents.add)
+    reindex = awaitable(Documents.reindex)
+    search = awaitable(Documents.search)
+    evaluate = awaitable(Documents.evaluate)
+    files = awaitable(Documents.files)
+    page = awaitable(Documents.page)
+    remove = awaitable(Documents.remove)
+    verify = awaitable(Documents.verify)
+
+    def __init__(self, blocking: Documents, edge: AsyncEdgeLLM) -> None:
+        super().__init__(blocking)
+        self._edge = edge
+
+    @overload
+    async def ask(self, question: str, *, stream: Literal[False] = ..., **options: Unpack[ChatOptions]) -> Reply: ...
+
+    @overload
+    async def ask(self, question: str, *, stream: Literal[True], **options: Unpack[ChatOptions]) -> ReplyStream: ...
+
+    async def ask(self, question: str, *, stream: bool = False, **options: Unpack[ChatOptions]) -> Reply | ReplyStream:
+        """Answer from the collection's passages."""
+        options["documents"] = self.blocking.name
+        return await (
+            self._edge.chat(question, stream=True, **options) if stream else self._edge.chat(question, **options)
+        )
+
+
 class AsyncTraining(Awaitables[Training]):
     """`Training`, awaitable."""
 
@@ -157,6 +195,11 @@ class AsyncEdgeLLM(Awaitables[EdgeLLM]):
         self.training = AsyncTraining(self.blocking.training)
         self.pretraining = AsyncPretraining(self.blocking.pretraining)
         self.exports = AsyncExports(self.blocking.exports)
+        self.collections = AsyncCollections(self.blocking.collections)
+
+    def documents(self, name: str) -> AsyncDocuments:
+        """The collection of documents with this name."""
+        return AsyncDocuments(self.blocking.documents(name), self)
 
     @overload
     async def chat(

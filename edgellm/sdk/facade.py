@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, Unpack, overload
@@ -18,15 +18,18 @@ from edgellm.sampling import check_sampling
 from edgellm.sdk.adapters import Adapters
 from edgellm.sdk.conversation import Ask, prepare, seeded
 from edgellm.sdk.datasets import Datasets
+from edgellm.sdk.documents import Collections, Documents
 from edgellm.sdk.drafts import Drafts
 from edgellm.sdk.engines import Engines, Opened
 from edgellm.sdk.exports import Exports
 from edgellm.sdk.inspections import library_in
 from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.models import Models
+from edgellm.sdk.open_collections import OpenCollections
 from edgellm.sdk.options import ChatOptions, CompleteOptions, check_names
 from edgellm.sdk.pretraining import Pretraining
 from edgellm.sdk.record import Record
+from edgellm.sdk.said import said
 from edgellm.sdk.sessions import Sessions
 from edgellm.sdk.stream import ReplyStream, whole
 from edgellm.sdk.training import Training
@@ -77,6 +80,12 @@ class EdgeLLM:
         self.training = Training(self.jobs, self.datasets, library)
         self.pretraining = Pretraining(self.jobs, library)
         self.exports = Exports(self.home, library, self.jobs)
+        self._open_collections = OpenCollections(self.home)
+        self.collections = Collections(self.home, self._open_collections)
+
+    def documents(self, name: str) -> Documents:
+        """The collection of documents with this name, there or yet to be made by its `add`."""
+        return Documents(name, self.jobs, self._open_collections, self.chat)
 
     @overload
     def chat(self, prompt: Prompt | None, *, stream: Literal[False] = ..., **options: Unpack[ChatOptions]) -> Reply: ...
@@ -99,20 +108,17 @@ class EdgeLLM:
         """
         check_names(options, ChatOptions)
         sampling = self._sampling(options)
+        collection = options.get("documents")
+        documents = self.documents(collection) if collection else None
+        if documents is not None:
+            documents.check()  # before the question is stored
         ask = prepare(self._store, prompt, options, seeded(sampling))
+        opened = self._open(options.get("model"), ask)
+        if documents is not None:
+            from edgellm.sdk.grounding import grounded_ask  # what reads documents is loaded by the first such question
 
-        def send(opened: Opened) -> Stream:
-            return opened.worker.chat(
-                ask.messages,
-                sampling=ask.sampling,
-                adapter=opened.adapter,
-                constraint=options.get("constraint"),
-                deadline_s=options.get("deadline_s"),
-                conversation=ask.session_id,
-                trusted=True,  # the caller is this program itself, not a client
-            )
-
-        running = self._start(options.get("model"), ask, send)
+            ask = grounded_ask(ask, documents, opened.worker)
+        running = self._run(opened, ask, _sent(opened, ask, options))
         return running if stream else whole(running)
 
     @overload
@@ -125,18 +131,16 @@ class EdgeLLM:
         """Continue a text as it stands, without a chat template. Arguments and errors as in `chat`."""
         check_names(options, CompleteOptions)
         ask = Ask((), self._sampling(options))
-
-        def send(opened: Opened) -> Stream:
-            return opened.worker.complete(
-                prompt,
-                sampling=ask.sampling,
-                adapter=opened.adapter,
-                constraint=options.get("constraint"),
-                deadline_s=options.get("deadline_s"),
-                trusted=True,
-            )
-
-        running = self._start(options.get("model"), ask, send)
+        opened = self._open(options.get("model"), ask)
+        written = opened.worker.complete(
+            prompt,
+            sampling=ask.sampling,
+            adapter=opened.adapter,
+            constraint=options.get("constraint"),
+            deadline_s=options.get("deadline_s"),
+            trusted=True,
+        )
+        running = self._run(opened, ask, written)
         return running if stream else whole(running)
 
     def embed(self, texts: Sequence[str], *, model: str | None = None) -> list[list[float]]:
@@ -161,6 +165,7 @@ class EdgeLLM:
 
     def close(self) -> None:
         """Save conversations, stop the workers, close the store. Safe to call twice."""
+        self._open_collections.close()
         self._engines.close()
         with self._lock:
             store, self._opened_store = self._opened_store, None
@@ -179,23 +184,43 @@ class EdgeLLM:
         check_sampling(sampling)
         return sampling
 
-    def _start(self, model: str | None, ask: Ask, send: Callable[[Opened], Stream]) -> ReplyStream:
-        opened = self._engines.open(model or ask.model or self.model, mode="generate")
+    def _open(self, model: str | None, ask: Ask) -> Opened:
+        return self._engines.open(model or ask.model or self.model, mode="generate")
 
+    def _run(self, opened: Opened, ask: Ask, source: Stream) -> ReplyStream:
         def failed(error: EdgeLLMError) -> None:
             if isinstance(error, ModelLoadFailed):
                 self._engines.unload(opened.name)
 
-        return ReplyStream(send(opened), opened.name, Record(self._store, ask), failed)
+        return ReplyStream(source, opened.name, Record(self._store, ask), failed)
 
-    def _answer_again(self, session_id: str, asked_id: str, sampling: Sampling | None) -> ReplyStream:
-        return self.chat(None, session=session_id, parent=asked_id, sampling=sampling, stream=True)
+    def _answer_again(
+        self, session_id: str, asked_id: str, sampling: Sampling | None, collection: str | None
+    ) -> ReplyStream:
+        return self.chat(
+            None, session=session_id, parent=asked_id, sampling=sampling, documents=collection, stream=True
+        )
 
     def _store(self) -> Store:
         with self._lock:
             if self._opened_store is None:
                 self._opened_store = open_store(self.home.store)
             return self._opened_store
+
+
+def _sent(opened: Opened, ask: Ask, options: ChatOptions) -> Stream:
+    """The conversation, handed to the model's worker; without evidence no model is asked."""
+    if ask.grounding is not None and ask.grounding.is_weak:
+        return said(ask.grounding.refusal)
+    return opened.worker.chat(
+        ask.messages,
+        sampling=ask.sampling,
+        adapter=opened.adapter,
+        constraint=options.get("constraint"),
+        deadline_s=options.get("deadline_s"),
+        conversation=ask.session_id,
+        trusted=True,  # the caller is this program itself, not a client
+    )
 
 
 def _home(home: str | Path | Home | None) -> Home:

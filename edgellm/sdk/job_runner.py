@@ -94,6 +94,20 @@ def draft(work: Work) -> dict[str, Any]:
     return write(work)
 
 
+def ingest(work: Work) -> dict[str, Any]:
+    """Read documents into a collection. Arguments: those of `IngestRequest`."""
+    from edgellm.sdk.ingest_job import ingest as read  # deferred: only this kind needs it
+
+    return read(work)
+
+
+def reindex(work: Work) -> dict[str, Any]:
+    """Embed a collection again. Arguments: those of `ReindexRequest`."""
+    from edgellm.sdk.ingest_job import reindex as embed  # deferred: only this kind needs it
+
+    return embed(work)
+
+
 def selftest(work: Work) -> dict[str, Any]:
     """Count, to see that jobs work here. Arguments: `steps`, `step_s`."""
     steps, step_s = int(work.arguments.get("steps", 3)), float(work.arguments.get("step_s", 0.1))
@@ -111,6 +125,8 @@ KINDS: Mapping[str, Callable[[Work], dict[str, Any]]] = {
     "plan": plan,
     "pretrain": pretrain,
     "draft": draft,
+    "ingest": ingest,
+    "reindex": reindex,
     "selftest": selftest,
     "export": export,
     "quants": quants,

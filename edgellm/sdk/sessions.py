@@ -12,7 +12,7 @@ from edgellm.sdk.stream import ReplyStream, whole
 from edgellm.store import SearchHit, Session, Store, StoredMessage
 from edgellm.types import Reply, Sampling
 
-AnswerAgain = Callable[[str, str, Sampling | None], ReplyStream]
+AnswerAgain = Callable[[str, str, Sampling | None, str | None], ReplyStream]
 """(session id, id of the user's message, sampling) to a new answer's stream."""
 
 
@@ -91,11 +91,16 @@ class Sessions:
         """Answer the same user message again, beside the answer `message_id`; streaming."""
         answer = self._store().sessions.message(message_id)
         asked = answer.parent_id if answer.role == "assistant" and answer.parent_id else answer.id
-        return self._answer_again(answer.session_id, asked, sampling)
+        return self._answer_again(answer.session_id, asked, sampling, collection_of(answer))
 
     def regenerate(self, message_id: str, sampling: Sampling | None = None) -> Reply:
         """`regenerate_stream`, read to its end."""
         return whole(self.regenerate_stream(message_id, sampling))
+
+
+def collection_of(answer: StoredMessage) -> str | None:
+    """The collection of documents that an answer came from."""
+    return str(answer.evidence["collection"]) if answer.evidence and "collection" in answer.evidence else None
 
 
 def _lasting(model: str) -> str:

@@ -15,12 +15,19 @@ from urllib.parse import quote
 
 import apsw
 
-from edgellm.errors import DiskFull, StoreBusy, StoreDamaged, StoreError, StoreTooNew
+from edgellm.errors import StoreError
 from edgellm.paths import PRIVATE_FILE, private_dir
+from edgellm.store.file_kind import FileKind
 from edgellm.store.migrations import MIGRATIONS, Migration
 
 APPLICATION_ID = 0x4564474C
 """Marks the file as EdgeLLM's ("EdGL", SQLite's header field at offset 68)."""
+STORE = FileKind(
+    application_id=APPLICATION_ID,
+    noun="store",
+    check="PRAGMA quick_check(1)",
+    damaged_hint="Move it away to begin with an empty store, or put a backup in its place.",
+)
 BUSY_TIMEOUT_S = 5.0
 
 Row = tuple[Any, ...]
@@ -39,22 +46,24 @@ class Database:
         self,
         path: Path,
         *,
+        kind: FileKind = STORE,
         migrations: Sequence[Migration] = MIGRATIONS,
         clock: Callable[[], float] = time.time,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
     ) -> None:
         """Raises: StoreDamaged, StoreTooNew, StoreBusy, DiskFull, StoreError."""
         self.path = path
+        self.kind = kind
         self.clock = clock
         self._busy_timeout_s = busy_timeout_s
         self._local = threading.local()
         self._lock = threading.Lock()
         self._connections: dict[threading.Thread, apsw.Connection] = {}
         self._is_closed = False
-        _create_private(path)
+        _create_private(path, kind)
         try:
-            with _translated(path):
-                _refuse_unusable(path, len(migrations), busy_timeout_s)
+            with self._translated():
+                _refuse_unusable(path, kind, len(migrations), busy_timeout_s)
                 path.chmod(PRIVATE_FILE)
             self._migrate(migrations)
         except BaseException:
@@ -64,15 +73,26 @@ class Database:
     def read(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """All rows of one query."""
         connection = self._connection()
-        with _translated(self.path, connection):
+        with self._translated(connection):
             return list(connection.execute(sql, parameters))
 
     @contextmanager
     def write(self) -> Iterator[Execute]:
         """A transaction: commits when the block ends, changes nothing when it raises. Not nestable."""
+        with self._transaction("BEGIN IMMEDIATE") as execute:
+            yield execute
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Execute]:
+        """A transaction for reading: every query of the block sees the same state. Not nestable."""
+        with self._transaction("BEGIN") as execute:
+            yield execute
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Execute]:
         connection = self._connection()
-        with _translated(self.path, connection):
-            connection.execute("BEGIN IMMEDIATE")
+        with self._translated(connection):
+            connection.execute(begin)
             try:
                 yield lambda sql, parameters=(): list(connection.execute(sql, parameters))
                 connection.execute("COMMIT")
@@ -90,18 +110,18 @@ class Database:
             self._is_closed = True
             connections, self._connections = self._connections, {}
         deadline = time.monotonic() + self._busy_timeout_s
-        with _translated(self.path):
+        with self._translated():
             for connection in connections.values():
                 _close_when_idle(connection, deadline)
 
     def _connection(self) -> apsw.Connection:
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
         if connection is None or self._is_closed:
-            with self._lock, _translated(self.path):
+            with self._lock, self._translated():
                 if self._is_closed:
-                    raise StoreError(f"The store {self.path} is closed.", hint="Open it again.", path=str(self.path))
+                    raise self.kind.closed(self.path)
                 self._close_orphans()
-                connection = _connect(self.path, self._busy_timeout_s)
+                connection = _connect(self.path, self.kind, self._busy_timeout_s)
                 self._connections[threading.current_thread()] = self._local.connection = connection
         return connection
 
@@ -117,7 +137,7 @@ class Database:
                 if version >= len(migrations):
                     return
                 if version == 0:
-                    execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    execute(f"PRAGMA application_id = {self.kind.application_id}")
                     execute("CREATE TABLE migrations (version INTEGER PRIMARY KEY, name TEXT, applied_at REAL) STRICT")
                 migration = migrations[version]
                 migration(execute)
@@ -125,8 +145,27 @@ class Database:
                 execute("INSERT INTO migrations VALUES (?, ?, ?)", record)
                 execute(f"PRAGMA user_version = {version + 1}")
 
+    @contextmanager
+    def _translated(self, connection: apsw.Connection | None = None) -> Iterator[None]:
+        """Turn SQLite's errors into ours."""
+        try:
+            yield
+        except (apsw.BusyError, apsw.LockedError) as error:
+            raise self.kind.busy(self.path) from error
+        except apsw.FullError as error:
+            raise self.kind.disk_full(self.path) from error
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            raise self.kind.damaged(self.path, str(error)) from error
+        except apsw.Error as error:
+            code = connection.system_errno if connection is not None else 0
+            if isinstance(error, apsw.IOError) and code in (errno.ENOSPC, errno.EDQUOT):
+                raise self.kind.disk_full(self.path) from error
+            raise self.kind.failed(self.path, error) from error
+        except OSError as error:
+            raise self.kind.os_error(self.path, error) from error
 
-def _create_private(path: Path) -> None:
+
+def _create_private(path: Path, kind: FileKind) -> None:
     """An empty file only the owner can read, where there is none; SQLite gives its WAL the same mode."""
     try:
         private_dir(path.parent)
@@ -136,55 +175,50 @@ def _create_private(path: Path) -> None:
     except FileExistsError:
         return
     except OSError as error:
-        raise _os_error(path, error) from error
+        raise kind.os_error(path, error) from error
 
 
-def _refuse_unusable(path: Path, known_version: int, busy_timeout_s: float) -> None:
+def _refuse_unusable(path: Path, kind: FileKind, known_version: int, busy_timeout_s: float) -> None:
     """Look at an existing file in ways that cannot change it, nor leave anything beside it where nobody uses it."""
     with path.open("rb") as file:
         magic = file.read(16)
     if not magic:
         return
     if magic != b"SQLite format 3\x00":
-        raise _damaged(path, "it is no SQLite file")
+        raise kind.damaged(path, "it is no SQLite file")
     wal = path.with_name(path.name + "-wal")
     address = "file:" + quote(str(path))
     if not wal.exists():
         try:
-            _check(address + "?immutable=1", path, known_version, 0)
+            _check(address + "?immutable=1", path, kind, known_version, 0)
         except (StoreError, apsw.Error):
             if not wal.exists():
                 raise  # otherwise another process began to use the file while it was read without locks
         else:
             return
-    _check(address + "?mode=ro", path, known_version, busy_timeout_s)
+    _check(address + "?mode=ro", path, kind, known_version, busy_timeout_s)
 
 
-def _check(address: str, path: Path, known_version: int, busy_timeout_s: float) -> None:
+def _check(address: str, path: Path, kind: FileKind, known_version: int, busy_timeout_s: float) -> None:
     connection = apsw.Connection(address, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
     try:
         connection.set_busy_handler(_patience(busy_timeout_s))
         connection.execute("BEGIN")  # one snapshot: another process may create the tables between two reads
         application, version = connection.pragma("application_id"), connection.pragma("user_version")
         is_blank = connection.execute("SELECT count(*) FROM sqlite_schema").get == 0
-        if application != APPLICATION_ID and not (is_blank and application == version == 0):
-            raise _damaged(path, "another program made it")
+        if application != kind.application_id and not (is_blank and application == version == 0):
+            raise kind.damaged(path, "another program made it")
         if version > known_version:
-            raise StoreTooNew(
-                f"The store {path} has format {version}; this EdgeLLM knows formats up to {known_version}.",
-                hint="Update EdgeLLM, or set EDGELLM_HOME to another folder.",
-                found_version=version,
-                known_version=known_version,
-            )
+            raise kind.too_new(path, version, known_version)
         connection.drop_modules(None)  # the structure of every table, but not the search index word by word: 6x faster
-        finding = connection.execute("PRAGMA quick_check(1)").get
+        finding = connection.execute(kind.check).get if not is_blank else "ok"
         if finding != "ok":
-            raise _damaged(path, f"its structure is broken ({finding})")
+            raise kind.damaged(path, f"its structure is broken ({finding})")
     finally:
         connection.close()
 
 
-def _connect(path: Path, busy_timeout_s: float) -> apsw.Connection:
+def _connect(path: Path, kind: FileKind, busy_timeout_s: float) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
         connection.set_busy_handler(_patience(busy_timeout_s))
@@ -193,7 +227,8 @@ def _connect(path: Path, busy_timeout_s: float) -> apsw.Connection:
         connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
         connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
         connection.limit(apsw.SQLITE_LIMIT_ATTACHED, 0)
-        _switch_to_wal(connection, path, busy_timeout_s)
+        connection.pragma("page_size", kind.page_bytes)  # of a new file
+        _switch_to_wal(connection, path, kind, busy_timeout_s)
         for pragma, value in (
             ("synchronous", "FULL"),
             ("foreign_keys", True),
@@ -234,7 +269,7 @@ def _patience(limit_s: float) -> Callable[[int], bool]:
     return wait
 
 
-def _switch_to_wal(connection: apsw.Connection, path: Path, patience_s: float) -> None:
+def _switch_to_wal(connection: apsw.Connection, path: Path, kind: FileKind, patience_s: float) -> None:
     """SQLite does not wait by itself when two processes switch a new file at the same time."""
     deadline = time.monotonic() + patience_s
     while True:
@@ -246,55 +281,5 @@ def _switch_to_wal(connection: apsw.Connection, path: Path, patience_s: float) -
             time.sleep(0.01)
             continue
         if mode != "wal":
-            raise StoreError(
-                f"The file system of {path} cannot hold a store: SQLite stays in {mode!r} mode instead of WAL.",
-                hint="Set EDGELLM_HOME to a folder on a local disk.",
-                path=str(path),
-            )
+            raise kind.no_wal(path, mode)
         return
-
-
-@contextmanager
-def _translated(path: Path, connection: apsw.Connection | None = None) -> Iterator[None]:
-    """Turn SQLite's errors into ours."""
-    try:
-        yield
-    except (apsw.BusyError, apsw.LockedError) as error:
-        raise StoreBusy(
-            f"Another process keeps the store {path} locked.", hint="Try again in a moment.", path=str(path)
-        ) from error
-    except apsw.FullError as error:
-        raise _disk_full(path) from error
-    except (apsw.CorruptError, apsw.NotADBError) as error:
-        raise _damaged(path, str(error)) from error
-    except apsw.Error as error:
-        code = connection.system_errno if connection is not None else 0
-        if isinstance(error, apsw.IOError) and code in (errno.ENOSPC, errno.EDQUOT):
-            raise _disk_full(path) from error
-        raise StoreError(f"The store {path} failed: {error}.", path=str(path)) from error
-    except OSError as error:
-        raise _os_error(path, error) from error
-
-
-def _os_error(path: Path, error: OSError) -> StoreError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return _disk_full(path)
-    return StoreError(
-        f"The store {path} cannot be opened: {error.strerror}.",
-        hint="Make its folder writable, or set EDGELLM_HOME to another one.",
-        path=str(path),
-    )
-
-
-def _disk_full(path: Path) -> DiskFull:
-    message = f"There is no space left for the store {path}; nothing of the last change was kept."
-    return DiskFull(message, hint="Free some space, then try again.", path=str(path))
-
-
-def _damaged(path: Path, reason: str) -> StoreDamaged:
-    return StoreDamaged(
-        f"The store {path} cannot be used: {reason}. It was left as it is.",
-        hint="Move it away to begin with an empty store, or put a backup in its place.",
-        path=str(path),
-        reason=reason,
-    )

@@ -177,7 +177,7 @@ async def test_a_failing_list_of_models_is_told() -> None:
         await settle(pilot, lambda: "The library folder cannot be read." in screen_text(pilot))
 
 
-@pytest.mark.parametrize("page", ["f3", "f4", "f7", "f8"])
+@pytest.mark.parametrize("page", ["f3", "f4", "f7", "f8", "ctrl+f"])
 async def test_the_app_may_be_closed_while_a_page_is_read(page: str) -> None:
     edge = FakeEdge()
 
@@ -190,6 +190,7 @@ async def test_the_app_may_be_closed_while_a_page_is_read(page: str) -> None:
         (edge.sessions, "list"),
         (edge.training, "list"),
         (edge.datasets, "list"),
+        (edge.collections, "list"),
     ):
         setattr(part, name, slow)
     async with opened(edge=edge) as pilot:

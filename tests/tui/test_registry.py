@@ -12,9 +12,11 @@ from edgellm_tui.keys import short, shown
 from edgellm_tui.screens.chat import ChatPage
 from edgellm_tui.screens.compare import CompareScreen
 from edgellm_tui.screens.data import DataPage
+from edgellm_tui.screens.documents import DocumentsPage
 from edgellm_tui.screens.explain import ExplainScreen
 from edgellm_tui.screens.help import HelpScreen
 from edgellm_tui.screens.models import ModelsPage
+from edgellm_tui.screens.passage import PassageScreen
 from edgellm_tui.screens.report import ReportScreen
 from edgellm_tui.screens.review import ReviewScreen
 from edgellm_tui.screens.rows import RowBrowser
@@ -33,6 +35,8 @@ OWNERS: dict[Scope, type] = {
     "train": TrainPage,
     "compare": CompareScreen,
     "data": DataPage,
+    "documents": DocumentsPage,
+    "passage": PassageScreen,
     "report": ReportScreen,
     "rows": RowBrowser,
     "review": ReviewScreen,

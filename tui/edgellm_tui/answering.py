@@ -74,6 +74,8 @@ class Answering:
             reply = stream.reply
             self.turn.finish_reason = reply.finish_reason
             self.turn.usage, self.turn.timings = reply.usage, reply.timings
+            if reply.evidence is not None:
+                self.turn.ground(reply.text, reply.evidence)
         except EdgeLLMError as error:
             self.turn.error = report(error)
         finally:

@@ -34,6 +34,7 @@ from edgellm_tui.messages import (
     OpenSession,
     Refused,
     SessionChanged,
+    UseDocuments,
     UseModel,
     UseTheme,
 )
@@ -163,6 +164,11 @@ class EdgeApp(App[None]):
         await self.action_page("chat")
         await self.chat.use_model(event.name)
 
+    @on(UseDocuments)
+    async def _use_documents(self, event: UseDocuments) -> None:
+        await self.action_page("chat")
+        await self.chat.use_documents(event.collection)
+
     @on(UseTheme)
     async def _use_theme(self, event: UseTheme) -> None:
         await self.use_theme(event.name)
@@ -178,7 +184,7 @@ class EdgeApp(App[None]):
     @on(ModelsChanged)
     def _models_changed(self) -> None:
         if self.is_open:
-            for page in self.frame.query("ModelsPage, TrainPage").results():
+            for page in self.frame.query("ModelsPage, TrainPage, DocumentsPage").results():
                 if page.display:
                     page.renew()  # type: ignore[attr-defined]
 

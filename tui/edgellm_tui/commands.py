@@ -18,6 +18,8 @@ Scope = Literal[
     "train",
     "compare",
     "data",
+    "documents",
+    "passage",
     "report",
     "rows",
     "review",
@@ -34,6 +36,8 @@ SCOPES: dict[Scope, str] = {
     "train": "Training",
     "compare": "Before and after",
     "data": "Data",
+    "documents": "Documents",
+    "passage": "A passage on its page",
     "report": "Before a dataset is built",
     "rows": "Rows of a dataset",
     "review": "Review of drafts",
@@ -93,6 +97,16 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "page.data", "Data: what a model learns from", "app", "app.page('data')", "f8", "Data", "data", priority=True
     ),
+    Command(
+        "page.documents",
+        "Documents: what answers can come from",
+        "app",
+        "app.page('documents')",
+        "ctrl+f",
+        "Documents",
+        "documents",
+        priority=True,
+    ),
     Command("app.theme", "Choose a theme", "app", "app.choose_theme", "", slash="theme", argument="[NAME]"),
     Command("app.cancel_job", "Cancel the newest job", "app", "app.cancel_job", "", slash="cancel"),
     Command(
@@ -101,6 +115,16 @@ COMMANDS: tuple[Command, ...] = (
     Command("app.quit", "Quit", "app", "app.quit", "ctrl+q", slash="quit exit", priority=True),
     Command("chat.new", "New conversation", "chat", "new", "ctrl+n", "New", "new"),
     Command("chat.clear", "Clear the screen and begin again", "chat", "new", "", slash="clear"),
+    Command("chat.sources", "Open a source of the answer", "chat", "sources", "ctrl+g", "Sources", in_palette=False),
+    Command(
+        "chat.documents",
+        "Answer from documents, or no longer",
+        "chat",
+        "documents",
+        "",
+        slash="docs",
+        argument="[COLLECTION|off]",
+    ),
     Command("chat.stop", "Stop the answer, keep what is written", "chat", "stop", "escape", "Stop", in_palette=False),
     Command("chat.model", "Switch the model", "chat", "switch_model", "ctrl+t", "Model", "model", "[NAME]"),
     Command("chat.system", "System prompt", "chat", "system_prompt", "ctrl+l", slash="system", argument="[TEXT]"),
@@ -140,6 +164,15 @@ COMMANDS: tuple[Command, ...] = (
     Command("prompt.end", "Quit (in an empty box)", "prompt", "delete_or_quit", "ctrl+d", in_palette=False),
     Command("message.previous", "Message above", "transcript", "previous", "up,k", in_palette=False),
     Command("message.next", "Message below", "transcript", "next", "down,j", in_palette=False),
+    Command(
+        "message.sources",
+        "Open a source of the answer",
+        "transcript",
+        "page('sources')",
+        "s",
+        "Sources",
+        in_palette=False,
+    ),
     Command("message.copy", "Copy the message", "transcript", "page('copy')", "c,y", "Copy", in_palette=False),
     Command(
         "message.code",
@@ -240,6 +273,17 @@ COMMANDS: tuple[Command, ...] = (
     Command("data.review", "Review drafts", "data", "review", "v", "Review", in_palette=False),
     Command("data.delete", "Delete", "data", "delete", "d,delete", "Delete", in_palette=False),
     Command("data.leave", "Back to chat", "data", "leave", "escape", in_palette=False),
+    Command(
+        "documents.open", "Chat from it; open what was found", "documents", "open", "enter", "Open", in_palette=False
+    ),
+    Command("documents.add", "Add files or a folder", "documents", "add", "f5", "Add", in_palette=False),
+    Command("documents.sync", "Sync with its folder again", "documents", "sync", "f6", "Sync", in_palette=False),
+    Command(
+        "documents.remove", "Remove the file or the collection", "documents", "remove", "f9", "Remove", in_palette=False
+    ),
+    Command("documents.verify", "Verify the collection", "documents", "verify", "f10", "Verify", in_palette=False),
+    Command("documents.leave", "Clear the question; back to chat", "documents", "leave", "escape", in_palette=False),
+    Command("passage.leave", "Close", "passage", "leave", "escape,q", "Close", in_palette=False),
     Command("report.build", "Build the dataset", "report", "build", "enter", "Build", in_palette=False),
     Command("report.add", "Add another file", "report", "add", "a", "Add", in_palette=False),
     Command("report.columns", "Say which column is what", "report", "columns", "c", "Columns", in_palette=False),

@@ -11,6 +11,7 @@ from edgellm.errors import EdgeLLMError, SessionNotFound
 from edgellm.safetext import clean_line
 from edgellm.types import Sampling
 from edgellm_tui.answering import Answering, Ask
+from edgellm_tui.evidence import stored_evidence
 from edgellm_tui.ports import Edge, ReplyStream
 from edgellm_tui.turns import Phase, Turn, asked, awaited, turn_of
 
@@ -50,6 +51,8 @@ class Conversation:
         self.model = model
         self.system: str | None = None
         self.sampling: Sampling | None = None
+        self.documents = ""
+        """Name of the collection that answers come from; empty: none."""
 
     # What is on screen
 
@@ -76,6 +79,7 @@ class Conversation:
         """Leave the session and begin an empty conversation with the same model and system prompt."""
         self._leave()
         self.session = None
+        self.documents = ""
         self._show([])
 
     def _leave(self) -> None:
@@ -97,6 +101,7 @@ class Conversation:
         self.session = session
         self.model = session.model or self._default_model
         self.system = session.system
+        self.documents = _collection_of(messages)
         await self._load(session_id, messages)
 
     async def renew(self, session_id: str) -> None:
@@ -168,6 +173,8 @@ class Conversation:
 
     async def _answer(self, ask: Ask) -> None:
         answer = awaited(self.model)
+        if self.documents:
+            answer.advance(Phase.SEARCHING, 0, f"Searching {self.documents}")
         self._current = answering = Answering(answer, self._grown)
         ask.question.phase = Phase.DONE
         ask.question.touch()
@@ -185,6 +192,7 @@ class Conversation:
 
     async def _open_stream(self, ask: Ask) -> ReplyStream:
         model, system, sampling, session = self.model, self.system, self.sampling, self.session
+        documents = self.documents
         if session is None:
             session = await self._edge.sessions.create(model=model, system=system)
             if self.turns is ask.turns:  # else the user has begun or opened another conversation meanwhile
@@ -196,6 +204,7 @@ class Conversation:
             session=session.id,
             parent=ask.parent,
             sampling=sampling,
+            documents=documents or None,
             stream=True,
         )
 
@@ -270,3 +279,10 @@ class Conversation:
             return None
         await self._load(session_id, await sessions.switch(session_id, ids[target]))
         return next((other for other in self.turns if other.message_id == ids[target]), None)
+
+
+def _collection_of(messages: Sequence[StoredMessage]) -> str:
+    """The collection that the newest answer came from; a resumed conversation goes on with it."""
+    newest = next((message for message in reversed(messages) if message.role == "assistant"), None)
+    evidence = stored_evidence(newest.evidence) if newest else None
+    return evidence.collection if evidence else ""

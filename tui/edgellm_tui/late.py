@@ -12,7 +12,9 @@ from edgellm_tui.errors import disk_errors_told
 from edgellm_tui.following import awaited
 from edgellm_tui.ports import (
     Adapters,
+    Collections,
     Datasets,
+    Documents,
     Drafts,
     Edge,
     Exports,
@@ -51,6 +53,7 @@ class LateEdge:
         self.jobs = cast(Jobs, _LateJobs(self.opened, "jobs"))
         self.training = cast(Training, _LatePart(self.opened, "training"))
         self.exports = cast(Exports, _LatePart(self.opened, "exports"))
+        self.collections = cast(Collections, _LatePart(self.opened, "collections"))
 
     async def opened(self) -> Edge:
         """EdgeLLM itself; what could not be opened is tried again the next time. Raises: what opening it raises."""
@@ -64,6 +67,10 @@ class LateEdge:
             if self._opening is opening:
                 self._opening = None
             raise
+
+    def documents(self, name: str) -> Documents:
+        """One collection of documents."""
+        return cast(Documents, _LateDocuments(self.opened, name))
 
     async def chat(
         self, prompt: str | Sequence[Message] | None, *, stream: Literal[True], **options: Any
@@ -107,11 +114,21 @@ class _LatePart:
 
     def __getattr__(self, method: str) -> Callable[..., Awaitable[Any]]:
         async def call(*arguments: Any, **options: Any) -> Any:
-            part = getattr(await self._opened(), self._name)
+            part = self._part_of(await self._opened())
             with disk_errors_told():
                 return await getattr(part, method)(*arguments, **options)
 
         return call
+
+    def _part_of(self, edge: Edge) -> object:
+        return getattr(edge, self._name)
+
+
+class _LateDocuments(_LatePart):
+    """A collection of documents by its name."""
+
+    def _part_of(self, edge: Edge) -> object:
+        return edge.documents(self._name)
 
 
 class _LateJobs(_LatePart):

@@ -52,6 +52,14 @@ class UseModel(Message):
         self.name = name
 
 
+class UseDocuments(Message):
+    """Answer from this collection from now on."""
+
+    def __init__(self, collection: str) -> None:
+        super().__init__()
+        self.collection = collection
+
+
 class FetchModel(Message):
     """Download a model."""
 
@@ -86,4 +94,4 @@ class JobsChanged(Message):
 
 
 class ModelsChanged(Message):
-    """A model or adapter came, went, was loaded or unloaded, or a job that makes one ended."""
+    """A model or adapter came, went, was loaded or unloaded, or a job ended that may have made something."""

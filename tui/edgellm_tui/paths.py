@@ -1,8 +1,9 @@
-"""Where examples may lie: paths that continue what was typed."""
+"""Where examples and documents may lie: paths that continue what was typed."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgellm.data.detect import ENDINGS
@@ -17,7 +18,7 @@ TEXTS = (".txt", ".md", ".markdown")
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A file of examples, or a folder on the way to one."""
+    """A file, or a folder on the way to one."""
 
     path: str
     """As it would be typed; a folder ends with a separator."""
@@ -32,7 +33,7 @@ class Suggestion:
 def suggestions(typed: str) -> list[Suggestion]:
     """What lies in the folder that was typed and goes on as typed; for a bare name also files further below."""
     folder, name = os.path.split(typed + os.sep if typed == "~" else typed)
-    found = [*_whole_folder(folder, name), *_entries(folder, name)]
+    found = [*_whole_folder(folder, name), *_entries(folder, name, _is_offered)]
     if _is_file(typed) and not _is_offered(typed):
         found.insert(0, Suggestion(typed))  # whatever its name: the report says what it is
     if name and not folder:
@@ -40,6 +41,12 @@ def suggestions(typed: str) -> list[Suggestion]:
         deeper = (path for path in matching_files(name) if _is_offered(path) and path not in listed)
         found += [Suggestion(path) for path in deeper]
     return found[:MOST_OFFERED]
+
+
+def documents(typed: str) -> list[Suggestion]:
+    """Files of any kind and folders in the folder that was typed, that go on as typed."""
+    folder, name = os.path.split(typed + os.sep if typed == "~" else typed)
+    return _entries(folder, name, lambda entry: clean_line(entry) == entry)[:MOST_OFFERED]
 
 
 def _is_offered(path: str) -> bool:
@@ -63,7 +70,7 @@ def _whole_folder(folder: str, name: str) -> list[Suggestion]:
     return [Suggestion(path, f"{texts:,} text{'s' if texts != 1 else ''} as one source")] if texts else []
 
 
-def _entries(folder: str, name: str) -> list[Suggestion]:
+def _entries(folder: str, name: str, is_offered: Callable[[str], bool]) -> list[Suggestion]:
     wanted = name.lower()
     folders: list[Suggestion] = []
     files: list[Suggestion] = []
@@ -73,7 +80,7 @@ def _entries(folder: str, name: str) -> list[Suggestion]:
         path = os.path.join(folder, entry)
         if os.path.isdir(os.path.expanduser(path)) and clean_line(entry) == entry:
             folders.append(Suggestion(path + os.sep))
-        elif _is_offered(entry):
+        elif is_offered(entry):
             files.append(Suggestion(path))
     return files + folders
 

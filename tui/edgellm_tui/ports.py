@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edgellm.hub.fit import Fit
     from edgellm.hub.inspect import Inspection
     from edgellm.hub.installed import InstalledModel
+    from edgellm.retrieval.values import CollectionInfo, Hit, IndexedFile, Place
     from edgellm.sdk.datasets import Chats
     from edgellm.store.records import Rating, SearchHit, Session, StoredJob, StoredMessage
     from edgellm.train.settings import TrainSettings
@@ -110,6 +111,32 @@ class Drafts(Protocol):
     async def decide(self, name: str, pair: str, status: str, *, question: str = "", answer: str = "") -> None: ...
 
 
+class Collections(Protocol):
+    """Collections of documents on this computer."""
+
+    async def list(self) -> Sequence[CollectionInfo]: ...
+    async def remove(self, name: str) -> None: ...
+
+
+class Documents(Protocol):
+    """One collection: its files, and what is found in them. Raises: CollectionNotFound for one that is not there."""
+
+    async def add(self, paths: Sequence[str | Path], *, sync: bool = False, tags: Sequence[str] = ()) -> StoredJob:
+        """Begin to read files and folders; a collection that is not there yet is made."""
+        ...
+
+    async def search(self, question: str, *, limit: int = 8) -> Sequence[Hit]: ...
+    async def files(self) -> Sequence[IndexedFile]: ...
+    async def remove(self, names: Sequence[str]) -> int: ...
+    async def verify(self) -> Sequence[str]:
+        """Defects in words; none of them: it is sound."""
+        ...
+
+    async def page(self, file: str, start: int, end: int) -> Place:
+        """The page around a passage, which is given in characters of the file's text."""
+        ...
+
+
 class Jobs(Protocol):
     """Long work that outlives the app."""
 
@@ -199,6 +226,9 @@ class Edge(Protocol):
     def training(self) -> Training: ...
     @property
     def exports(self) -> Exports: ...
+    @property
+    def collections(self) -> Collections: ...
+    def documents(self, name: str) -> Documents: ...
 
     async def chat(
         self,
@@ -210,6 +240,7 @@ class Edge(Protocol):
         session: str | None = None,
         parent: str | None = None,
         sampling: Sampling | None = None,
+        documents: str | None = None,
     ) -> ReplyStream: ...
     async def tokenize(self, text: str, *, model: str | None = None) -> Sequence[Token]: ...
     async def stats(self, model: str | None = None) -> EngineMetrics | None: ...

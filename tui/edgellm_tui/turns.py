@@ -9,8 +9,10 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from edgellm.safetext import StreamCleaner, clean, clean_line
-from edgellm.types import Role, Timings, Usage
+from edgellm.types import Evidence, Role, Timings, Usage
+from edgellm_tui.evidence import stored_evidence
 from edgellm_tui.render.markdown import MarkdownText
+from edgellm_tui.render.spans import clean_with_spans
 
 if TYPE_CHECKING:
     from edgellm.store.records import StoredMessage
@@ -22,6 +24,7 @@ class Phase(Enum):
     """Where an answer is on its way."""
 
     QUEUED = "queued"
+    SEARCHING = "searching"
     WAITING = "waiting"
     LOADING = "loading"
     READING = "reading"
@@ -48,6 +51,8 @@ class Turn:
     finish_reason: str | None = None
     usage: Usage | None = None
     timings: Timings | None = None
+    evidence: Evidence | None = None
+    """What an answer from documents rests on, once it was checked."""
     rating: int = 0
     is_corrected: bool = False
     branch: tuple[int, int] = (1, 1)
@@ -89,6 +94,12 @@ class Turn:
         self.phase = Phase.DONE
         self.touch()
 
+    def ground(self, text: str, evidence: Evidence) -> None:
+        """Show the answer as it was checked: with the citations that hold, and what nothing supports."""
+        self.text, self.evidence = _checked(text, evidence), evidence
+        self._text_cleaner = StreamCleaner()
+        self.touch()
+
     def correct(self, text: str) -> None:
         """Show what the answer should have been."""
         self.text, self.is_corrected = MarkdownText(clean(text)), True
@@ -118,11 +129,23 @@ def awaited(model: str) -> Turn:
     return Turn("assistant", model=clean_line(model), phase=Phase.WAITING)
 
 
+def _checked(text: str, evidence: Evidence) -> MarkdownText:
+    cleaned, unsupported = clean_with_spans(text, evidence.unsupported)
+    return MarkdownText(cleaned, unsupported)
+
+
+def _text_of(message: StoredMessage, evidence: Evidence | None) -> MarkdownText:
+    if message.correction or evidence is None:
+        return MarkdownText(clean(message.correction or message.content))
+    return _checked(message.content, evidence)
+
+
 def turn_of(message: StoredMessage) -> Turn:
     """A stored message as a turn."""
+    evidence = stored_evidence(message.evidence)
     return Turn(
         role=message.role,
-        text=MarkdownText(clean(message.correction or message.content)),
+        text=_text_of(message, evidence),
         reasoning=clean(message.reasoning or ""),
         model=clean_line(message.model or ""),
         message_id=message.id,
@@ -130,6 +153,7 @@ def turn_of(message: StoredMessage) -> Turn:
         finish_reason=message.finish_reason,
         usage=message.usage,
         timings=message.timings,
+        evidence=evidence,
         rating=message.rating or 0,
         is_corrected=bool(message.correction),
     )

@@ -12,6 +12,8 @@ _SAID = tuple(
         (r"or remove it first: edgellm \w+ remove \S+", "or remove it first."),
         (r"`?edgellm data list`? shows", "The data page (F8) shows"),
         (r"`?edgellm sessions list`? shows", "The sessions page (F3) shows"),
+        (r"`?edgellm docs list`? shows", "The documents page (Ctrl+F) shows"),
+        (r"`?edgellm docs list`?", "on the documents page (Ctrl+F)"),
         (r"`?edgellm jobs list`? shows", "The training page (F7) shows"),
         (r"`?edgellm jobs resume`?", "r on the training page (F7)"),
         (r"`?edgellm jobs list`?", "on the training page (F7)"),

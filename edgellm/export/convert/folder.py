@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -28,8 +28,13 @@ TEXT_LIMITS = {
     "tokenizer.json": 256 * _MIB,
     "chat_template.jinja": 4 * _MIB,
     INDEX: 32 * _MIB,
+    "modules.json": _MIB,
+    "1_Pooling/config.json": _MIB,
+    "sentence_bert_config.json": _MIB,
+    "config_sentence_transformers.json": _MIB,
 }
 """The files that are read whole, with the most bytes that each may have."""
+T = TypeVar("T")
 _SHARD = re.compile(r"[\w][\w.-]*\.safetensors")
 
 
@@ -48,6 +53,10 @@ class ModelFolder:
     def table(self, name: str) -> dict[str, Any] | None:
         """A JSON file of `TEXT_LIMITS`, which must hold a table; None when it is absent. Raises: ModelRejected."""
         return _table(self.path, name)
+
+    def listed(self, name: str) -> list[Any] | None:
+        """A JSON file of `TEXT_LIMITS`, which must hold a list; None when it is absent. Raises: ModelRejected."""
+        return _decoded(self.path, name, list[Any], "list")
 
 
 def open_folder(path: Path) -> ModelFolder:
@@ -149,10 +158,14 @@ def _text(folder: Path, name: str) -> str | None:
 
 
 def _table(folder: Path, name: str) -> dict[str, Any] | None:
+    return _decoded(folder, name, dict[str, Any], "table")
+
+
+def _decoded(folder: Path, name: str, kind: type[T], what: str) -> T | None:
     text = _text(folder, name)
     if text is None:
         return None
     try:
-        return msgspec.json.decode(text, type=dict[str, Any])
+        return msgspec.json.decode(text, type=kind)
     except (msgspec.DecodeError, RecursionError) as error:
-        refuse(folder / name, f"it is not a JSON table: {error}")
+        refuse(folder / name, f"it is not a JSON {what}: {error}")

@@ -12,6 +12,8 @@ from edgellm.retrieval.ground.passages import Passage
 from edgellm.retrieval.ground.support import Support, best, support
 from edgellm.types import Citation
 
+FEWEST_WORDS = 2
+"""Content words of a sentence that a passage is looked for; "The answer:" is in many by chance."""
 _CITED = re.compile(r"\s*\[\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*\]")
 _ALONE = re.compile(r"([.!?。！？])((?:\s*\[\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*\])+)")
 """Citations behind the full stop: they belong to the sentence before it."""
@@ -47,7 +49,7 @@ def check(answer: str, passages: Sequence[Passage]) -> Checked:
         supports = {number: _support(sentence.text, passage) for number, passage in known.items()}
         kept = [number for number in sentence.named if number in known and supports[number].is_enough]
         removed += len(sentence.named) - len(kept)
-        added = [] if kept else _found(supports)
+        added = [] if kept or len(content(sentence.text)) < FEWEST_WORDS else _found(supports)
         found = [_citation(known[number], supports[number], not kept) for number in kept or added]
         begin = len(text) + len(sentence.before)
         text += sentence.before + _with_numbers(sentence.text, [citation.n for citation in found])

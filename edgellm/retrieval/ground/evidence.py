@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgellm.data.draft_checks import content
 from edgellm.retrieval.ground.citations import check
 from edgellm.retrieval.ground.passages import Count, Passage, numbered
-from edgellm.retrieval.ground.prompt import grounded
+from edgellm.retrieval.ground.prompt import NOT_FOUND, grounded
 from edgellm.retrieval.values import Hit
 from edgellm.types import Evidence, Message
 
@@ -31,6 +31,11 @@ class Grounding:
     def is_weak(self) -> bool:
         """Whether there is nothing to answer from."""
         return not self.passages
+
+    @property
+    def refusal(self) -> str:
+        """The whole answer when there is nothing to answer from."""
+        return NOT_FOUND
 
     def messages(self, question: str, earlier: Sequence[Message] = ()) -> list[Message]:
         """What the model is asked."""

@@ -21,11 +21,12 @@ def grounded(question: str, passages: Sequence[Passage], earlier: Sequence[Messa
     """Instructions, what was said before, then the passages and the question in one message of the user.
 
     The instructions stay the same for all questions, and the passages stand before the question, so that the beginning
-    of the prompt is what the engine has read already.
+    of the prompt is what the engine has read already. A system message of the conversation follows the instructions.
     """
+    own = [INSTRUCTIONS, *(message.content for message in earlier if message.role == "system")]
     blocks = "\n\n".join(passage.block() for passage in passages)
     return [
-        Message(role="system", content=INSTRUCTIONS),
+        Message(role="system", content="\n\n".join(own)),
         *(message for message in earlier if message.role != "system"),
         Message(role="user", content=f"{blocks}\n\nQuestion: {question}"),
     ]

@@ -25,6 +25,7 @@ class Known:
     sha256: str
     size: int
     modified: float
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,17 +36,18 @@ class Todo:
     """New files and changed ones."""
     unchanged: int
     touched: tuple[SourceFile, ...]
-    """Files with the same bytes and a new date."""
+    """Files with the same bytes and a new date or new tags; they count as unchanged."""
     gone: tuple[str, ...]
     """Names that the collection knows below the given paths and that are there no more."""
     unreadable: tuple[tuple[str, str], ...]
     """Name and reason of what could not be looked at."""
 
 
-def look(paths: Sequence[Path], known: Mapping[str, Known], digest: Digest) -> Todo:
+def look(paths: Sequence[Path], known: Mapping[str, Known], digest: Digest, tags: tuple[str, ...] = ()) -> Todo:
     """Compare files and folders with what a collection knows.
 
     A file of the same size and date is not opened. One that failed before is read again only when it has changed.
+    `tags` are given to every file; without any, a file keeps those it has.
     Raises: InvalidInput for a path that does not exist and for too many files.
     """
     read, touched, unreadable = list[SourceFile](), list[SourceFile](), list[tuple[str, str]]()
@@ -56,21 +58,32 @@ def look(paths: Sequence[Path], known: Mapping[str, Known], digest: Digest) -> T
         try:
             if error or not _is_text(name):
                 raise error or OSError(0, "its name is not valid text")
-            found = os.stat(name)
-            if before and (before.size, before.modified) == (found.st_size, found.st_mtime):
-                unchanged += 1
-                continue
-            source = SourceFile(name=name, sha256=digest(Path(name)), size=found.st_size, modified=found.st_mtime)
+            source = _source(name, before, digest, tags)
         except OSError as failure:
             unreadable.append((name, failure.strerror or str(failure)))
             continue
-        if before and before.sha256 == source.sha256:
-            touched.append(source)
-        else:
+        is_same = before is not None and before.sha256 == source.sha256
+        unchanged += is_same
+        if not is_same:
             read.append(source)
+        elif before != Known(sha256=source.sha256, size=source.size, modified=source.modified, tags=source.tags):
+            touched.append(source)
     hidden = [Path(name) for name, _ in unreadable]  # what lies in a folder that cannot be read is not gone
     gone = tuple(name for name in known if name not in seen and _is_below(name, paths) and not _is_below(name, hidden))
     return Todo(read=tuple(read), unchanged=unchanged, touched=tuple(touched), gone=gone, unreadable=tuple(unreadable))
+
+
+def _source(name: str, before: Known | None, digest: Digest, tags: tuple[str, ...]) -> SourceFile:
+    """The file as it is now, opened only when its size or date differ. Raises: OSError."""
+    found = os.stat(name)
+    is_same = before is not None and (before.size, before.modified) == (found.st_size, found.st_mtime)
+    return SourceFile(
+        name=name,
+        sha256=before.sha256 if before and is_same else digest(Path(name)),
+        size=found.st_size,
+        modified=found.st_mtime,
+        tags=tags or (before.tags if before else ()),
+    )
 
 
 def files_of(paths: Sequence[Path]) -> Iterator[tuple[str, OSError | None]]:

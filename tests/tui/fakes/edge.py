@@ -7,9 +7,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import msgspec
+
 from edgellm.engine.metrics import EngineMetrics
 from edgellm.types import Choice, FinishReason, Reply, Timings, Usage
 from tests.tui.fakes.datasets import FakeDatasets
+from tests.tui.fakes.documents import FakeCollections, FakeDocuments
 from tests.tui.fakes.drafts import FakeDrafts
 from tests.tui.fakes.exports import FakeExports
 from tests.tui.fakes.jobs import FakeJobs
@@ -32,16 +35,23 @@ class FakeEdge:
         self.drafts = FakeDrafts(self.jobs)
         self.training = FakeTraining(self.jobs)
         self.exports = FakeExports(self.jobs)
+        self.collections = FakeCollections(self.jobs)
         self.scripts = list(scripts)
         self.asked: list[dict[str, Any]] = []
         self.is_closed = False
+
+    def documents(self, name: str) -> FakeDocuments:
+        return FakeDocuments(self.collections, name)
 
     async def chat(self, prompt: Any, *, stream: Literal[True], **options: Any) -> FakeStream:
         self.asked.append({"prompt": prompt, **options})
         asked_id = self._store_prompt(prompt, options)
         script = self.scripts.pop(0) if self.scripts else self._echo(prompt, options)
 
+        evidence = script.evidence if options.get("documents") else None
+
         def conclude(text: str, reasoning: str, reason: FinishReason) -> Reply:
+            text = script.checked if evidence and script.checked else text
             usage = Usage(prompt_tokens=412, cached_tokens=380, completion_tokens=len(text.split()))
             timings = Timings(ttft_s=0.21, prefill_tokens_per_s=900.0, decode_tokens_per_s=41.3)
             stored = None
@@ -56,6 +66,7 @@ class FakeEdge:
                     usage=usage,
                     timings=timings,
                     finish_reason="failed" if script.error else reason.value,
+                    evidence=msgspec.to_builtins(evidence) if evidence else None,
                 )
             return Reply(
                 choices=(Choice(text=text, finish_reason=reason),),
@@ -64,6 +75,7 @@ class FakeEdge:
                 timings=timings,
                 session_id=options.get("session"),
                 message_id=stored.id if stored else None,
+                evidence=evidence,
             )
 
         return FakeStream(script, conclude)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from edgellm.errors import EdgeLLMError
-from edgellm.types import Delta, FinishReason, Reply, StreamEvent
+from edgellm.types import Delta, Evidence, FinishReason, Reply, StreamEvent
 
 
 @dataclass
@@ -23,6 +23,10 @@ class Script:
     finish: FinishReason = FinishReason.STOP
     gate: asyncio.Event | None = None
     """The stream stops after its first event until this is set."""
+    evidence: Evidence | None = None
+    """What the answer rests on, when it is asked of documents."""
+    checked: str = ""
+    """The answer as it is stored then, with the citations that hold; empty: as it was written."""
 
     def release(self) -> None:
         """Let a held answer go on."""

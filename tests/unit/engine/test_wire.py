@@ -29,6 +29,7 @@ ASKS: list[wire.AnyAsk] = [
     ),
     wire.Complete(id=2, prompt="", options=wire.Options()),
     wire.Embed(id=3, texts=("a", "b")),
+    wire.EmbedTokens(id=12, inputs=((1, 2), (3,))),
     wire.Tokenize(id=4, text="t", parse_special=True),
     wire.Detokenize(id=5, tokens=(1, 2)),
     wire.Cancel(id=1),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from edgellm.safetext import clean, clean_line
+from edgellm_tui.render.doubts import unmarked
 from edgellm_tui.render.inline import inline_content
 from edgellm_tui.render.tables import table_lines
 
@@ -50,7 +51,7 @@ def block_lines(node: SyntaxTreeNode, width: int, layout: Layout) -> list[Conten
         return [Content.styled("─" * width, "rule")]
     if kind == "table":
         return _table(node, width)
-    return Content(clean(node.content).rstrip()).wrap(width)
+    return Content(unmarked(clean(node.content)).rstrip()).wrap(width)
 
 
 def _children(node: SyntaxTreeNode, width: int, layout: Layout) -> list[Content]:
@@ -100,8 +101,8 @@ def _rows(node: SyntaxTreeNode) -> Iterator[SyntaxTreeNode]:
 
 
 def _code(node: SyntaxTreeNode, width: int, layout: Layout) -> list[Content]:
-    source = clean(node.content)
-    language = clean_line(node.info.split()[0]) if node.info.split() else ""
+    source = unmarked(clean(node.content))
+    language = unmarked(clean_line(node.info.split()[0])) if node.info.split() else ""
     layout.code_blocks.append(source.rstrip("\n"))
     number = layout.first_number + len(layout.code_blocks) - 1
     settled = _settled(source)

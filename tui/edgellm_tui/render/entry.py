@@ -8,6 +8,7 @@ from textual.content import Content
 
 from edgellm.types import FinishReason
 from edgellm_tui.render import meter
+from edgellm_tui.render.sources import source_lines
 from edgellm_tui.turns import Phase, Turn
 
 WIDEST = 96
@@ -53,6 +54,8 @@ def _answer(turn: Turn, width: int, is_selected: bool) -> list[Content]:
     lines.extend(turn.text.lines(width))
     if turn.is_open:
         lines = _with_activity(turn, lines, width)
+    if turn.evidence is not None:
+        lines.extend(source_lines(turn.evidence, width))
     if turn.error:
         lines.extend(Content.styled(f"✗ {turn.error}", "error").wrap(width))
     return [*lines, *_foot(_facts(turn, is_selected))]
@@ -82,7 +85,8 @@ def _with_activity(turn: Turn, lines: list[Content], width: int) -> list[Content
     if turn.phase in (Phase.LOADING, Phase.READING):
         note = Content.styled(f"{turn.progress_note}  ", "dim")
         return [*lines, note + meter.bar(turn.progress, 20) + Content.styled(f" {turn.progress:4.0%}", "dim")]
-    return [*lines, Content.styled("…", "dim")]
+    doing = turn.progress_note if turn.phase is Phase.SEARCHING else ""
+    return [*lines, Content.styled(f"{doing}…", "dim")]
 
 
 def _headline(turn: Turn) -> Content:

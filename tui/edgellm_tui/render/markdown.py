@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -9,10 +10,13 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from edgellm_tui.render.blocks import Layout, block_lines, offset_of_line
+from edgellm_tui.render.doubts import with_marks
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.tree import SyntaxTreeNode
+
+    from edgellm_tui.render.spans import TextSpan
 
 _BETWEEN = Content("")
 """The line between two blocks; always the same object, like the lines of finished blocks."""
@@ -47,8 +51,10 @@ class _Block:
 class MarkdownText:
     """A Markdown document that can be appended to; already cleaned text goes in."""
 
-    def __init__(self, source: str = "") -> None:
+    def __init__(self, source: str = "", doubts: Sequence[TextSpan] = ()) -> None:
+        """`doubts` are the sentences of `source` that nothing supports, in order."""
         self.source = source
+        self._doubts = doubts
         self._settled: list[_Block] = []
         self._tail: list[_Block] = []
         self._tail_start = 0
@@ -79,7 +85,8 @@ class MarkdownText:
             return
         from markdown_it.tree import SyntaxTreeNode
 
-        tail = self.source[self._tail_start :]
+        start = self._tail_start
+        tail = with_marks(self.source, self._doubts)[start:] if self._doubts else with_marks(self.source[start:])
         nodes = SyntaxTreeNode(_parser().parse(tail)).children
         number = 1 + sum(len(block.code) for block in self._settled)
         self._tail = []

@@ -33,6 +33,7 @@ ROLES: Mapping[str, str] = {
     "good": "$text-success",
     "reasoning": "italic $foreground 60%",
     "match": "bold $text-accent underline",
+    "unsupported": "italic $foreground 70%",
     "bar-done": "$primary",
     "bar-left": "$foreground 20%",
 }

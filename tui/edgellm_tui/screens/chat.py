@@ -21,7 +21,7 @@ from edgellm_tui.messages import ConversationChanged, UseTheme
 from edgellm_tui.ports import Edge, Preferences
 from edgellm_tui.render.greeting import greeting_lines
 from edgellm_tui.screens.chat_copying import ChatCopying
-from edgellm_tui.screens.chat_dialogs import ChatDialogs
+from edgellm_tui.screens.chat_documents import ChatDocuments
 from edgellm_tui.screens.writing import Writing
 from edgellm_tui.turns import Turn
 from edgellm_tui.widgets.prompt import Prompt
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from edgellm.store.records import Rating
 
 
-class ChatPage(ChatDialogs, ChatCopying):
+class ChatPage(ChatDocuments, ChatCopying):
     """One conversation. Keys typed in the message box never wait for the model."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("chat")
@@ -73,6 +73,7 @@ class ChatPage(ChatDialogs, ChatCopying):
             self.transcript.changed()
         elif self.is_attached:  # else the app is closing; what arrives now is in the store
             self.transcript.show(self.conversation.turns, greeting_lines(self.conversation.model))
+            self.writing.say_documents(self.conversation.documents)
             self.refresh_bindings()
             self.post_message(ConversationChanged())
 
@@ -146,6 +147,11 @@ class ChatPage(ChatDialogs, ChatCopying):
         self.conversation_changed(True)
         self._typed()
 
+    def answer_from(self, collection: str) -> None:
+        """Answers come from this collection from now on, or (empty) from the model alone."""
+        self.conversation.documents = collection
+        self.conversation_changed(True)
+
     async def _run_slash(self, command: Command, argument: str) -> None:
         takes = self.SLASH_WITH_ARGUMENT.get(command.id)
         if argument and takes:
@@ -181,9 +187,11 @@ class ChatPage(ChatDialogs, ChatCopying):
     # Actions
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Stop is a key only while there is something to stop."""
+        """Stop is a key only while there is something to stop, sources while an answer names some."""
         if action == "stop":
             return self.conversation.is_answering or self.prompt.menu_open or self._editing is not None
+        if action == "sources":
+            return bool(self.cited)
         return True
 
     def action_stop(self) -> None:

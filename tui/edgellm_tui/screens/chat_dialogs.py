@@ -37,6 +37,7 @@ class ChatDialogs(Vertical):
         "chat.export": "export",
         "chat.explain": "explain_text",
         "chat.copy": "copy_block",
+        "chat.documents": "use_documents",
         "app.theme": "use_theme",
     }
     """Commands whose slash form takes its argument directly: id to method."""

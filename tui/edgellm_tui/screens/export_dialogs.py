@@ -7,9 +7,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
 from textual.content import Content
-from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from edgellm.errors import EdgeLLMError
@@ -17,7 +15,7 @@ from edgellm_tui.errors import explain
 from edgellm_tui.exports import COMPARE, FORMS, SUGGESTED, WantedExport, checked, takes_quants
 from edgellm_tui.screens.dialog import Dialog
 from edgellm_tui.widgets.choice import ChoiceLine
-from edgellm_tui.widgets.fields import LineField
+from edgellm_tui.widgets.fields import LineField, knob
 
 
 class NewExport(Dialog[WantedExport]):
@@ -36,9 +34,9 @@ class NewExport(Dialog[WantedExport]):
 
     def compose_body(self) -> ComposeResult:
         """Form, quantizations, folder."""
-        yield from _knob("As", ChoiceLine(list(FORMS), "gguf", id="export-form"))
-        yield from _knob("Quantized", LineField(placeholder=SUGGESTED, id="export-quants", compact=True))
-        yield from _knob("Folder", LineField(placeholder="EdgeLLM's own", id="export-folder", compact=True))
+        yield from knob("As", ChoiceLine(list(FORMS), "gguf", id="export-form"))
+        yield from knob("Quantized", LineField(placeholder=SUGGESTED, id="export-quants", compact=True))
+        yield from knob("Folder", LineField(placeholder="EdgeLLM's own", id="export-folder", compact=True))
         yield Static(id="knob-help", markup=False)
 
     def on_descendant_focus(self) -> None:
@@ -77,9 +75,3 @@ class NewExport(Dialog[WantedExport]):
         except EdgeLLMError as error:
             self.query_one("#export-form").focus()
             self.call_after_refresh(self._help, explain(error))
-
-
-def _knob(name: str, field: Widget) -> ComposeResult:
-    with Horizontal(classes="knob"):
-        yield Static(Content(name), classes="knob-name", markup=False)
-        yield field

@@ -23,6 +23,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "models": ("Models", "edgellm_tui.screens.models:ModelsPage"),
     "train": ("Train", "edgellm_tui.screens.train:TrainPage"),
     "data": ("Data", "edgellm_tui.screens.data:DataPage"),
+    "documents": ("Docs", "edgellm_tui.screens.documents:DocumentsPage"),
 }
 """Page name to title and class; a page is imported and built when it is first shown."""
 

@@ -130,10 +130,15 @@ class ListPage(RowsPage[Item]):
         self.screen.set_focus(self.field)
         self.renew()
 
+    @property
+    def moved(self) -> OptionList:
+        """The list that the arrows move in."""
+        return self.list
+
     def on_key(self, event: Key) -> None:
         """Arrows move the list while the line keeps the focus."""
         if event.key in ("down", "up") and self.field.has_focus:
-            (self.list.action_cursor_down if event.key == "down" else self.list.action_cursor_up)()
+            (self.moved.action_cursor_down if event.key == "down" else self.moved.action_cursor_up)()
 
     async def action_leave(self) -> None:
         """Clear the line, or go back to the chat."""

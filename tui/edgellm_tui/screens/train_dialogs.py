@@ -9,10 +9,8 @@ from typing import Any, ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
 from textual.content import Content
 from textual.suggester import SuggestFromList
-from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from edgellm.errors import EdgeLLMError
@@ -23,7 +21,7 @@ from edgellm_tui.new_run import PRESETS, Offers, Wanted, checked, meaning, name_
 from edgellm_tui.ports import Edge
 from edgellm_tui.screens.dialog import Dialog
 from edgellm_tui.widgets.choice import ChoiceLine
-from edgellm_tui.widgets.fields import LineField
+from edgellm_tui.widgets.fields import LineField, knob
 from edgellm_tui.wording import in_app
 
 
@@ -47,10 +45,10 @@ class NewRun(Dialog[Wanted]):
         """Examples, model, name, effort."""
         names, filled = self._offers.datasets, self._filled
         suggester = SuggestFromList(names, case_sensitive=False)
-        yield from _knob("Examples", LineField(filled.data, suggester=suggester, id="run-data", compact=True))
-        yield from _knob("Model", ChoiceLine(self._offers.bases, filled.base, id="run-base"))
-        yield from _knob("Name", LineField(filled.name, id="run-name", compact=True))
-        yield from _knob("Effort", ChoiceLine(PRESETS, filled.preset, id="run-preset"))
+        yield from knob("Examples", LineField(filled.data, suggester=suggester, id="run-data", compact=True))
+        yield from knob("Model", ChoiceLine(self._offers.bases, filled.base, id="run-base"))
+        yield from knob("Name", LineField(filled.name, id="run-name", compact=True))
+        yield from knob("Effort", ChoiceLine(PRESETS, filled.preset, id="run-preset"))
         yield Static(id="knob-help", markup=False)
 
     def on_descendant_focus(self) -> None:
@@ -98,12 +96,6 @@ class NewRun(Dialog[Wanted]):
         except EdgeLLMError as error:
             self.query_one("#run-name" if error.facts.get("field") == "name" else "#run-data").focus()
             self.call_after_refresh(self._help, explain(error))
-
-
-def _knob(name: str, field: Widget) -> ComposeResult:
-    with Horizontal(classes="knob"):
-        yield Static(Content(name), classes="knob-name", markup=False)
-        yield field
 
 
 class PlanDialog(Dialog[bool]):

@@ -7,9 +7,11 @@ import asyncio
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.content import Content
 from textual.widgets._text_area import TextArea
 
 from edgellm.errors import EdgeLLMError
+from edgellm.safetext import clean_line
 from edgellm_tui import completion, files
 from edgellm_tui.messages import Refused
 from edgellm_tui.widgets.completions import Choice, Completions
@@ -26,6 +28,11 @@ class Writing(Vertical):
         self.prompt.placeholder = "Message   / commands   @ file"
         yield self.menu
         yield self.prompt
+
+    def say_documents(self, collection: str) -> None:
+        """Say on the message box which collection answers come from; empty: none."""
+        said = Content(f"from {clean_line(collection)}") if collection else None
+        self.prompt.border_title = said
 
     def close_menu(self) -> bool:
         """Put the menu away. Returns whether it was open."""

@@ -20,6 +20,7 @@ from textual.timer import Timer
 from textual.visual import RenderOptions
 
 from edgellm_tui.commands import bindings
+from edgellm_tui.evidence import sources
 from edgellm_tui.render.entry import WIDEST
 from edgellm_tui.render.styles import resolver
 from edgellm_tui.turns import Turn
@@ -226,6 +227,7 @@ class Transcript(ScrollView, can_focus=True):
             self._show_earlier()
         self._follows = False
         self._selected = index
+        self.refresh_bindings()
         self._lay_out()
         top, height = self.flow.extent(index)
         view = self.scrollable_content_region.height
@@ -233,6 +235,12 @@ class Transcript(ScrollView, can_focus=True):
             self.scroll_to(y=max(top - 1, 0), animate=False)
         elif top + height > self.scroll_offset.y + view:
             self.scroll_to(y=top + height - view, animate=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Sources are a key where the chosen message names some."""
+        if (action, *parameters) == ("page", "sources"):
+            return self.selected is not None and bool(sources(self.selected.evidence))
+        return True
 
     def action_page(self, action: str) -> None:
         """Ask the page to act on the chosen turn."""

@@ -219,6 +219,8 @@ def test_complete_tokenize_and_detokenize(worker: Worker) -> None:
 def test_embeddings_need_the_other_mode(worker: Worker) -> None:
     with pytest.raises(InvalidInput, match="open for generation"):
         worker.embed(["x"])
+    with pytest.raises(InvalidInput, match="open for generation"):
+        worker.embed_tokens([[1]])
 
 
 def test_an_embedder_embeds_and_refuses_empty_text() -> None:
@@ -228,6 +230,9 @@ def test_an_embedder_embeds_and_refuses_empty_text() -> None:
         assert sum(value**2 for value in vectors[7]) == pytest.approx(1.0)
         with pytest.raises(InvalidInput, match="Text 1 is empty"):
             embedder.embed(["a", "  "])
+        of_tokens = embedder.embed_tokens([[1, 2, number] for number in range(130)])
+        assert len(of_tokens) == 130
+        assert of_tokens[7] == embedder.embed_tokens([[1, 2, 7]])[0]
         with pytest.raises(InvalidInput, match="open for embeddings"):
             embedder.stats()
         stream = embedder.chat(user("x"))

@@ -46,6 +46,12 @@ def test_what_no_passage_says_is_marked(answer: str) -> None:
     assert [citation.n for citation in found.citations] == [2]
 
 
+def test_a_sentence_that_says_next_to_nothing_gets_no_citation_by_chance() -> None:
+    found = check("The lamp: Ruben Astley keeps it.", PASSAGES)
+    assert check("The lamp:", PASSAGES).text == "The lamp:"
+    assert found.text == "The lamp: Ruben Astley keeps it [2]."
+
+
 def test_both_passages_may_be_named() -> None:
     found = check("Nine crowns [1][2].", [passage(1, FARES), passage(2, FARES, 900)])
     assert found.text == "Nine crowns [1][2]."

@@ -66,6 +66,6 @@ def test_neutral_text_has_no_marker(text: str) -> None:
 def test_the_prompt_begins_alike_for_every_question() -> None:
     earlier = [Message(role="system", content="Obey."), Message(role="user", content="Hello")]
     first, *rest = grounded("What does it cost?", [passage()], earlier)
-    assert first == Message(role="system", content=INSTRUCTIONS)
+    assert first == Message(role="system", content=f"{INSTRUCTIONS}\n\nObey.")
     assert [message.role for message in rest] == ["user", "user"]
     assert rest[-1].content.endswith("</passage 1>\n\nQuestion: What does it cost?")

@@ -19,7 +19,7 @@ def digest(path: Path) -> str:
 def known(todo: Todo) -> dict[str, Known]:
     """What a collection knows after the run."""
     return {
-        file.name: Known(sha256=file.sha256, size=file.size, modified=file.modified)
+        file.name: Known(sha256=file.sha256, size=file.size, modified=file.modified, tags=file.tags)
         for file in (*todo.read, *todo.touched)
     }
 
@@ -57,6 +57,14 @@ def test_a_change_is_read_a_new_date_is_noted_and_a_removal_is_seen(folder: Path
     assert (names(found), [Path(file.name).name for file in found.touched]) == (["a.md"], ["b.txt"])
     (folder / "a.md").unlink()
     assert look([folder], before, digest).gone == (str(folder / "a.md"),)
+
+
+def test_tags_are_given_to_every_file_and_kept_when_none_are(folder: Path) -> None:
+    tagged = look([folder], known(look([folder], {}, digest)), digest, ("harbour",))
+    assert (tagged.unchanged, [file.tags for file in tagged.touched]) == (2, [("harbour",), ("harbour",)])
+    (folder / "a.md").write_text("# Changed, and longer")
+    assert [file.tags for file in look([folder], known(tagged), digest).read] == [("harbour",)]
+    assert look([folder], known(tagged), digest, ("harbour",)).touched == ()
 
 
 def test_what_is_known_from_elsewhere_is_not_gone(folder: Path) -> None:

@@ -1,0 +1,72 @@
+"""Whether everything in a collection fits together."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from edgellm.retrieval.collection import spaces
+from edgellm.retrieval.collection.bits import signs
+from edgellm.retrieval.collection.checks import TOLERANCE
+from edgellm.retrieval.collection.reading import Place, chunks_at
+from edgellm.retrieval.collection.texts import read_text
+from edgellm.store.db import Execute
+
+MAX_FINDINGS = 100
+
+
+def findings(execute: Execute) -> Iterator[str]:
+    """What is wrong, in words; nothing when all is well. Reads the whole file."""
+    broken = [finding for (finding,) in execute(f"PRAGMA integrity_check({MAX_FINDINGS})") if finding != "ok"]
+    yield from (f"SQLite: {finding}" for finding in broken)
+    if broken:
+        return
+    live = spaces.find(execute, "live")
+    if live is None:
+        yield "There is no embedding space."
+        return
+    for *columns, characters in execute("SELECT id, name, first_chunk, chunk_count, characters FROM files ORDER BY id"):
+        place = Place(*columns)
+        yield from _text_findings(execute, place, characters)
+        yield from _vector_findings(execute, live, place)
+    yield from _ownerless(execute)
+
+
+def _text_findings(execute: Execute, place: Place, characters: int) -> Iterator[str]:
+    try:
+        found = len(read_text(execute, place.file, 0, characters))
+    except (zlib.error, UnicodeDecodeError) as error:
+        yield f"{place.name}: its text cannot be read ({error})."
+        return
+    if found != characters:
+        yield f"{place.name}: {found} of {characters} characters of its text are there."
+    chunks = chunks_at(execute, place)
+    if len(chunks) != place.count:
+        yield f"{place.name}: {len(chunks)} of {place.count} passages are there."
+
+
+def _vector_findings(execute: Execute, space: spaces.Space, place: Place) -> Iterator[str]:
+    read = f"SELECT vector FROM {space.vectors} WHERE chunk >= ? AND chunk < ? ORDER BY chunk"
+    rows = execute(read, (place.first, place.first + place.count))
+    kept = execute(f"SELECT signs FROM {space.signs} WHERE file = ?", (place.file,))
+    dimensions = space.identity.dimensions
+    if len(rows) != place.count or any(len(vector) != 4 * dimensions for (vector,) in rows):
+        yield f"{place.name}: {len(rows)} of {place.count} vectors are there, or their size is wrong."
+    elif rows:
+        vectors = np.frombuffer(b"".join(vector for (vector,) in rows), "<f4").reshape(-1, dimensions)
+        if not (np.abs(np.linalg.norm(vectors, axis=1) - 1) <= TOLERANCE).all():
+            yield f"{place.name}: its vectors are not of unit length."
+        if [signs(vectors).astype("<u8", copy=False).tobytes()] != [blob for (blob,) in kept]:
+            yield f"{place.name}: the signs of its vectors are not those of the vectors."
+
+
+def _ownerless(execute: Execute) -> Iterator[str]:
+    wanted: int = execute("SELECT coalesce(sum(chunk_count), 0) FROM files")[0][0]
+    live = spaces.find(execute, "live")
+    tables = ["chunks", "words", *([live.vectors] if live else [])]
+    for table in tables:
+        found = execute(f"SELECT count(*) FROM {table if table != 'words' else 'words_docsize'}")[0][0]
+        if found != wanted:
+            yield f"{found} rows in {table} stand for {wanted} passages."

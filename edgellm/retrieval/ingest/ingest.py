@@ -1,0 +1,157 @@
+"""One run: look, read, cut, embed, write, file by file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from edgellm.errors import ParseFailed
+from edgellm.events import JobEvent, Progressed, Started
+from edgellm.hub.installed import sha256_of
+from edgellm.retrieval.chunk import chunk
+from edgellm.retrieval.collection import Collection
+from edgellm.retrieval.embed.embedder import TextEmbedder
+from edgellm.retrieval.ingest.scan import Known, Todo, look
+from edgellm.retrieval.parse.files import parse_files
+from edgellm.retrieval.values import Chunk, Document, SourceFile
+
+CHUNK_TOKENS = 200
+"""Length of a passage, headings included, in the embedder's tokens; less where the embedder reads less."""
+OVERLAP_TOKENS = 0
+TOGETHER = 256
+"""Passages of several small files are embedded together, about so many: a batch of few costs as much as one of many."""
+Emit = Callable[[JobEvent], None]
+Parse = Callable[[Sequence[str]], Iterator[Document | ParseFailed]]
+
+
+@dataclass(slots=True)
+class Ingested:
+    """What a run did."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    """Name and reason of every file that could not be read this time."""
+    chunks: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A file that was read and cut, and waits for its vectors."""
+
+    file: SourceFile
+    document: Document
+    chunks: list[Chunk]
+
+
+class Ingest:
+    """Brings a collection up to date with files. What was written stays written, wherever a run ends."""
+
+    def __init__(
+        self, collection: Collection, embedder: Callable[[], TextEmbedder], emit: Emit, parse: Parse = parse_files
+    ) -> None:
+        """`embedder` is called when there is something to embed, and not before."""
+        self._collection, self._embedder, self._emit, self._parse = collection, embedder, emit, parse
+        self._found = Ingested()
+        self._done = self._total = 0
+        self._began = 0.0
+
+    def run(self, paths: Sequence[Path], *, sync: bool = False, tags: tuple[str, ...] = ()) -> Ingested:
+        """Read what is new and what has changed; with `sync`, remove what is no longer below `paths`.
+
+        Raises: InvalidInput for a path that does not exist; DiskFull, StoreBusy and StoreError; WorkerDied and
+        EngineError from the embedder. Every file that was finished before stays.
+        """
+        self._found, self._done, self._began = Ingested(), 0, time.monotonic()
+        self._emit(Started(title="Looking at files"))
+        known = {
+            each.file.name: Known(
+                sha256=each.file.sha256, size=each.file.size, modified=each.file.modified, tags=each.file.tags
+            )
+            for each in self._collection.files()
+        }
+        todo = look(paths, known, sha256_of, tags)
+        self._note(todo, sync)
+        if todo.read:
+            self._total = len(todo.read)
+            self._emit(Started(title=f"Reading {self._total} files", total=self._total, unit="files"))
+            self._read(todo.read, set(known))
+        self._found.seconds = time.monotonic() - self._began
+        return self._found
+
+    def _note(self, todo: Todo, sync: bool) -> None:
+        """What needs no reading."""
+        for file in todo.touched:
+            self._collection.update(file)
+        if sync:
+            self._found.removed = self._collection.remove(todo.gone)
+        self._found.unchanged = todo.unchanged
+        self._found.failed = list(todo.unreadable)
+
+    def _read(self, files: Sequence[SourceFile], known: set[str]) -> None:
+        for together in _together(self._cut(files)):
+            self._write(together, known)
+
+    def _cut(self, files: Sequence[SourceFile]) -> Iterator[_Read]:
+        """Every file that can be read; the others are noted with their reason."""
+        for file, document in zip(files, self._parse([file.name for file in files]), strict=True):
+            if isinstance(document, ParseFailed):
+                self._fail(file, str(document.facts.get("reason") or document.message))
+                continue
+            embedder = self._embedder()
+            size = min(CHUNK_TOKENS, embedder.identity.max_tokens)
+            cut = chunk(document, count=embedder.count, size=size, overlap=OVERLAP_TOKENS)
+            if cut:
+                yield _Read(file, document, cut)
+            else:
+                self._fail(file, "; ".join(document.notices) or "it holds no text")
+
+    def _write(self, together: Sequence[_Read], known: set[str]) -> None:
+        """Embed the passages of several files, then write each file whole."""
+        texts = [chunk.embedded_text for read in together for chunk in read.chunks]
+        vectors = self._embedder().embed_passages(texts, lambda done: self._progress(together, done, len(texts)))
+        begin = 0
+        for read in together:
+            end = begin + len(read.chunks)
+            self._collection.put(read.file, read.document, read.chunks, vectors[begin:end])
+            begin = end
+            self._found.chunks += len(read.chunks)
+            if read.file.name in known:
+                self._found.changed += 1
+            else:
+                self._found.added += 1
+            self._finish(read.file.name)
+
+    def _fail(self, file: SourceFile, reason: str) -> None:
+        self._collection.put_failed(file, reason)
+        self._found.failed.append((file.name, reason))
+        self._finish(file.name)
+
+    def _finish(self, name: str) -> None:
+        self._done += 1
+        self._say(PurePath(name).name)
+
+    def _progress(self, together: Sequence[_Read], done: int, total: int) -> None:
+        self._say(f"{PurePath(together[0].file.name).name}: {done} of {total} passages")
+
+    def _say(self, note: str) -> None:
+        rate = self._done / max(time.monotonic() - self._began, 1e-6)
+        left_s = (self._total - self._done) / rate if rate else None
+        self._emit(Progressed(done=self._done, total=self._total, rate=rate or None, left_s=left_s, note=note))
+
+
+def _together(reads: Iterable[_Read]) -> Iterator[list[_Read]]:
+    """Files in groups of about `TOGETHER` passages."""
+    group: list[_Read] = []
+    for read in reads:
+        group.append(read)
+        if sum(len(each.chunks) for each in group) >= TOGETHER:
+            yield group
+            group = []
+    if group:
+        yield group

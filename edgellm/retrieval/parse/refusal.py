@@ -1,0 +1,7 @@
+"""Why a file is not read, in words; raised by the readers, within the child."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """The file cannot be read; the text says why: "it is encrypted"."""

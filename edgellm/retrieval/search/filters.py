@@ -1,0 +1,49 @@
+"""Which files a search may look into."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date
+
+from edgellm.errors import InvalidInput
+from edgellm.retrieval.values import Filters
+from edgellm.store.db import Execute
+
+
+def files_for(execute: Execute, filters: Filters) -> frozenset[int] | None:
+    """Ids of the files that fit; None when every file does. Raises: InvalidInput for a day that is none."""
+    _check_days(filters)
+    if filters == Filters():
+        return None
+    rows = execute(
+        "SELECT id, name, kind, tags FROM files WHERE chunk_count > 0 AND day >= ? AND day <= ?",
+        (filters.since or "", filters.until or "9999-12-31"),
+    )
+    patterns = [_pattern(name) for name in filters.files]
+    return frozenset(
+        file
+        for file, name, kind, tags in rows
+        if (not patterns or any(pattern.fullmatch(name) for pattern in patterns))
+        and (not filters.kinds or kind in filters.kinds)
+        and (not filters.tags or set(filters.tags) <= set(json.loads(tags)))
+    )
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    """A name or pattern as it fits whole paths and their ends: `report.pdf`, `2026/*.md`."""
+    wild = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in name)
+    return re.compile(rf"(?:.*[/\\])?{wild}", re.DOTALL)
+
+
+def _check_days(filters: Filters) -> None:
+    for field, day in (("since", filters.since), ("until", filters.until)):
+        if day is not None and not _is_day(day):
+            raise InvalidInput(f"{day[:40]!r} is no day.", hint="Write it like 2026-01-31.", field=field)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False

@@ -1,0 +1,152 @@
+"""The work of the jobs of a collection: reading files into it, and embedding it again."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edgellm.events import Progressed, Started
+from edgellm.retrieval.collection import Collection, Reembedding, StoredChunk
+from edgellm.retrieval.embed.embedder import TextEmbedder
+from edgellm.retrieval.embed.open import DEFAULT, open_embedder
+from edgellm.retrieval.embed.recall import open_for
+from edgellm.retrieval.ingest.ingest import Ingest, Ingested
+from edgellm.retrieval.shelf import CollectionShelf
+from edgellm.retrieval.values import EmbedderIdentity
+from edgellm.sdk.ingest_request import IngestRequest, ReindexRequest, request_from
+from edgellm.sdk.work import Work
+from edgellm.settings import load_settings
+
+LOOK_EVERY_S = 2.0
+"""Time between two looks at a folder that is watched."""
+
+
+class _Embedding:
+    """The embedder of one job, opened when it is first needed."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._opened: TextEmbedder | None = None
+
+    def named(self, name: str = "") -> TextEmbedder:
+        """The embedder of this name; without one, the settings' or the one that comes with EdgeLLM."""
+        chosen = name or load_settings(self._work.home, os.environ).default_embedder
+        return self._keep(lambda: open_embedder(chosen or DEFAULT, **self._places()))
+
+    def of(self, identity: EmbedderIdentity) -> TextEmbedder:
+        """The embedder whose vectors a collection holds."""
+        return self._keep(lambda: open_for(identity, **self._places()))
+
+    def close(self) -> None:
+        """End its processes."""
+        if self._opened is not None:
+            self._opened.close()
+
+    def _keep(self, opening: Callable[[], TextEmbedder]) -> TextEmbedder:
+        if self._opened is None:
+            self._opened = opening()
+        return self._opened
+
+    def _places(self) -> dict[str, Any]:
+        said = Started(title="Preparing the embedder for llama.cpp, once")
+        return {"kept": self._work.home.embedders, "on_make": lambda: self._work.emit(said)}
+
+
+@contextmanager
+def _embedding(work: Work) -> Iterator[_Embedding]:
+    embedding = _Embedding(work)
+    try:
+        yield embedding
+    finally:
+        embedding.close()
+
+
+def ingest(work: Work) -> dict[str, Any]:
+    """Do an ingest job; one that watches ends only when it is cancelled. Returns: `summary` of all its runs.
+
+    Raises: InvalidInput, MissingExtra, ModelRejected, StoreError and its kinds, EngineError.
+    """
+    request = request_from(work.arguments, IngestRequest)
+    request.check()
+    total = Ingested()
+    with _embedding(work) as embedding:
+        while True:
+            _add(total, _run(work, request, embedding))
+            if not request.watch:
+                return summary(request.collection, total)
+            work.emit(Progressed(done=total.added + total.changed, note="Watching for changes"))
+            time.sleep(LOOK_EVERY_S)
+
+
+def _run(work: Work, request: IngestRequest, embedding: _Embedding) -> Ingested:
+    shelf = CollectionShelf(work.home)
+    paths = [Path(path) for path in request.paths]
+    with (
+        shelf.locked(request.collection, _waits(work)),
+        shelf.open_or_create(request.collection, lambda: embedding.named().identity) as collection,
+    ):
+        reader = Ingest(collection, lambda: embedding.of(collection.identity), work.emit)
+        return reader.run(paths, sync=request.sync or request.watch, tags=request.tags)
+
+
+def summary(collection: str, found: Ingested) -> dict[str, Any]:
+    """What a job did, as JSON values."""
+    result = asdict(found) | {"collection": collection}
+    result["failed"] = [{"file": name, "reason": reason} for name, reason in found.failed]
+    result["chunks_per_s"] = found.chunks / found.seconds if found.seconds else 0.0
+    return result
+
+
+def reindex(work: Work) -> dict[str, Any]:
+    """Do a reindex job: vectors beside the live ones, file by file, put in their place at the end.
+
+    A job that was ended goes on where it was. Raises: as `ingest`; CollectionNotFound.
+    """
+    request = request_from(work.arguments, ReindexRequest)
+    began = time.monotonic()
+    with _embedding(work) as embedding, CollectionShelf(work.home).open(request.collection) as collection:
+        embedder = embedding.named(request.embedder) if request.embedder else embedding.of(collection.identity)
+        chunks = _embed_again(work, collection, collection.reembed(embedder.identity), embedder)
+    seconds = time.monotonic() - began
+    return {"collection": request.collection, "embedder": embedder.identity.name, "chunks": chunks, "seconds": seconds}
+
+
+def _embed_again(work: Work, collection: Collection, again: Reembedding, embedder: TextEmbedder) -> int:
+    """Until nothing is pending: files may come while it runs. Returns: passages that were embedded."""
+    chunks = 0
+    while names := again.pending():
+        work.emit(Started(title=f"Embedding {len(names)} files again", total=len(names), unit="files"))
+        for done, name in enumerate(names, 1):
+            stored = collection.chunks_of(name)
+            again.put(stored, embedder.embed_passages(_texts(stored)))
+            chunks += len(stored)
+            work.emit(Progressed(done=done, total=len(names), note=Path(name).name))
+    again.finish()
+    return chunks
+
+
+def _texts(stored: Sequence[StoredChunk]) -> list[str]:
+    return [each.chunk.embedded_text for each in stored]
+
+
+def _add(total: Ingested, found: Ingested) -> None:
+    for name in ("added", "changed", "removed", "chunks", "seconds"):
+        setattr(total, name, getattr(total, name) + getattr(found, name))
+    total.unchanged, total.failed = found.unchanged, found.failed
+
+
+def _waits(work: Work) -> Callable[[], None]:
+    """Says once that another run changes the collection."""
+    said: list[bool] = []
+
+    def say() -> None:
+        if not said:
+            said.append(True)
+            work.emit(Started(title="Waiting for another run over this collection"))
+
+    return say

@@ -1,0 +1,66 @@
+"""`kill -9` while files are put: the collection stays whole, and shows whole files only."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edgellm.retrieval.collection import Collection
+from tests.unit.retrieval.library import IDENTITY
+
+WRITER = """
+import itertools, os, sys
+from pathlib import Path
+from edgellm.retrieval.collection import Collection
+from tests.unit.retrieval.library import add
+
+with Collection.open(Path(sys.argv[1])) as collection:
+    for number in itertools.count(int(sys.argv[2])):
+        passages = [f"run {number} passage {place}" for place in range(1 + number % 40)]
+        add(collection, f"file {number % 25}", *passages, seed=number)
+        os.write(1, f"{number}\\n".encode())  # the acknowledgement: one atomic write
+        if number % 7 == 0:
+            collection.remove([f"file {(number + 3) % 25}"])
+"""
+
+
+def kill_once(path: Path, number: int, delay_s: float) -> int:
+    """Let a process write files for a while, then kill it. Returns: the last number that it acknowledged."""
+    command = [sys.executable, "-c", WRITER, str(path), str(number)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout
+    first = process.stdout.readline()
+    time.sleep(delay_s)
+    process.kill()
+    rest = process.stdout.read().splitlines()
+    process.wait()
+    process.stdout.close()
+    return int((rest or [first])[-1])
+
+
+def check(path: Path, acknowledged: int) -> None:
+    """Raise when a file is there in part, or an acknowledged one is gone."""
+    with Collection.open(path) as collection:
+        assert collection._database.read("PRAGMA integrity_check") == [("ok",)]
+        assert collection.verify() == []
+        runs = set()
+        for stored in collection.files():
+            texts = [one.chunk.text.split() for one in collection.chunks_of(stored.file.name)]
+            run = int(texts[0][1])
+            assert texts == [["run", str(run), "passage", str(place)] for place in range(1 + run % 40)]
+            runs.add(run)
+        assert max(runs) in (acknowledged, acknowledged + 1)
+
+
+@pytest.mark.parametrize("rounds", [3, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+def test_a_killed_writer_leaves_whole_files(tmp_path: Path, rounds: int) -> None:
+    path, dice, number = tmp_path / "c.sqlite", random.Random(rounds), 0
+    Collection.create(path, IDENTITY).close()
+    for _ in range(rounds):
+        number = 1 + kill_once(path, number, dice.uniform(0.0, 0.3))
+        check(path, number - 1)

@@ -1,0 +1,138 @@
+"""A run over files: what is written, what is left alone, and what a killed one leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgellm.errors import EngineError
+from edgellm.events import JobEvent, Progressed, Started
+from edgellm.retrieval.collection import Collection
+from edgellm.retrieval.embed.embedder import TextEmbedder
+from edgellm.retrieval.ingest.ingest import Ingest, Ingested
+from tests.unit.retrieval.fakes import WordEmbedder, parse
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three documents, one of them damaged."""
+    root = tmp_path / "docs"
+    root.mkdir()
+    (root / "fares.txt").write_text("A ticket costs nine crowns.")
+    (root / "keeper.txt").write_text("Ruben Astley keeps the lamp.")
+    (root / "broken.txt").write_text("damaged")
+    return root
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Iterator[Collection]:
+    with Collection.create(tmp_path / "c.sqlite", WordEmbedder.identity) as opened:
+        yield opened
+
+
+class Run:
+    """Ingest with everything it says kept."""
+
+    def __init__(self, collection: Collection) -> None:
+        self.collection = collection
+        self.embedder = WordEmbedder()
+        self.events: list[JobEvent] = []
+
+    def __call__(self, *paths: Path, sync: bool = False, tags: tuple[str, ...] = ()) -> Ingested:
+        return Ingest(self.collection, lambda: self.embedder, self.events.append, parse).run(
+            list(paths), sync=sync, tags=tags
+        )
+
+    def names(self) -> list[str]:
+        """Files that can be searched."""
+        return [Path(each.file.name).name for each in self.collection.files() if each.status == "ready"]
+
+
+def test_a_bad_file_fails_alone_with_its_reason(collection: Collection, folder: Path) -> None:
+    run = Run(collection)
+    found = run(folder)
+    assert (found.added, found.changed, found.chunks) == (2, 0, 2)
+    assert found.failed == [(str(folder / "broken.txt"), "it is damaged")]
+    assert run.names() == ["fares.txt", "keeper.txt"]
+    assert run.embedder.calls == [2]  # small files share a call
+
+
+def test_progress_names_the_file_and_ends_at_the_total(collection: Collection, folder: Path) -> None:
+    run = Run(collection)
+    run(folder)
+    assert [each.title for each in run.events if isinstance(each, Started)] == ["Looking at files", "Reading 3 files"]
+    progress = [each for each in run.events if isinstance(each, Progressed)]
+    assert (progress[-1].done, progress[-1].total) == (3, 3)
+    assert "fares.txt: 2 of 2 passages" in [each.note for each in progress]
+
+
+def test_a_second_run_reads_nothing(collection: Collection, folder: Path) -> None:
+    run = Run(collection)
+    run(folder)
+    run.embedder.calls.clear()
+    found = run(folder)
+    assert (found.added, found.unchanged, found.failed, run.embedder.calls) == (0, 3, [], [])
+
+
+def test_a_changed_file_is_replaced_and_a_removed_one_stays_until_it_is_synced(
+    collection: Collection, folder: Path
+) -> None:
+    run = Run(collection)
+    run(folder)
+    (folder / "fares.txt").write_text("A ticket costs ten crowns since May.")
+    (folder / "keeper.txt").unlink()
+    found = run(folder)
+    assert (found.changed, found.removed, run.names()) == (1, 0, ["fares.txt", "keeper.txt"])
+    assert collection.text(str(folder / "fares.txt")) == "A ticket costs ten crowns since May."
+    assert run(folder, sync=True).removed == 1
+    assert run.names() == ["fares.txt"]
+
+
+def test_tags_reach_files_that_are_there_already(collection: Collection, folder: Path) -> None:
+    run = Run(collection)
+    run(folder)
+    run(folder, tags=("harbour",))
+    assert {each.file.tags for each in collection.files()} == {("harbour",)}
+
+
+def test_without_anything_to_read_no_embedder_is_opened(collection: Collection, folder: Path) -> None:
+    def refusing() -> TextEmbedder:
+        raise AssertionError("opened")
+
+    for path in folder.iterdir():
+        path.unlink()
+    assert Ingest(collection, refusing, lambda _event: None, parse).run([folder]).added == 0
+
+
+def test_a_file_without_text_says_so(collection: Collection, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text(" \n ")
+    assert Run(collection)(tmp_path / "empty.txt").failed == [(str(tmp_path / "empty.txt"), "it holds no text")]
+
+
+def test_an_embedder_that_fails_loses_nothing_that_was_written(collection: Collection, folder: Path) -> None:
+    class Failing(WordEmbedder):
+        def embed_passages(self, *_: object) -> object:  # type: ignore[override]
+            raise EngineError("The worker died.")
+
+    Run(collection)(folder / "fares.txt")
+    with pytest.raises(EngineError):
+        Ingest(collection, Failing, lambda _event: None, parse).run([folder])  # type: ignore[arg-type]
+    run = Run(collection)
+    assert run.names() == ["fares.txt"]
+    assert run(folder).added == 1  # and the next run goes on
+
+
+def test_files_with_many_passages_are_written_as_soon_as_they_are_embedded(
+    collection: Collection, tmp_path: Path
+) -> None:
+    folder = tmp_path / "long"
+    folder.mkdir()
+    for number in range(3):
+        lines = "\n\n".join(f"Paragraph {number} {line} " + "word " * 45 for line in range(200))
+        (folder / f"{number}.txt").write_text(lines)
+    run = Run(collection)
+    found = run(folder)
+    assert len(run.embedder.calls) == 2
+    assert sum(run.embedder.calls) == found.chunks >= 600

@@ -1,0 +1,103 @@
+"""Adding documents: the form, whose path is completed while it is typed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from edgellm.errors import EdgeLLMError
+from edgellm_tui import paths
+from edgellm_tui.adding import Wanted, checked, proposed_name
+from edgellm_tui.errors import explain
+from edgellm_tui.screens.dialog import Dialog
+from edgellm_tui.widgets.choice import ChoiceLine
+from edgellm_tui.widgets.completions import Choice, Completions
+from edgellm_tui.widgets.fields import LineField, knob
+
+OFFERED = 5
+"""Paths below the field; more letters lead to the others."""
+_KEPT, _REMOVED = "stay", "are removed"
+_HELP = {
+    "add-path": "A file, or a folder with everything below it: name, or path from here, / or ~. Tab completes.",
+    "add-name": "A name that is new makes a new collection.",
+    "add-tags": "Words to search these files by, separated by commas. None is fine.",
+    "add-gone": "Whether files of this folder that are there no more leave the collection.",
+}
+
+
+class AddDocuments(Dialog[Wanted]):
+    """One line a field; the hint below follows the focus."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "complete", priority=True),
+        Binding("down", "app.focus_next"),
+        Binding("up", "app.focus_previous"),
+        Binding("enter", "begin"),
+    ]
+    KEYS = "↑↓ move   Tab completes the path   Enter begins   Esc leaves it"
+
+    def __init__(self, title: str, wanted: Wanted) -> None:
+        super().__init__(title)
+        self._wanted = wanted
+
+    def compose_body(self) -> ComposeResult:
+        """Path with what it may go on as, collection, tags, what happens to files that are gone."""
+        self.path = LineField(self._wanted.path, placeholder="a file or folder", id="add-path", compact=True)
+        self.name_field = LineField(self._wanted.collection, id="add-name", compact=True)
+        self.menu = Completions(id="add-menu")
+        yield from knob("Read", self.path)
+        yield self.menu
+        yield from knob("Collection", self.name_field)
+        yield from knob("Tags", LineField(placeholder="none", id="add-tags", compact=True))
+        gone = _REMOVED if self._wanted.is_synced else _KEPT
+        yield from knob("Files gone", ChoiceLine([_KEPT, _REMOVED], gone, id="add-gone"))
+        yield Static(id="knob-help", markup=False)
+
+    def on_descendant_focus(self) -> None:
+        """Explain the field in focus; paths are offered while theirs is."""
+        field = (self.focused.id or "") if self.focused else ""
+        self._help(_HELP.get(field, ""))
+        self._look()
+
+    def _help(self, text: str) -> None:
+        self.query_one("#knob-help", Static).update(Content(text))
+
+    @on(Input.Changed, "#add-path")
+    def _typed(self) -> None:
+        self.name_field.placeholder = proposed_name(self.path.value) if self.path.value else "named after it"
+        self._look()
+
+    @work(exclusive=True, group="look")
+    async def _look(self) -> None:
+        typed = self.path.value
+        found = await asyncio.to_thread(paths.documents, typed) if self.path.has_focus and typed else []
+        self.menu.offer([Choice(each.path, each.path) for each in found[:OFFERED] if each.path != typed])
+
+    def action_complete(self) -> None:
+        """Take the first path that is offered, or go to the next field."""
+        if self.path.has_focus and self.menu.choice is not None:
+            self.path.value = self.menu.choice.value
+            self.path.cursor_position = len(self.path.value)
+        else:
+            self.focus_next()
+
+    @on(Input.Submitted)
+    def action_begin(self) -> None:
+        """Answer with what was filled in, or say what is wrong with it."""
+        wanted = Wanted(
+            path=self.path.value.strip(),
+            collection=self.name_field.value.strip(),
+            tags=self.query_one("#add-tags", Input).value,
+            is_synced=self.query_one(ChoiceLine).value == _REMOVED,
+        )
+        try:
+            self.dismiss(checked(wanted))
+        except EdgeLLMError as error:
+            self.path.focus()
+            self.call_after_refresh(self._help, explain(error))
