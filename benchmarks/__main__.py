@@ -17,6 +17,7 @@ NAMES = (
     "first_paint",
     "under_app",
     "store_speed",
+    "embedding",
     "retrieval",
     "fit_accuracy",
     "backend_costs",

@@ -13,13 +13,15 @@ import numpy as np
 from benchmarks.retrieval_corpus import DIMENSIONS, Corpus
 from edgellm.retrieval.collection import Collection
 from edgellm.retrieval.search import search
-from edgellm.retrieval.search.nearest import OVERSAMPLING, nearest
+from edgellm.retrieval.search.nearest import nearest
 from edgellm.retrieval.search.search import MIN_POOL
 from edgellm.retrieval.values import Chunk, Document, EmbedderIdentity, SourceFile
 
 PASSAGES_A_FILE = 200
 GRAPH_LIMIT = 200_000
 """Passages up to which usearch's graph is built; it takes minutes a million."""
+BITS_CANDIDATES = 500
+"""What sqlite-vec's bit scan needs to find as many of the exact ten as ours."""
 Ask = Callable[[int], Sequence[int]]
 """A question's number to the passages found, best first."""
 
@@ -117,9 +119,8 @@ def sqlite_vec_arms(corpus: Corpus, folder: Path) -> list[SearchArm]:
             connection.execute("INSERT INTO floats VALUES (?, ?)", (number, row.tobytes()))
             connection.execute("INSERT INTO bits VALUES (?, vec_bit(?))", (number, bits.tobytes()))
             connection.execute("INSERT INTO plain VALUES (?, ?)", (number, row.tobytes()))
-    candidates = OVERSAMPLING * MIN_POOL
     rescored = f"""SELECT id FROM plain WHERE id IN (
-        SELECT id FROM bits WHERE v MATCH vec_bit(?1) AND k = {candidates}
+        SELECT id FROM bits WHERE v MATCH vec_bit(?1) AND k = {BITS_CANDIDATES}
     ) ORDER BY vec_distance_L2(v, ?2) LIMIT 10"""
 
     def scan(number: int) -> list[int]:

@@ -36,6 +36,7 @@ PUBLIC = {
     ),
     "edgellm.errors": (
         "AdapterNotFound",
+        "CollectionNotFound",
         "ContextOverflow",
         "DataRejected",
         "DatasetNotFound",
@@ -77,6 +78,7 @@ __all__ = ["__version__", *sorted(_MODULE_OF)]
 
 if TYPE_CHECKING:  # the same list once more, for type checkers; a test compares the two
     from edgellm.errors import AdapterNotFound as AdapterNotFound
+    from edgellm.errors import CollectionNotFound as CollectionNotFound
     from edgellm.errors import ContextOverflow as ContextOverflow
     from edgellm.errors import DataRejected as DataRejected
     from edgellm.errors import DatasetNotFound as DatasetNotFound

@@ -22,6 +22,7 @@ from edgellm.sizes import size
 
 if TYPE_CHECKING:
     from edgellm.retrieval.values import IndexedFile
+    from edgellm.sdk.facade import EdgeLLM
     from edgellm.store.records import StoredJob
 
 DETACH = click.option("--detach", is_flag=True, help="Leave it to a job, which goes on without this command.")
@@ -54,7 +55,7 @@ def add(world: World, /, paths: tuple[str, ...], collection: str, detach: bool, 
     """
     with world.open() as edge:
         job = edge.documents(collection).add(paths, **said)
-        return _finish(world, job, detach, as_data)
+        return _finish(world, edge, job, detach, as_data)
 
 
 @docs.command("sync")
@@ -65,24 +66,21 @@ def add(world: World, /, paths: tuple[str, ...], collection: str, detach: bool, 
 def sync(world: World, /, collection: str, detach: bool, as_data: bool) -> int:
     """Bring a collection up to date with the files and folders that were added to it."""
     with world.open() as edge:
-        return _finish(world, edge.documents(collection).sync(), detach, as_data)
+        return _finish(world, edge, edge.documents(collection).sync(), detach, as_data)
 
 
-def _finish(world: World, job: StoredJob, detach: bool, as_data: bool) -> int:
+def _finish(world: World, edge: EdgeLLM, job: StoredJob, detach: bool, as_data: bool) -> int:
     """Wait for an ingest and show what it did."""
     if detach:
         return leave(world, job, as_data)
-    with world.open() as edge:
-        result = wait_for(world, edge, job)
+    result = wait_for(world, edge, job)
     world.err.clear_status()
     if as_data:
         world.out.json(result)
     else:
         _show_ingest(world, result)
-    return Code.DONE if result["added"] + result["changed"] + result["unchanged"] or not result["failed"] else _NOTHING
-
-
-_NOTHING = Code.ANSWER_IS_NO
+    has_files = result["added"] + result["changed"] + result["unchanged"]
+    return Code.DONE if has_files or not result["failed"] else Code.ANSWER_IS_NO
 
 
 def _show_ingest(world: World, result: dict[str, Any]) -> None:
@@ -153,18 +151,21 @@ def _file_row(file: IndexedFile, now: float) -> tuple[Any, ...]:
 @click.argument("names", nargs=-1, metavar="[FILE]...")
 @COLLECTION
 @click.option("--all", "whole", is_flag=True, help="Delete the collection itself.")
+@JSON
 @pass_world
-def remove(world: World, /, names: tuple[str, ...], collection: str, whole: bool) -> None:
+def remove(world: World, /, names: tuple[str, ...], collection: str, whole: bool, as_data: bool) -> None:
     """Take files out of a collection, by the names that `files` shows; the files themselves stay."""
     if whole == bool(names):
         raise InvalidInput("Name files to take out, or give --all to delete the collection.", field="names")
     with world.open() as edge:
         if whole:
             edge.collections.remove(collection)
-            world.out.line(good("removed"), "  ", bold(collection))
-            return
-        removed = edge.documents(collection).remove(names)
-    world.out.line(good("removed") if removed else warn("not there"), "  ", count(removed, "file"))
+        removed = 0 if whole else edge.documents(collection).remove(names)
+    if as_data:
+        world.out.json({"collection": collection, "is_deleted": whole, "files": removed})
+    else:
+        what = bold(collection) if whole else count(removed, "file")
+        world.out.line(good("removed") if whole or removed else warn("not there"), "  ", what)
 
 
 @docs.command("reindex")

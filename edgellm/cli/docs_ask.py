@@ -50,10 +50,11 @@ def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
 @_filtered
 @JSON
 @pass_world
-def search(world: World, /, query: str, collection: str, limit: int, mode: Any, as_data: bool, **wanted: Any) -> int:
+def search(world: World, /, query: str, collection: str, as_data: bool, **wanted: Any) -> int:
     """Find passages for a question."""
+    how = {name: wanted.pop(name) for name in ("limit", "mode")}
     with world.open() as edge:
-        hits = edge.documents(collection).search(query, limit=limit, mode=mode, filters=Filters(**wanted))
+        hits = edge.documents(collection).search(query, **how, filters=Filters(**wanted))
     if as_data:
         world.out.json([asdict(hit) for hit in hits])
     else:
@@ -79,9 +80,7 @@ def _show_hit(world: World, number: int, hit: Hit) -> None:
 @click.option("--max-tokens", type=int, metavar="N", help="Write at most N tokens.")
 @JSON
 @pass_world
-def ask(
-    world: World, /, question: str, collection: str, model: str | None, max_tokens: int | None, as_data: bool
-) -> int:
+def ask(world: World, /, question: str, collection: str, as_data: bool, **said: Any) -> int:
     """Answer a question from a collection.
 
     Every citation is checked: [1] stands only behind a sentence that its passage holds. When nothing in the documents
@@ -90,8 +89,9 @@ def ask(
     With --json the keys are answer, citations (n, file, page, heading, text, score), unsupported, removed, is_weak,
     model and timings.
     """
+    model = said["model"]
     with world.open(model) as edge:
-        sampling = replace(edge.settings.sampling, temperature=0.0, max_tokens=max_tokens)
+        sampling = replace(edge.settings.sampling, temperature=0.0, max_tokens=said["max_tokens"])
         world.err.status(f"searching {collection}")
         stream = edge.documents(collection).ask(question, stream=True, model=model, sampling=sampling)
         reply, ended_by = follow(stream, world, quiet=True)
@@ -163,7 +163,7 @@ def _as_json(reply: Reply, evidence: Evidence) -> dict[str, Any]:
 @click.option("--missed", "shows_missed", is_flag=True, help="List the questions whose place was not found.")
 @JSON
 @pass_world
-def evaluate(world: World, /, collection: str, questions: Path, k: int, shows_missed: bool, as_data: bool) -> None:
+def evaluate(world: World, /, collection: str, k: int, as_data: bool, **said: Any) -> None:
     """Measure the search on questions whose place is known.
 
     A line of FILE: {"question": "What does a ticket cost?", "file": "fares.pdf", "page": 3}. `file` is the end of a
@@ -174,7 +174,7 @@ def evaluate(world: World, /, collection: str, questions: Path, k: int, shows_mi
         def progress(done: int, total: int) -> None:
             world.err.status(f"asking {done:,} of {total:,}")
 
-        found = edge.documents(collection).evaluate(questions, k=k, on_done=progress)
+        found = edge.documents(collection).evaluate(said["questions"], k=k, on_done=progress)
     world.err.clear_status()
     if as_data:
         world.out.json([asdict(each) for each in found])
@@ -182,7 +182,7 @@ def evaluate(world: World, /, collection: str, questions: Path, k: int, shows_mi
     header = ["SEARCH", f"RECALL@{k}", "MRR", f"NDCG@{k}", "P50", "P99"]
     world.out.table([Column(name, right=name != "SEARCH") for name in header], [_figures(each) for each in found])
     world.err.note(f"{count(found[0].quality.questions, 'question')}.")
-    if shows_missed:
+    if said["shows_missed"]:
         for question in found[-1].missed:
             world.out.line(warn("missed"), "  ", question)
 

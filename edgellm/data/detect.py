@@ -75,9 +75,10 @@ def opened(path: Path, file: str) -> Iterator[BinaryIO]:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise DataRejected(f"{file}: the file cannot be read: {error.strerror}.", file=file) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # before fdopen, which keeps a folder's descriptor open
+        os.close(descriptor)
+        raise DataRejected(f"{file}: this is no regular file.", hint="Write its content into one.", file=file)
     with os.fdopen(descriptor, "rb") as handle:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise DataRejected(f"{file}: this is no regular file.", hint="Write its content into one.", file=file)
         try:
             yield handle
         except OSError as error:

@@ -126,6 +126,8 @@ class _Cutter:
 
     def _repeated(self, pieces: Sequence[_Piece], begin: int, end: int) -> int:
         """Where the passage after `pieces[begin:end]` begins."""
+        if not self._overlap:
+            return end
         total, at = 0, end
         while at - 1 > begin and pieces[at - 1].is_text and total + pieces[at - 1].tokens <= self._overlap:
             at -= 1
@@ -172,7 +174,7 @@ class _Cutter:
                 yield replace(each, tokens=tokens)
 
     def _halves(self, piece: _Piece) -> list[_Piece]:
-        """The piece cut in two; nothing where it is one character."""
+        """The piece cut in two, what is blank of it left out; nothing where it is one character."""
         start, end = piece.start, piece.end
         if end - start < 2:
             return []
@@ -181,7 +183,11 @@ class _Cutter:
         blank = max(self._text.rfind(mark, middle - quarter, middle + quarter) for mark in (" ", "\n"))
         cut = blank if blank > start else middle
         spans = (self._stripped(start, cut), self._stripped(cut, end))
-        return [replace(piece, start=begin, end=until, tokens=self._length(begin, until)) for begin, until in spans]
+        return [
+            replace(piece, start=begin, end=until, tokens=self._length(begin, until))
+            for begin, until in spans
+            if begin < until
+        ]
 
     def _length(self, start: int, end: int) -> int:
         is_countable = end - start <= CHARS_PER_TOKEN * self._size
@@ -212,7 +218,8 @@ class _Cutter:
 
     def _header(self, block: Block) -> tuple[str, int]:
         """The line of a table or function that is repeated, if it is short, and where it ends."""
-        if block.kind == "table" or (block.kind == "code" and self._document.kind == "code"):
+        is_code = block.kind == "code" and self._document.kind == "code"
+        if (block.kind == "table" or is_code) and self._text.find("\n", block.start, block.end) >= 0:
             for start, end in _lines(self._text, block.start, block.end):
                 if block.kind == "table" or not _NO_SIGNATURE.match(self._text[start:end]):
                     line = " ".join(self._text[start:end].split())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -45,10 +45,18 @@ class CollectionShelf:
     def open_or_create(self, name: str, identity: Callable[[], EmbedderIdentity]) -> Collection:
         """The collection of this name; a new one holds vectors of the embedder that `identity` names."""
         path = self.path(name)
-        if path.is_file():
+        with suppress(CollectionNotFound):
             return Collection.open(path)
         private_dir(self._folder)
         return Collection.create(path, identity())
+
+    def list(self) -> builtins.list[CollectionInfo]:
+        """Every collection, by name; without one whose making was killed before it held anything."""
+        found = []
+        for name in self.names():
+            with suppress(CollectionNotFound):
+                found.append(self.info(name))
+        return found
 
     def info(self, name: str) -> CollectionInfo:
         """What a list says of it."""

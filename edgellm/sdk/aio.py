@@ -109,6 +109,7 @@ class AsyncDocuments(Awaitables[Documents]):
     """`Documents`, awaitable; `ask` goes through `AsyncEdgeLLM.chat`, so that cancelling reaches the request."""
 
     add = awaitable(Documents.add)
+    sync = awaitable(Documents.sync)
     reindex = awaitable(Documents.reindex)
     search = awaitable(Documents.search)
     evaluate = awaitable(Documents.evaluate)

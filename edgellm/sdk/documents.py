@@ -49,8 +49,7 @@ class Collections:
 
     def list(self) -> builtins.list[CollectionInfo]:
         """Every collection, by name."""
-        shelf = self._shelf
-        return [shelf.info(name) for name in shelf.names()]
+        return self._shelf.list()
 
     def remove(self, name: str) -> None:
         """Delete a collection; the files that it was made of stay."""
@@ -92,6 +91,11 @@ class Documents:
         request.check()
         title = f"Read {Path(wanted[0]).name} into {self.name}"
         return self._jobs.start(INGEST, title, msgspec.to_builtins(request))
+
+    def sync(self, *, watch: bool = False) -> StoredJob:
+        """`add` again, with `sync`, for everything that was added before. Raises: InvalidInput when a part is gone."""
+        roots = self._opened.use(self.name, lambda collection: collection.roots())
+        return self.add(roots, sync=True, watch=watch)
 
     def reindex(self, embedder: str = "") -> StoredJob:
         """Begin to make all vectors anew, with another embedder or the same; searches use the old ones meanwhile."""

@@ -227,6 +227,8 @@ def _connect(path: Path, kind: FileKind, busy_timeout_s: float) -> apsw.Connecti
         connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
         connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
         connection.limit(apsw.SQLITE_LIMIT_ATTACHED, 0)
+        if kind.has_vectors:
+            _load_sqlite_vec(connection)
         connection.pragma("page_size", kind.page_bytes)  # of a new file
         _switch_to_wal(connection, path, kind, busy_timeout_s)
         for pragma, value in (
@@ -242,6 +244,17 @@ def _connect(path: Path, kind: FileKind, busy_timeout_s: float) -> apsw.Connecti
         connection.close()
         raise
     return connection
+
+
+def _load_sqlite_vec(connection: apsw.Connection) -> None:
+    """Its functions, for this connection; SQL itself can load nothing, neither before nor after."""
+    import sqlite_vec  # the store of chats does without
+
+    connection.enable_load_extension(True)
+    try:
+        connection.load_extension(sqlite_vec.loadable_path())
+    finally:
+        connection.enable_load_extension(False)
 
 
 def _close_when_idle(connection: apsw.Connection, deadline: float) -> None:

@@ -21,6 +21,8 @@ class FileKind:
     """The query that shows on opening that the file is healthy: `ok`."""
     damaged_hint: str
     page_bytes: int = 4096
+    has_vectors: bool = False
+    """Whether its queries use the functions of sqlite-vec."""
 
     def damaged(self, path: Path, reason: str) -> StoreDamaged:
         """The file is not what it should be."""

@@ -87,8 +87,8 @@ def bulk(source: EmbedderSource) -> Iterator[Bulk]:
 
 
 @pytest.fixture
-def embedder(kept: Path, made: tuple[Path, TwinManifest]) -> Iterator[Embedder]:
-    with open_embedder(kept=kept) as opened:
+def embedder(made: tuple[Path, TwinManifest]) -> Iterator[Embedder]:
+    with open_embedder(kept=made[0].parent) as opened:
         yield opened
 
 

@@ -20,6 +20,17 @@ DOORS = {
     "textual": ("tui/",),
     "huggingface_hub": ("edgellm/hub/",),
     "jinja2": ("edgellm/engine/template.py", "edgellm/engine/render"),
+    "pypdf": ("edgellm/retrieval/parse/pdf", "tests/unit/retrieval/"),
+    "openpyxl": ("edgellm/retrieval/parse/sheets", "tests/unit/retrieval/"),
+    "selectolax": ("edgellm/retrieval/parse/html",),
+    "sqlite_vec": ("edgellm/store/db", "benchmarks/"),
+    "torch": ("edgellm/retrieval/embed/bulk_child", "edgellm/retrieval/embed/rerank_child", "tests/", "benchmarks/"),
+    "sentence_transformers": (
+        "edgellm/retrieval/embed/bulk_child",
+        "edgellm/retrieval/embed/rerank_child",
+        "tests/",
+        "benchmarks/",
+    ),
     "sqlite3": (),
     "requests": (),
 }

@@ -17,6 +17,7 @@ from edgellm.events import Cancelled, Finished
 from tests.tui.conftest import app_of, edge_of, say, screen_text, settle
 from tests.tui.fakes import FakeEdge, FakePreferences, saying
 from tests.tui.fakes.datasets import chat_line, dropped_line, manifest, measured, write_dataset
+from tests.tui.fakes.documents import CREW, FERRIES, FOLDER, TICKET, citation, evidence, indexed, unreadable
 from tests.tui.fakes.training import PLAN, STEPS, finished, steps_until
 
 ANSWER = """Python reads a text file **safely** when it is told the encoding:
@@ -157,6 +158,34 @@ async def rows(pilot: Pilot[None]) -> None:
     await settle(pilot, lambda: "At 2 o'clock" in screen_text(pilot))
 
 
+async def documents(pilot: Pilot[None]) -> None:
+    collections = edge_of(pilot).collections
+    collections.updated = time.time()
+    scan = unreadable(f"{FOLDER}/scan.pdf", "its pages are scanned pictures without text")
+    collections.kept = {"ferries": [*FERRIES, scan], "laws": [indexed("/srv/laws/act.docx", kind="docx")]}
+    await pilot.press("ctrl+f")
+    await settle(pilot, lambda: "crew/rota.md" in screen_text(pilot))
+    await hide_cursor(pilot)
+
+
+async def sources(pilot: Pilot[None]) -> None:
+    found = evidence(
+        citation(1, TICKET), citation(2, "Four deckhands work in two shifts.", CREW), unsupported=((39, 53),)
+    )
+    checked = "A single ticket costs nine crowns [1]. Dogs may bark. There are four deckhands [2]."
+    edge_of(pilot).scripts[:] = [replace(saying(checked), evidence=found)]
+    await documents(pilot)
+    await pilot.press("enter")
+    await settle(pilot, lambda: "from ferries" in screen_text(pilot))
+    await say(pilot, "What does a ticket cost?")
+
+
+async def passage(pilot: Pilot[None]) -> None:
+    await sources(pilot)
+    await pilot.press("ctrl+g", "1")
+    await settle(pilot, lambda: "▌ A single ticket" in screen_text(pilot))
+
+
 async def help_page(pilot: Pilot[None]) -> None:
     await greeting(pilot)
     await pilot.press("f1")
@@ -199,17 +228,22 @@ SCENES: dict[str, Act] = {
     "data": data,
     "report": report,
     "rows": rows,
+    "documents": documents,
+    "sources": sources,
+    "passage": passage,
     "help": help_page,
 }
 
 
 @pytest.mark.parametrize("size", SIZES, ids=["80x24", "200x60"])
-@pytest.mark.parametrize("name", ["chat", "models", "explain", "train", "data", "rows"])
+@pytest.mark.parametrize("name", ["chat", "models", "explain", "train", "data", "rows", "documents"])
 def test_large_and_small(name: str, size: tuple[int, int], snap_compare: Any) -> None:
     assert snap_compare(scene(), terminal_size=size, run_before=started(SCENES[name]))
 
 
-@pytest.mark.parametrize("name", ["greeting", "messages", "menu", "search", "help", "plan", "compare", "report"])
+@pytest.mark.parametrize(
+    "name", ["greeting", "messages", "menu", "search", "help", "plan", "compare", "report", "sources", "passage"]
+)
 def test_small(name: str, snap_compare: Any) -> None:
     assert snap_compare(scene(), terminal_size=(80, 24), run_before=started(SCENES[name]))
 
@@ -219,7 +253,7 @@ def test_light(name: str, snap_compare: Any) -> None:
     assert snap_compare(scene("edge-light"), terminal_size=(80, 24), run_before=started(SCENES[name]))
 
 
-@pytest.mark.parametrize("name", ["chat", "train"])
+@pytest.mark.parametrize("name", ["chat", "train", "passage"])
 def test_no_color(name: str, snap_compare: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     assert snap_compare(scene(), terminal_size=(80, 24), run_before=started(SCENES[name]))

@@ -12,19 +12,19 @@ from edgellm_tui.errors import explain
 from edgellm_tui.wording import in_app
 
 from edgellm.data.report import Problem
-from edgellm.errors import InvalidInput, ModelNotFound
+from edgellm.errors import CollectionNotFound, EdgeLLMError, InvalidInput, ModelNotFound
 from tests.tui.conftest import opened, screen_text, settle
 from tests.tui.data_pages import report_of
 from tests.tui.fakes import FakeEdge
 from tests.tui.fakes.datasets import report
 
 SOURCES = Path(__file__).parents[2] / "edgellm"
-SHOWN_FROM = ("data", "engine", "evals", "export", "hub", "sdk", "store", "train")
+SHOWN_FROM = ("data", "engine", "evals", "export", "hub", "retrieval", "sdk", "store", "train")
 """What the app asks something of."""
 FLAG = re.compile(r"(?<![\w-])--[a-z]")
 COMMAND = re.compile(r"`edgellm [^`]*`|edgellm [a-z]+ [a-z]+.*|mlx_lm.*")
 """What is typed in a terminal, for what no page does."""
-COVERED = re.compile(r"edgellm (data|jobs|sessions|models|adapters) (list|pull|resume)")
+COVERED = re.compile(r"edgellm (data|jobs|sessions|models|adapters) (list|pull|resume)|edgellm docs (list|add)")
 
 
 def said(node: ast.AST) -> str:
@@ -66,9 +66,13 @@ def test_no_message_names_a_flag_or_a_command_that_a_page_stands_for() -> None:
             ),
             "The name is taken. Choose another name, or remove it first.",
         ),
+        (
+            CollectionNotFound("There is no collection 'x'.", hint="Make it of documents: edgellm docs add PATH -c x"),
+            "There is no collection 'x'. F5 on the documents page (Ctrl+F) makes one.",
+        ),
     ],
 )
-def test_an_error_is_told_in_the_apps_words(error: ModelNotFound, shown: str) -> None:
+def test_an_error_is_told_in_the_apps_words(error: EdgeLLMError, shown: str) -> None:
     assert explain(error) == shown
 
 

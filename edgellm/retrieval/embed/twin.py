@@ -52,9 +52,11 @@ class TwinManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class Twin:
     """Computes vectors with llama.cpp in a process of its own; the process starts with the first request."""
 
-    def __init__(self, path: Path, identity: EmbedderIdentity, log_dir: Path | None) -> None:
-        """`path`: the GGUF file."""
-        config = EngineConfig(model_path=str(path), mode="embed", context_tokens=identity.max_tokens)
+    def __init__(
+        self, path: Path, identity: EmbedderIdentity, log_dir: Path | None = None, threads: int | None = None
+    ) -> None:
+        """`path`: the GGUF file; `threads`: None takes all cores."""
+        config = EngineConfig(model_path=str(path), mode="embed", context_tokens=identity.max_tokens, threads=threads)
         self._worker = Worker(config, log_dir=log_dir)
         self._dimensions = identity.dimensions
 
@@ -147,7 +149,7 @@ def _proven(source: EmbedderSource, path: Path) -> Parity:
     wordpiece, path_of_source = WordPiece(source.rules), source.folder.path
     _check_original(wordpiece, source)
     inputs = [wordpiece.wrapped(text, source.identity.max_tokens) for text in PROBES]
-    twin = Twin(path, source.identity, None)
+    twin = Twin(path, source.identity)
     try:
         found = cosines(Reference(source), twin, inputs, path_of_source, "llama.cpp")
         cut_alike = len(PROBES) - len(differently_cut(wordpiece, twin.tokenize))

@@ -12,6 +12,7 @@ from edgellm.retrieval.ground.prompt import NOT_FOUND, grounded
 from edgellm.retrieval.values import Hit
 from edgellm.types import Evidence, Message
 
+MOST_PASSAGES = 4
 NEAR = 0.35
 """Cosine of question and passage from which a passage counts as evidence, whatever its words."""
 WORDS_HELD = 0.5
@@ -59,8 +60,12 @@ class Grounding:
 def ground(
     question: str, hits: Sequence[Hit], *, collection: str, budget: int, count: Count, search_s: float
 ) -> Grounding:
-    """Choose what the model is shown: hits within `budget` tokens; none of them when none comes near the question."""
-    shown = numbered(hits, budget, count) if any(is_near(question, hit) for hit in hits) else []
+    """Choose what the model is shown: the best hits that come near the question, within `budget` tokens.
+
+    None when none does. What does not come near is left out even where there is room: it is what small models copy.
+    """
+    near = [hit for hit in hits if is_near(question, hit)][:MOST_PASSAGES]
+    shown = numbered(near, budget, count)
     return Grounding(collection=collection, passages=tuple(shown), search_s=search_s)
 
 

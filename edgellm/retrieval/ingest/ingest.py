@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -76,6 +77,7 @@ class Ingest:
             for each in self._collection.files()
         }
         todo = look(paths, known, sha256_of, tags)
+        self._collection.add_roots([os.path.abspath(path) for path in paths])
         self._note(todo, sync)
         if todo.read:
             self._total = len(todo.read)

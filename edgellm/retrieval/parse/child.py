@@ -1,15 +1,14 @@
 """The limited process that reads documents: `child.py WALL_S OUTPUT_BYTES PATH...`, paths in hexadecimal.
 
-Each file has `WALL_S` seconds and more when it is large; then the system ends the process, whatever it is doing. For
-each file, in order, a line of JSON goes to standard output; the process stops early, with success, when the next answer
-would be too much output. Every library that reads a format is imported here only.
+Each file has `WALL_S` seconds, and more when it is large. For each file, in order, a line of JSON goes to standard
+output; the process stops early, with success, when the next answer would be too much output. Every library that reads a
+format is imported here only.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ import msgspec
 from edgellm.data.detect import opened
 from edgellm.errors import DataRejected
 from edgellm.retrieval.parse.build import Builder, clean_line
+from edgellm.retrieval.parse.clock import Clock
 from edgellm.retrieval.parse.decode import declared_encoding, decoded
 from edgellm.retrieval.parse.kinds import HEAD_BYTES, TEXT_KINDS, kind_of
 from edgellm.retrieval.parse.refusal import Refused
@@ -28,13 +28,11 @@ from edgellm.sizes import size
 
 OUT_OF_MEMORY = 9
 """The exit code that says so."""
+LONGEST_REASON = 500
 TEXT_FILE_LIMIT_BYTES = 64 * 1024**2
 FILE_LIMIT_BYTES = 512 * 1024**2
 _NEEDLESS = ("numpy", "lxml", "PIL")
 """What openpyxl and pypdf would load if it is there, for nothing that is read here; it takes time and address space."""
-_BYTES_PER_SECOND = 1024**2
-"""A larger file gets a second more for each of these, up to `MOST_TIMES` the usual time."""
-MOST_TIMES = 6
 
 
 class Answer(msgspec.Struct, omit_defaults=True):
@@ -67,11 +65,11 @@ def _answered(name: bytes, wall_s: int, output_bytes: int) -> bytes:
     except MemoryError:
         os._exit(OUT_OF_MEMORY)  # nothing that needs memory can be done now
     except Refused as error:
-        answer = Answer(reason=clean_line(str(error)))
+        answer = Answer(reason=clean_line(str(error))[:LONGEST_REASON])
     except RecursionError:
         answer = Answer(reason="its parts are nested too deeply")
     except Exception as error:  # a parser met what its authors did not think of: the reason is handed on
-        answer = Answer(reason=clean_line(f"the reader failed: {type(error).__name__}: {error}")[:500])
+        answer = Answer(reason=clean_line(f"the reader failed: {type(error).__name__}: {error}")[:LONGEST_REASON])
     line = msgspec.json.encode(answer) + b"\n"
     if len(line) > output_bytes:
         line = msgspec.json.encode(Answer(reason=f"what it holds takes more than {size(output_bytes)}")) + b"\n"
@@ -85,13 +83,12 @@ def _document(name: str, wall_s: int) -> Document:
     try:
         with opened(Path(name), name) as handle:
             length = os.fstat(handle.fileno()).st_size
-            signal.alarm(min(wall_s + length // _BYTES_PER_SECOND, wall_s * MOST_TIMES))
-            return _parsed(handle, name, length)
+            return _parsed(handle, name, length, Clock(wall_s, length))
     except DataRejected as error:
         raise Refused(error.message.removeprefix(f"{name}: ").rstrip(".")) from error
 
 
-def _parsed(handle: BinaryIO, name: str, length: int) -> Document:
+def _parsed(handle: BinaryIO, name: str, length: int, clock: Clock) -> Document:
     if not length:
         raise Refused("the file is empty")
     _refuse_large(length, FILE_LIMIT_BYTES, "it")
@@ -105,7 +102,7 @@ def _parsed(handle: BinaryIO, name: str, length: int) -> Document:
             _refuse_large(length, TEXT_FILE_LIMIT_BYTES, f"its {kind}")
             _read_text(handle.read(TEXT_FILE_LIMIT_BYTES), builder)
         else:
-            _read_binary(handle, builder)
+            _read_binary(handle, builder, clock)
     except ModuleNotFoundError as error:
         raise Refused(f"reading it needs {error.name}; install it with: pip install 'edgellm[docs]'") from error
     return builder.document()
@@ -116,12 +113,12 @@ def _refuse_large(length: int, limit: int, what: str) -> None:
         raise Refused(f"{what} has {size(length)}; at most {size(limit)} are read")
 
 
-def _read_binary(handle: BinaryIO, builder: Builder) -> None:
+def _read_binary(handle: BinaryIO, builder: Builder, clock: Clock) -> None:
     """The readers of formats that are no text; each is imported when it is needed."""
     if builder.kind == "pdf":
         from edgellm.retrieval.parse import pdf
 
-        pdf.read(handle, builder)
+        pdf.read(handle, builder, clock.page_read)
     elif builder.kind == "docx":
         from edgellm.retrieval.parse import word
 

@@ -13,7 +13,8 @@ import msgspec
 from edgellm.errors import ParseFailed
 from edgellm.hub.limited import Ended, Limits, run_limited
 from edgellm.paths import as_text
-from edgellm.retrieval.parse.child import MOST_TIMES, OUT_OF_MEMORY, Answer
+from edgellm.retrieval.parse.child import OUT_OF_MEMORY, Answer
+from edgellm.retrieval.parse.clock import MOST_TIMES
 from edgellm.retrieval.values import Document
 from edgellm.sizes import size
 

@@ -64,6 +64,7 @@ _FOREIGN = (
 )
 _OFFICE = (("word/document.xml", "docx"), ("ppt/presentation.xml", "pptx"), ("xl/workbook.xml", "xlsx"))
 _HTML = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
+_SVG = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|<!doctype[^>]*>\s*)*<svg\b", re.IGNORECASE | re.DOTALL)
 _MAIL = re.compile(rb"(?:From [^\n]+\n)?(?:[A-Za-z0-9-]+:[^\n]*\r?\n(?:[ \t][^\n]*\n)*){3,}")
 _MAIL_FIELDS = (b"from:", b"message-id:", b"mime-version:", b"received:", b"return-path:", b"subject:", b"date:")
 _STAMP = re.compile(rb"\W{0,2}(?:\d{4}-\d\d-\d\d|\d\d?/\w{3}/\d{4}|[A-Z][a-z]{2} [ \d]\d|\d\d:\d\d:\d\d|\d{10}\.\d)")
@@ -79,6 +80,8 @@ def kind_by_content(head: bytes, handle: BinaryIO) -> str | None:
     for beginning, name in _FOREIGN:
         if head.startswith(beginning):
             raise Refused(_encrypted_office(handle) or f"this is {name}")
+    if _SVG.match(head[:4096].removeprefix(b"\xef\xbb\xbf")):
+        raise Refused("this is a picture (SVG); text in pictures is not read")
     if _HTML.match(head[:4096].removeprefix(b"\xef\xbb\xbf")):
         return "html"
     return "email" if _is_mail(head) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 from pypdf import PageObject, PdfReader
@@ -25,13 +25,13 @@ DEEPEST = 4
 _LINES_OF_HEADING = 3
 _BROKEN = (PyPdfError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, NotImplementedError)
 """What pypdf raises for files that are damaged in one way or another."""
-_NUMBER = re.compile(r"(?:(?:chapter|appendix|part|section)\s+)?(?:\d+|[A-Z])(?:\.\d+)*[.:]?\s+", re.IGNORECASE)
+_NUMBER = re.compile(r"\A(?:(?:chapter|appendix|part|section)\s+)?(?:\d+|[A-Z])(?:\.\d+)*[.:]?\s+", re.IGNORECASE)
 _LEADERS = re.compile(r" ?(?:\. ?){4,}")
 Outline = dict[int, list[tuple[str, int]]]
 
 
-def read(handle: BinaryIO, builder: Builder) -> None:
-    """The text of every page in the order in which it was drawn. Raises: Refused."""
+def read(handle: BinaryIO, builder: Builder, page_read: Callable[[], None] = lambda: None) -> None:
+    """The text of every page in the order in which it was drawn; `page_read` is called after each. Raises: Refused."""
     reader = _opened(handle)
     count = len(reader.pages)
     if count > MOST_PAGES:
@@ -46,6 +46,7 @@ def read(handle: BinaryIO, builder: Builder) -> None:
                 scanned.append(number)
         except _BROKEN as error:
             broken[number] = f"{type(error).__name__}: {error}"
+        page_read()
     if broken and not any(page.characters for page in pages):
         raise Refused(f"no page can be read; the first fails with {next(iter(broken.values()))}")
     _Writer(builder, _outline(reader), pages).write()

@@ -13,6 +13,7 @@ _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+MOST_SLIDES = 5_000
 _MAIN = "ppt/presentation.xml"
 _TITLES = ("title", "ctrTitle")
 _LEFT_OUT = ("sldNum", "dt", "ftr", "hdr")
@@ -31,6 +32,8 @@ def read(handle: BinaryIO, builder: Builder) -> None:
     builder.title, builder.written = parts.described()
     related = parts.related(_MAIN)
     names = [related.get(item.get(_ID, ""), ("", ""))[1] for item in root.iter(f"{_P}sldId")]
+    if len(names) > MOST_SLIDES:
+        raise Refused(f"it says that it has {len(names):,} slides; at most {MOST_SLIDES:,} are read")
     builder.pages = len(names)
     for number, name in enumerate(names, 1):
         _read_slide(parts, name, number, builder)

@@ -1,6 +1,7 @@
 """The passages nearest to a question: all signs compared in memory, the best rescored with their float vectors.
 
-Binary quantisation with rescoring; signs are compared by Hamming distance.
+Binary quantisation in three steps, each for fewer passages: signs with signs (Hamming distance), signs with the
+question's floats, floats with floats.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from edgellm.retrieval.collection.bits import Floats, Words, signs
 from edgellm.retrieval.collection.checks import checked_vectors
 from edgellm.retrieval.collection.collection import View
 
-OVERSAMPLING = 10
-"""Float vectors that are read for each passage of the list. Of all-MiniLM-L6-v2's real vectors, the ten nearest are
-among the 200 nearest by their signs in 0.99 of the cases and among 500 in 0.997, for 2,000 passages as for 30,000."""
+BY_SIGNS, BY_FLOATS = 20, 3
+"""Passages of the second and of the third step for each one of the list. With real vectors of all-MiniLM-L6-v2 and a
+list of 50, 0.997 of the exact ten are found, among 2,000 passages as among 25,000; 500 float vectors without the second
+step find 0.996."""
 BLOCK = 32_768
 """Vectors compared at a time; their signs and distances stay in the processor's cache."""
 Scored = list[tuple[int, float]]
@@ -28,8 +30,10 @@ def nearest(view: View, vector: Floats, depth: int, files: frozenset[int] | None
     """At most `depth` passages of these files (None: of all), with their cosines. Raises: InvalidInput."""
     question = checked_question(view, vector)
     allowed = None if files is None else view.mirror.members(files)
-    distances = hamming(view.mirror.signs, signs(question[None])[0])
-    positions = closest(distances, OVERSAMPLING * depth, allowed)
+    signs_of_all = view.mirror.signs
+    near = closest(hamming(signs_of_all, signs(question[None])[0]), BY_SIGNS * depth, allowed)
+    products = sign_products(signs_of_all[:, near], question)
+    positions = near[np.argsort(-products, kind="stable")[: BY_FLOATS * depth]]
     similarities = cosines(view, view.mirror.chunk_ids(positions).tolist(), question)
     return sorted(similarities.items(), key=lambda found: (-found[1], found[0]))[:depth]
 
@@ -42,11 +46,16 @@ def checked_question(view: View, vector: Floats) -> Floats:
 
 
 def cosines(view: View, chunks: Sequence[int], question: Floats) -> dict[int, float]:
-    """Cosine of each passage's vector with the question's."""
-    read = f"SELECT chunk, vector FROM json_each(?) CROSS JOIN {view.space.vectors} ON chunk = value"
-    rows = view.execute(read, (json.dumps(sorted(chunks)),))
-    vectors = np.frombuffer(b"".join(vector for _, vector in rows), "<f4").reshape(len(rows), len(question))
-    return dict(zip((chunk for chunk, _ in rows), (vectors @ question).tolist(), strict=True))
+    """Cosine of each passage's vector with the question's, computed by sqlite-vec where the vectors are.
+
+    Both have unit length, so that the cosine is 1 - d^2 / 2; its kernel for the distance d has SIMD, that for the
+    cosine has not.
+    """
+    read = (
+        f"SELECT chunk, vec_distance_l2(vector, ?) FROM json_each(?) CROSS JOIN {view.space.vectors} ON chunk = value"
+    )
+    rows = view.execute(read, (question.astype("<f4", copy=False).tobytes(), json.dumps(sorted(chunks))))
+    return {chunk: 1 - distance**2 / 2 for chunk, distance in rows}
 
 
 def hamming(kept: Words, question: Words) -> NDArray[np.uint16]:
@@ -62,6 +71,16 @@ def hamming(kept: Words, question: Words) -> NDArray[np.uint16]:
             np.bitwise_count(different[:size], out=ones[:size])
             np.add(block, ones[:size], out=block)
     return distances
+
+
+def sign_products(kept: Words, question: Floats) -> Floats:
+    """Dot products of the question with vectors of +1 and -1 in place of signs, but for a constant factor and summand.
+
+    `kept`: (words, n), `question`: (d,). Returns: (n,).
+    """
+    packed = np.ascontiguousarray(kept.T).astype("<u8", copy=False).view(np.uint8)
+    found: Floats = np.unpackbits(packed, axis=1, count=len(question)).astype(np.float32) @ question
+    return found
 
 
 def closest(distances: NDArray[np.uint16], count: int, allowed: NDArray[np.bool_] | None) -> NDArray[np.intp]:

@@ -69,6 +69,7 @@ class FakeCollections:
         self.defects: builtins.list[str] = []
         self.added: builtins.list[dict[str, Any]] = []
         self.searched: builtins.list[tuple[str, str]] = []
+        self.updated = NOW - 7200
         self.failure: EdgeLLMError | None = None
         """What ends whatever is asked of a collection."""
 
@@ -84,7 +85,7 @@ class FakeCollections:
             failed=failed,
             chunks=sum(file.chunks for file in files),
             size_bytes=1_400_000,
-            updated=NOW - 7200,
+            updated=self.updated,
         )
 
     async def remove(self, name: str) -> None:

@@ -139,6 +139,11 @@ def test_a_text_without_an_end_is_counted_in_pieces() -> None:
     assert longest <= 100 * 20
 
 
+def test_blanks_at_the_end_of_a_line_are_no_passage() -> None:
+    found = chunk(document([("table", "a \nb ", 0, None)]), count=lambda text: len(text) + 1, size=2)
+    assert [each.text for each in found] == ["a", "b"]
+
+
 COUNTS: dict[str, Count] = {
     "words": words,
     "characters": len,

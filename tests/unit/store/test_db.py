@@ -97,6 +97,18 @@ def test_a_transaction_that_raises_changes_nothing(database: Database) -> None:
     assert len(database.read("SELECT * FROM usage")) == 1
 
 
+def test_a_snapshot_sees_one_state(tmp_path: Path) -> None:
+    first, second = Database(tmp_path / "x.db"), Database(tmp_path / "x.db")
+    with second.snapshot() as execute:
+        assert execute("SELECT count(*) FROM usage") == [(0,)]
+        with first.write() as write:
+            write("INSERT INTO usage VALUES (1, 0, 'm', 1, 1, 1, '{}')")
+        assert execute("SELECT count(*) FROM usage") == [(0,)]
+    assert second.read("SELECT count(*) FROM usage") == [(1,)]
+    first.close()
+    second.close()
+
+
 def test_foreign_keys_hold(database: Database) -> None:
     with pytest.raises(StoreError, match="FOREIGN KEY"), database.write() as execute:
         execute("INSERT INTO messages (id, session_id, role, content, created_at) VALUES ('a', 'none', 'user', '', 0)")

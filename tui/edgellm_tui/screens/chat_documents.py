@@ -77,7 +77,7 @@ class ChatDocuments(ChatDialogs):
             await self.use_documents(chosen)
 
     async def use_documents(self, name: str) -> None:
-        """Answer from this collection from now on, if it is there; `off` ends that."""
+        """Answer from this collection from now on, if it is there, as the message box says; `off` ends that."""
         if name == OFF:
             self.answer_from("")
             self._tell("The model answers without documents again")
@@ -88,7 +88,6 @@ class ChatDocuments(ChatDialogs):
             self.refuse(error)
             return
         self.answer_from(name)
-        self._tell(f"Answers come from {name} now")
 
     @property
     def cited(self) -> Sequence[Source]:

@@ -4,35 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import aclosing
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
 from textual.widgets import Input, OptionList, Static
+from textual.worker import WorkerCancelled
 
 from edgellm.errors import EdgeLLMError
-from edgellm.events import Finished
 from edgellm.safetext import clean_line
-from edgellm_tui.adding import Wanted, begin, outcome
-from edgellm_tui.collected import HEAD, CollectionRow, common_folder, file_facts
+from edgellm_tui.collected import HEAD, CollectionRow, file_facts
 from edgellm_tui.commands import bindings
 from edgellm_tui.errors import report
-from edgellm_tui.messages import JobBegan, Refused, UseDocuments
+from edgellm_tui.messages import Refused, UseDocuments
 from edgellm_tui.ports import Edge, Preferences
-from edgellm_tui.screens.listing import ListPage
-from edgellm_tui.widgets.file_list import FileList
+from edgellm_tui.screens.document_actions import DocumentActions
 from edgellm_tui.widgets.hits import HitList
-from edgellm_tui.wording import in_app
 
 if TYPE_CHECKING:
-    from textual.notifications import SeverityLevel
-
-    from edgellm.retrieval.values import Hit, IndexedFile
-    from edgellm.store.records import StoredJob
+    from edgellm.retrieval.values import Hit
 
 SEARCH_AFTER_S = 0.3
 """Pause in typing after which a search begins."""
@@ -53,7 +46,7 @@ NOTHING_TO_ASK = "There is no collection to ask. Press F5 to make one of a file 
 NOTHING_FOUND = "Nothing is found. Ask in other words; Esc shows the files."
 
 
-class DocumentsPage(ListPage[CollectionRow]):
+class DocumentsPage(DocumentActions):
     """Question above; collections left and files right (below on narrow screens), or what was found."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("documents")
@@ -64,13 +57,9 @@ class DocumentsPage(ListPage[CollectionRow]):
     def __init__(self, edge: Edge, preferences: Preferences, *, id: str | None = None) -> None:
         super().__init__(edge, preferences, id=id)
         self.split = Horizontal(classes="split")
-        self.files = FileList(id="documents-files")
         self.hits = HitList(id="documents-hits")
-        self._read_files: list[IndexedFile] = []
-        """Those of the collection whose name follows."""
         self._files_of = ""
-        self._begun = ""
-        """A collection that is to be highlighted when the list is read."""
+        """The collection whose files are shown."""
 
     def compose_below(self) -> ComposeResult:
         """Collections and files, or in their place what was found."""
@@ -107,20 +96,19 @@ class DocumentsPage(ListPage[CollectionRow]):
         """Read the files of the highlighted collection."""
         row = self.chosen
         if row is None:
-            self._files_of, self._read_files = "", []
+            self._files_of = ""
             self.files.say(*EMPTY)
             return
         if row.name != self._files_of:
             self.files.say("")
             await asyncio.sleep(LOOK_AFTER_S)
         try:
-            self._read_files = list(await self.edge.documents(row.name).files())
+            files = await self.edge.documents(row.name).files()
         except EdgeLLMError as error:
-            self._read_files = []
             self.files.say(report(error))
         else:
-            if self._read_files:
-                self.files.show(self._read_files)
+            if files:
+                self.files.show(files)
             else:
                 self.files.say(NO_FILES)
         self._files_of = row.name
@@ -144,9 +132,15 @@ class DocumentsPage(ListPage[CollectionRow]):
 
     @work(exclusive=True, group="search")
     async def _search(self, question: str) -> None:
-        row = self.chosen
         self.hits.show((), question)
-        if row is None or not question:
+        if not question:
+            return
+        self.hits.say("Searching…")
+        if self.chosen is None:  # typed before the list was read, if there is one
+            with suppress(WorkerCancelled):
+                await self._read().wait()
+        row = self.chosen
+        if row is None:
             self.hits.say(NOTHING_TO_ASK)
             return
         self.hits.say(f"Searching {clean_line(row.name)}…")
@@ -186,81 +180,3 @@ class DocumentsPage(ListPage[CollectionRow]):
             self.post_message(Refused(error))
             return
         self.app.push_screen(PassageScreen(page, [(page.start, page.end)], self.question))
-
-    @work(exclusive=True, group="dialog")
-    async def action_add(self) -> None:
-        """Fill in what is to be read, and begin."""
-        name = self.chosen.name if self.chosen else ""
-        await self._ask_and_begin("Add documents", Wanted(collection=name))
-
-    @work(exclusive=True, group="dialog")
-    async def action_sync(self) -> None:
-        """Read the folder of the highlighted collection again; what is gone from it is removed."""
-        row = self.chosen
-        if row is not None and row.name == self._files_of:
-            folder = common_folder(self._read_files)
-            wanted = Wanted(path=folder, collection=row.name, is_synced=True)
-            await self._ask_and_begin(f"Sync {row.name} with its folder", wanted)
-
-    async def _ask_and_begin(self, title: str, filled: Wanted) -> None:
-        from edgellm_tui.screens.document_dialogs import AddDocuments
-
-        wanted = await self.app.push_screen_wait(AddDocuments(title, filled))
-        if wanted is None:
-            return
-        try:
-            job = await begin(self.edge, wanted)
-        except EdgeLLMError as error:
-            self.post_message(Refused(error))
-            return
-        self.post_message(JobBegan(job))
-        self._await_end(job, wanted.name)
-
-    @work(group="ingest")
-    async def _await_end(self, job: StoredJob, name: str) -> None:
-        """Say how the job went, and show what it made."""
-        try:
-            async with aclosing(self.edge.jobs.follow(job.id)) as events:
-                async for event in events:
-                    if isinstance(event, Finished):
-                        told, failed = outcome(event.result or {})
-                        look: SeverityLevel = "warning" if failed else "information"
-                        self.notify(told, title=clean_line(name), severity=look, timeout=8, markup=False)
-        except EdgeLLMError as error:
-            self.post_message(Refused(error))
-        self._begun = name
-        self.renew()
-
-    @work(exclusive=True, group="dialog")
-    async def action_remove(self) -> None:
-        """Remove the highlighted file while the files have the focus, else the collection; after a question."""
-        from edgellm_tui.screens.dialog import Confirm
-
-        row, file = self.chosen, self.files.chosen if self.files.list.has_focus else None
-        if row is not None and file is not None:
-            question = Confirm(f"Remove {file.name} from {row.name}?", "The file itself stays where it is.")
-            if await self.app.push_screen_wait(question):
-                await self.change(self.edge.documents(row.name).remove([file.name]))
-        elif row is not None:
-            consequence = "Its texts and its index are deleted from this computer. The files themselves stay."
-            if await self.app.push_screen_wait(Confirm(f"Delete the collection {row.name}?", consequence)):
-                await self.change(self.edge.collections.remove(row.name))
-
-    @work(exclusive=True, group="verify")
-    async def action_verify(self) -> None:
-        """Check the highlighted collection from end to end."""
-        from edgellm_tui.screens.dialog import Reading
-
-        row = self.chosen
-        if row is None:
-            return
-        self.notify(f"Verifying {clean_line(row.name)}…", timeout=2, markup=False)
-        try:
-            defects = await self.edge.documents(row.name).verify()
-        except EdgeLLMError as error:
-            self.post_message(Refused(error))
-            return
-        if defects:
-            self.app.push_screen(Reading(f"{row.name} is damaged", [Content(in_app(each)) for each in defects]))
-        else:
-            self.notify(f"{clean_line(row.name)} is sound", markup=False)

@@ -39,6 +39,8 @@ class PassageScreen(Screen[None]):
         self._page = page
         self._marks = marks
         self._question = question
+        self._first_line = 0
+        """The line that the view begins with when it is drawn."""
 
     def compose(self) -> ComposeResult:
         """Title, text, keys."""
@@ -48,7 +50,8 @@ class PassageScreen(Screen[None]):
         yield KeyLine(id="passage-keys")
 
     def on_mount(self) -> None:
-        """Draw once the width is known."""
+        """Draw once the width is known; scroll once it is known how long the text has become."""
+        self.watch(self.scroll, "virtual_size", self._scroll, init=False)
         self.call_after_refresh(self._draw)
 
     def on_resize(self) -> None:
@@ -61,8 +64,11 @@ class PassageScreen(Screen[None]):
         lines, first = page_lines(self._page, self._marks, self._question, max(view.width, 10))
         above = [*page_path(self._page).wrap(max(view.width, 10)), Content("")]
         self.text.update(Content("\n").join([*above, *lines]))
-        y = max(len(above) + first - view.height // 3, 0)
-        self.call_after_refresh(self.scroll.scroll_to, y=y, animate=False)
+        self._first_line = max(len(above) + first - view.height // 3, 0)
+        self._scroll()
+
+    def _scroll(self) -> None:
+        self.call_after_refresh(self.scroll.scroll_to, y=self._first_line, animate=False)
 
     def action_leave(self) -> None:
         """Close."""

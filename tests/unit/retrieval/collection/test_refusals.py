@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from edgellm.errors import DiskFull, StoreDamaged, StoreError, StoreTooNew
+from edgellm.errors import CollectionNotFound, DiskFull, StoreDamaged, StoreError, StoreTooNew
 from edgellm.retrieval.collection import Collection
 from edgellm.retrieval.collection.schema import COLLECTION, MIGRATIONS
 from edgellm.store import open_store
@@ -86,7 +86,7 @@ def test_what_is_no_healthy_collection_is_refused_untouched(tmp_path: Path, kind
 def test_a_collection_whose_making_was_killed_is_made_again(tmp_path: Path) -> None:
     path = tmp_path / "c.sqlite"
     path.touch()
-    with pytest.raises(StoreDamaged, match="never finished"):
+    with pytest.raises(CollectionNotFound, match="never finished"):
         Collection.open(path)
     with Collection.create(path, IDENTITY) as made:
         add(made, "a", "text")

@@ -33,5 +33,5 @@ def test_vectors_have_unit_length_and_stand_alone(tmp_path: Path) -> None:
 
 def test_the_pooling_makes_a_difference(tmp_path: Path) -> None:
     source = read_source(make_folder(tmp_path / "tiny"), "tiny")
-    mean, cls = (Reference(replace(source, pooling=pooling)).embed(INPUTS[:1]) for pooling in ("mean", "cls"))  # type: ignore[arg-type]
+    mean, cls = (Reference(replace(source, pooling=pooling)).embed(INPUTS[:1]) for pooling in ("mean", "cls"))
     assert not np.allclose(mean, cls, atol=0.01)

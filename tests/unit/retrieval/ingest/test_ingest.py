@@ -90,6 +90,14 @@ def test_a_changed_file_is_replaced_and_a_removed_one_stays_until_it_is_synced(
     assert run.names() == ["fares.txt"]
 
 
+def test_what_was_added_is_remembered(collection: Collection, folder: Path) -> None:
+    run = Run(collection)
+    run(folder)
+    run(folder / "fares.txt")
+    run(folder)
+    assert collection.roots() == [str(folder), str(folder / "fares.txt")]
+
+
 def test_tags_reach_files_that_are_there_already(collection: Collection, folder: Path) -> None:
     run = Run(collection)
     run(folder)

@@ -15,6 +15,7 @@ from edgellm.retrieval.parse.files import parse_file, parse_files
 from edgellm.retrieval.values import Document
 from tests.unit.retrieval import hostile
 
+pytest.importorskip("selectolax")
 SMALL = Limits(memory_bytes=1024**3, wall_s=20, output_bytes=2000)
 
 

@@ -16,8 +16,10 @@ from edgellm.retrieval.parse.files import parse_files
 from edgellm.retrieval.values import Document
 from tests.unit.retrieval.hostile import ALL, Hostile
 
+for _library in ("pypdf", "openpyxl", "selectolax"):
+    pytest.importorskip(_library)
 pytestmark = pytest.mark.slow
-LIMITS = Limits(memory_bytes=1024**3, wall_s=4, output_bytes=64 * 1024**2)
+LIMITS = Limits(memory_bytes=1024**3, wall_s=20, output_bytes=64 * 1024**2)
 LONGEST_S = 90
 
 

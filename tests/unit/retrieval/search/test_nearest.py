@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edgellm.errors import InvalidInput
 from edgellm.retrieval.collection import Collection
 from edgellm.retrieval.collection.bits import Floats, signs
-from edgellm.retrieval.search.nearest import BLOCK, closest, cosines, hamming, nearest
+from edgellm.retrieval.search.nearest import BLOCK, closest, cosines, hamming, nearest, sign_products
 from tests.unit.retrieval.library import DIMENSIONS, add, chunks, document, source, unit, vectors
 
 
@@ -28,6 +28,16 @@ def test_hamming_counts_different_signs(count: int, dimensions: int, seed: int) 
     kept = np.ascontiguousarray(signs(rows.astype(np.float32)).T)
     expected = ((rows > 0) != (question > 0)).sum(axis=1)
     assert hamming(kept, signs(question[None].astype(np.float32))[0]).tolist() == expected.tolist()
+
+
+@given(st.integers(0, 20), st.integers(1, 200), st.integers(0, 2**32))
+def test_sign_products_order_as_vectors_of_signs(count: int, dimensions: int, seed: int) -> None:
+    dice = np.random.default_rng(seed)
+    rows = dice.normal(size=(count, dimensions)).astype(np.float32)
+    question = dice.normal(size=dimensions).astype(np.float32)
+    products = sign_products(np.ascontiguousarray(signs(rows).T), question)
+    expected = np.where(rows > 0, 1, -1) @ question
+    assert 2 * products - question.sum() == pytest.approx(expected, abs=1e-3)
 
 
 def test_hamming_goes_on_behind_a_block() -> None:

@@ -156,10 +156,18 @@ def test_words_in_most_passages_are_left_out(collection: Collection) -> None:
         add(collection, f"{number}", f"the lamp {'rare' if number == 3 else 'usual'} {number}")
     assert expression(collection, "the rare lamp unknown") == '"rare"'
     assert found(collection, "the rare lamp") == [4]
-    assert expression(collection, "the lamp") == '"the"'
-    assert len(found(collection, "the lamp")) == 10  # they are all there is to go by
+    assert expression(collection, "the lamp") == '"the" OR "lamp" OR ("the" AND "lamp")'  # all there is to go by
+    assert len(found(collection, "the lamp")) == 10
     assert expression(collection, "unknown") == ""
     assert found(collection, "unknown") == []
+
+
+def test_a_passage_with_all_words_comes_first(collection: Collection) -> None:
+    for number in range(20):
+        words = {3: "lamp oil", 5: "lamp lamp lamp", 7: "oil oil oil"}.get(number, "nothing of the kind")
+        add(collection, f"{number}", f"number {number}: {words} and much else besides")
+    assert expression(collection, "lamp oil") == '"lamp" OR "oil" OR ("lamp" AND "oil")'
+    assert found(collection, "lamp oil")[0] == 4
 
 
 def test_a_question_ranks_a_bounded_number_of_passages(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,11 +175,15 @@ def test_a_question_ranks_a_bounded_number_of_passages(collection: Collection, m
     for number in range(20):
         kinds = [kind for kind, every in (("third", 3), ("fourth", 4), ("tenth", 10)) if number % every == 0]
         add(collection, f"{number}", f"number {number} {' '.join(kinds)}")
-    assert expression(collection, "third fourth tenth") == '"tenth"'  # 2 + 5 + 7 passages
-    assert expression(collection, "third fourth") == '"fourth"'
+    both = '("tenth" AND "fourth" AND "third")'
+    assert expression(collection, "third fourth tenth") == f'"tenth" OR {both}'  # in 2, 5 and 7 passages
+    assert expression(collection, "third fourth") == '"fourth" OR ("fourth" AND "third")'
     assert expression(collection, "third number") == '"third"'
-    assert expression(collection, "third") == '"third"'
     assert len(found(collection, "third")) == 5
+    monkeypatch.setattr(words, "MAX_COUNTED", 6)
+    assert expression(collection, "third fourth") == '"fourth"'
+    assert expression(collection, "third number") == '("third" AND "number")'  # each is in too many
+    assert len(found(collection, "third number")) == 5
 
 
 def test_filters_come_before_the_ranking(filled: Collection) -> None:

@@ -1,0 +1,414 @@
+"""The documents page: collections, files, adding, asking, the viewer."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from edgellm_tui.adding import outcome, proposed_name
+from edgellm_tui.collected import MOST_FILES
+from edgellm_tui.paths import documents
+from edgellm_tui.screens.document_dialogs import AddDocuments
+from edgellm_tui.screens.documents import DocumentsPage
+from edgellm_tui.screens.passage import PassageScreen
+from textual.pilot import Pilot
+
+from edgellm.errors import CollectionNotFound, InvalidInput, StoreError
+from edgellm.events import Failed, Finished, Progressed
+from tests.tui.conftest import app_of, edge_of, opened, say, screen_text, settle
+from tests.tui.fakes import FakeEdge
+from tests.tui.fakes.documents import FERRIES, FOLDER, indexed, unreadable
+
+SIZES = [(80, 24), (200, 60)]
+SCANNED = unreadable(f"{FOLDER}/scan.pdf", "its pages are scanned pictures")
+
+
+def with_ferries(*more: object) -> FakeEdge:
+    """EdgeLLM with two collections."""
+    edge = FakeEdge()
+    edge.collections.kept = {"ferries": [*FERRIES, *more], "laws": [indexed("/srv/act.docx", kind="docx")]}  # type: ignore[list-item]
+    return edge
+
+
+async def documents_page(pilot: Pilot[None], shows: str = "fares.pdf") -> DocumentsPage:
+    await pilot.press("ctrl+f")
+    await settle(pilot, lambda: shows in screen_text(pilot))
+    return app_of(pilot).frame.query_one(DocumentsPage)
+
+
+async def ask(pilot: Pilot[None], question: str, shows: str) -> None:
+    await pilot.press(*("space" if letter == " " else letter for letter in question))
+    await settle(pilot, lambda: shows in screen_text(pilot))
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_collections_with_their_numbers_and_files_with_their_state(size: tuple[int, int]) -> None:
+    scan, partly = SCANNED, indexed(f"{FOLDER}/old.pdf", notices=("page 2 is a scanned picture",))
+    async with opened(edge=with_ferries(scan, partly), size=size) as pilot:
+        await documents_page(pilot)
+        lines = [" ".join(line.replace("│", " ").split()) for line in screen_text(pilot).splitlines()]
+        shown = "\n".join(lines)
+        for part in (
+            "Collection Files Failed Chunks Size",
+            "ferries 3 1 26 1.4 MB",
+            "all-MiniLM-L6-v2 · ",
+            "File Kind Pages Chunks Status",
+            "scan.pdf ✗ failed",
+            "its pages are scanned pictures",
+            "crew/rota.md markdown 2 ready",
+            "fares.pdf pdf 4 12 ready",
+            "old.pdf pdf 4 12 ! partly",
+        ):
+            assert part in shown
+        assert shown.index("scan.pdf") < shown.index("crew/rota.md")
+        await pilot.press("down")
+        await settle(pilot, lambda: "act.docx" in screen_text(pilot))
+        assert "fares.pdf" not in screen_text(pilot)
+
+
+async def test_the_empty_page_says_what_to_do() -> None:
+    async with opened() as pilot:
+        await documents_page(pilot, "There is no collection yet.")
+        assert "Press F5" in screen_text(pilot)
+        await pilot.press("f6", "f9", "f10", "enter")
+        await settle(pilot)
+        assert app_of(pilot).screen is app_of(pilot).frame
+        assert app_of(pilot).frame.page == "documents"
+        await ask(pilot, "fare", "There is no collection to ask. Press F5")
+        await pilot.press("escape", "escape")
+        await settle(pilot, lambda: app_of(pilot).frame.page == "chat")
+
+
+async def test_a_collection_without_files_and_one_that_is_damaged_say_so_in_their_place() -> None:
+    edge = with_ferries()
+    edge.collections.kept["ferries"] = []
+    async with opened(edge=edge) as pilot:
+        await documents_page(pilot, "There is no file in it. Press F5")
+        edge.collections.failure = StoreError("The collection is damaged.")
+        await pilot.press("down")
+        await settle(pilot, lambda: "The collection is damaged." in screen_text(pilot))
+
+
+async def test_a_list_that_cannot_be_read_is_told() -> None:
+    edge = FakeEdge()
+
+    async def broken() -> list[object]:
+        raise StoreError("The folder cannot be read.")
+
+    edge.collections.list = broken  # type: ignore[method-assign,assignment]
+    async with opened(edge=edge) as pilot:
+        await documents_page(pilot, "The folder cannot be read.")
+
+
+async def test_a_long_list_of_files_ends_with_how_many_there_are_more() -> None:
+    edge = with_ferries(*(indexed(f"{FOLDER}/{number:04}.txt") for number in range(MOST_FILES)))
+    async with opened(edge=edge) as pilot:
+        page = await documents_page(pilot, "0001.txt")
+        assert page.files.list.option_count == MOST_FILES + 1
+        assert "and 2 more" in str(page.files.list.get_option_at_index(MOST_FILES).prompt)
+
+
+# Asking
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_question_shows_passages_with_place_score_and_marked_words(size: tuple[int, int]) -> None:
+    async with opened(edge=with_ferries(), size=size) as pilot:
+        page = await documents_page(pilot)
+        await ask(pilot, "ticket crowns", "1 passage in ferries")
+        assert "0.033   fares.pdf, page 3, Ferry > Fares" in screen_text(pilot)
+        content = page.hits.list.get_option_at_index(0).prompt
+        marked = {str(content)[span.start : span.end] for span in content.spans if "underline" in str(span.style)}  # type: ignore[union-attr]
+        assert marked == {"ticket", "crowns"}
+        assert edge_of(pilot).collections.searched[-1] == ("ferries", "ticket crowns")
+
+
+async def test_enter_opens_the_page_at_the_passage_and_escape_leads_back() -> None:
+    async with opened(edge=with_ferries()) as pilot:
+        await documents_page(pilot)
+        await pilot.press(*"ticket", "enter")  # also while it is still being searched
+        await settle(pilot, lambda: isinstance(pilot.app.screen, PassageScreen))
+        await settle(pilot, lambda: "▌ A single ticket costs nine crowns." in screen_text(pilot))
+        assert "Paragraph 15" in screen_text(pilot)
+        assert "Paragraph 2" not in screen_text(pilot)
+        await pilot.press("escape")
+        await settle(pilot, lambda: "1 passage in ferries" in screen_text(pilot))
+        await pilot.press("escape")
+        await settle(pilot, lambda: "crew/rota.md" in screen_text(pilot))
+
+
+async def test_arrows_choose_among_what_was_found() -> None:
+    async with opened(edge=with_ferries()) as pilot:
+        page = await documents_page(pilot)
+        await ask(pilot, "remark", "8 passages in ferries")
+        await pilot.press("down", "down")
+        assert page.hits.list.highlighted == 2
+        assert page.list.highlighted == 0
+        await pilot.press("enter")
+        await settle(pilot, lambda: "▌ Remark 3 is about luggage." in screen_text(pilot))
+
+
+async def test_a_question_typed_before_the_collections_are_read_waits_for_them() -> None:
+    edge = with_ferries()
+    listed = edge.collections.list
+
+    async def slow() -> Any:
+        await asyncio.sleep(0.5)
+        return await listed()
+
+    edge.collections.list = slow  # type: ignore[method-assign]
+    async with opened(edge=edge) as pilot:
+        await pilot.press("ctrl+f", *"ticket", "enter")
+        await settle(pilot, lambda: isinstance(pilot.app.screen, PassageScreen))
+        assert edge.collections.searched[-1] == ("ferries", "ticket")
+
+
+async def test_nothing_found_says_what_to_do() -> None:
+    async with opened(edge=with_ferries()) as pilot:
+        await documents_page(pilot)
+        await ask(pilot, "zebra", "Nothing is found. Ask in other words")
+        await pilot.press("enter")
+        await settle(pilot)
+        assert app_of(pilot).screen is app_of(pilot).frame
+
+
+async def test_a_search_that_fails_says_why_in_its_place() -> None:
+    edge = with_ferries()
+    async with opened(edge=edge) as pilot:
+        await documents_page(pilot)
+        edge.collections.failure = InvalidInput("The embedder is not here.", hint="Fetch it.")
+        await ask(pilot, "fare", "The embedder is not here. Fetch it.")
+
+
+async def test_the_page_of_a_passage_is_broken_anew_when_the_screen_changes() -> None:
+    async with opened(edge=with_ferries(), size=(120, 40)) as pilot:
+        await documents_page(pilot)
+        await ask(pilot, "ticket", "1 passage")
+        await pilot.press("enter")
+        await settle(pilot, lambda: "Dogs pay half." in screen_text(pilot))
+        await pilot.resize_terminal(40, 24)
+        await settle(pilot, lambda: "▌ crowns. Children below six travel " in screen_text(pilot))
+
+
+# Adding
+
+
+async def fill(pilot: Pilot[None], path: str) -> AddDocuments:
+    await pilot.press("f5")
+    await settle(pilot, lambda: isinstance(pilot.app.screen, AddDocuments))
+    dialog = pilot.app.screen
+    assert isinstance(dialog, AddDocuments)
+    dialog.path.value = path
+    return dialog
+
+
+async def test_a_folder_is_added_as_a_job_and_what_failed_is_said(tmp_path: Path) -> None:
+    folder = tmp_path / "my papers"
+    folder.mkdir()
+    async with opened(size=(120, 40)) as pilot:
+        edge = edge_of(pilot)
+        await documents_page(pilot, "There is no collection yet.")
+        await fill(pilot, str(folder))
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(edge.collections.added))
+        asked = edge.collections.added[0]
+        assert asked == {"collection": "my-papers", "paths": [str(folder)], "sync": False, "tags": ()}
+        edge.jobs.say("j1", Progressed(done=1, total=3, note=str(folder / "a.pdf")))
+        await settle(pilot, lambda: "1 files of 3 files" in screen_text(pilot))
+        edge.collections.kept["my-papers"] = [indexed(str(folder / "a.pdf")), SCANNED]
+        edge.jobs.say("j1", Finished(result={"added": 1, "failed": [{"file": "scan.pdf", "reason": "x"}]}))
+        await settle(pilot, lambda: "1 added, 1 could not be read: the list says why" in screen_text(pilot))
+        await settle(pilot, lambda: "its pages are scanned pictures" in screen_text(pilot))
+
+
+async def test_the_new_collection_is_highlighted_when_it_is_there(tmp_path: Path) -> None:
+    async with opened(edge=with_ferries()) as pilot:
+        edge, page = edge_of(pilot), await documents_page(pilot)
+        dialog = await fill(pilot, str(tmp_path))
+        dialog.name_field.value = "new"
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(edge.collections.added))
+        edge.collections.kept["new"] = [indexed("/x/new.txt")]
+        edge.jobs.say("j1", Finished(result={"added": 1}))
+        await settle(pilot, lambda: page.chosen is not None and page.chosen.name == "new")
+
+
+async def test_a_job_that_fails_is_told_by_the_dock(tmp_path: Path) -> None:
+    async with opened(edge=with_ferries()) as pilot:
+        await documents_page(pilot)
+        await fill(pilot, str(tmp_path))
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(edge_of(pilot).collections.added))
+        edge_of(pilot).jobs.say("j1", Failed(error="DiskFull", message="No space is left."))
+        await settle(pilot, lambda: "failed: No space is left." in screen_text(pilot))
+
+
+async def test_tags_and_what_becomes_of_files_that_are_gone_are_handed_on(tmp_path: Path) -> None:
+    async with opened(edge=with_ferries()) as pilot:
+        await documents_page(pilot)
+        await fill(pilot, str(tmp_path))
+        await pilot.press("down")
+        assert pilot.app.focused is not None
+        assert pilot.app.focused.id == "add-name"
+        await pilot.press("down", *"law,", "space", *"2026", "down", "right", "enter")
+        await settle(pilot, lambda: bool(edge_of(pilot).collections.added))
+        asked = edge_of(pilot).collections.added[0]
+        assert (asked["collection"], asked["tags"], asked["sync"]) == ("ferries", ("law", "2026"), True)
+
+
+async def test_the_path_is_completed_and_a_wrong_one_is_refused() -> None:
+    Path("papers/deep").mkdir(parents=True)
+    Path("papers/notes.odd").touch()
+    async with opened() as pilot:
+        await documents_page(pilot, "There is no collection yet.")
+        dialog = await fill(pilot, "pap")
+        await settle(pilot, lambda: "▸ papers/" in screen_text(pilot))
+        await pilot.press("tab")
+        await settle(pilot, lambda: "papers/notes.odd" in screen_text(pilot))
+        assert dialog.path.value == "papers/"
+        await pilot.press("tab")
+        assert dialog.path.value == "papers/notes.odd"
+        await settle(pilot, lambda: not dialog.menu.display)
+        await pilot.press("x", "enter")
+        await settle(pilot, lambda: "There is no file or folder 'papers/notes.oddx'." in screen_text(pilot))
+        dialog.path.value = ""
+        await pilot.press("enter")
+        await settle(pilot, lambda: "There is nothing to read yet." in screen_text(pilot))
+        assert edge_of(pilot).collections.added == []
+        await pilot.press("tab")
+        assert pilot.app.focused is dialog.name_field
+
+
+async def test_a_name_that_no_collection_can_have_is_told(tmp_path: Path) -> None:
+    edge = FakeEdge()
+    edge.collections.failure = InvalidInput("'a/b' cannot be a collection's name.")
+    async with opened(edge=edge) as pilot:
+        await documents_page(pilot, "There is no collection yet.")
+        await fill(pilot, str(tmp_path))
+        await pilot.press("enter")
+        await settle(pilot, lambda: "'a/b' cannot be a collection's name." in screen_text(pilot))
+
+
+async def test_sync_proposes_the_folder_of_the_collection(tmp_path: Path) -> None:
+    edge = with_ferries()
+    edge.collections.kept["ferries"] = [indexed(str(tmp_path / "a.pdf")), indexed(str(tmp_path / "deep" / "b.pdf"))]
+    async with opened(edge=edge) as pilot:
+        await documents_page(pilot, "a.pdf")
+        await pilot.press("f6")
+        await settle(pilot, lambda: "Sync ferries with its folder" in screen_text(pilot))
+        assert "are removed" in screen_text(pilot)
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(edge.collections.added))
+        assert edge.collections.added[0] == {
+            "collection": "ferries",
+            "paths": [str(tmp_path)],
+            "sync": True,
+            "tags": (),
+        }
+
+
+async def test_sync_proposes_what_the_newest_job_has_read(tmp_path: Path) -> None:
+    edge = with_ferries()
+    await edge.documents("laws").add(["/somewhere/else"])
+    await edge.documents("ferries").add([tmp_path])
+    async with opened(edge=edge) as pilot:
+        await documents_page(pilot)
+        await pilot.press("f6")
+        await settle(pilot, lambda: "Sync ferries with its folder" in screen_text(pilot))
+        dialog = pilot.app.screen
+        assert isinstance(dialog, AddDocuments)
+        assert dialog.path.value == str(tmp_path)
+
+
+def test_a_folder_offers_files_of_any_kind_and_folders() -> None:
+    Path("papers/deep").mkdir(parents=True)
+    Path("papers/.hidden").touch()
+    Path("papers/a\x1b[2J.txt").touch()
+    Path("papers/odd.xyz").touch()
+    assert [each.path for each in documents("papers/")] == ["papers/odd.xyz", "papers/deep/"]
+    assert documents("nowhere/") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("/a/My Papers", "My-Papers"), ("/a/fares.v2.pdf", "fares.v2"), ("/a/ünïcode", "n-code"), ("/a/нет", "documents")],
+)
+def test_a_collection_is_named_after_what_is_read(path: str, name: str) -> None:
+    assert proposed_name(path) == name
+
+
+def test_the_outcome_counts_what_was_done() -> None:
+    result = {"added": 1200, "changed": 0, "unchanged": 3, "removed": 1, "failed": [], "chunks": 9}
+    assert outcome(result) == ("1,200 added, 3 unchanged, 1 removed", 0)
+    assert outcome({}) == ("nothing to read", 0)
+
+
+# Removing, verifying, using
+
+
+async def test_removing_a_collection_asks_first() -> None:
+    async with opened(edge=with_ferries()) as pilot:
+        kept = edge_of(pilot).collections.kept
+        await documents_page(pilot)
+        await pilot.press("f9")
+        await settle(pilot, lambda: "Delete the collection ferries?" in screen_text(pilot))
+        await pilot.press("n")
+        await settle(pilot)
+        assert "ferries" in kept
+        await pilot.press("f9")
+        await settle(pilot, lambda: "Delete the collection ferries?" in screen_text(pilot))
+        await pilot.press("y")
+        await settle(pilot, lambda: "act.docx" in screen_text(pilot))
+        assert list(kept) == ["laws"]
+
+
+async def test_a_file_is_read_about_and_removed_where_files_have_the_focus() -> None:
+    async with opened(edge=with_ferries(SCANNED)) as pilot:
+        page = await documents_page(pilot)
+        page.files.list.focus()
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot, lambda: "✗ its pages are scanned pictures" in screen_text(pilot))
+        await pilot.press("escape", "f9")
+        await settle(pilot, lambda: "Remove /home/me/ferry/scan.pdf from" in screen_text(pilot))
+        await pilot.press("y")
+        await settle(pilot, lambda: "scan.pdf" not in screen_text(pilot))
+        assert edge_of(pilot).collections.kept["ferries"] == list(FERRIES)
+
+
+async def test_verifying_tells_the_defects_or_that_there_are_none() -> None:
+    edge = with_ferries()
+    async with opened(edge=edge) as pilot:
+        await documents_page(pilot)
+        await pilot.press("f10")
+        await settle(pilot, lambda: "ferries is sound" in screen_text(pilot))
+        edge.collections.defects = ["12 chunks of fares.pdf have no vector"]
+        await pilot.press("f10")
+        await settle(pilot, lambda: "12 chunks of fares.pdf have no vector" in screen_text(pilot))
+        await pilot.press("escape")
+        edge.collections.failure = CollectionNotFound("There is no collection 'ferries'.")
+        await pilot.press("f10")
+        await settle(pilot, lambda: "There is no collection 'ferries'." in screen_text(pilot))
+
+
+async def test_enter_chats_from_the_highlighted_collection() -> None:
+    async with opened(edge=with_ferries()) as pilot:
+        await documents_page(pilot)
+        await pilot.press("down", "enter")
+        await settle(pilot, lambda: "╭─ from laws" in screen_text(pilot))
+        assert app_of(pilot).frame.page == "chat"
+        await say(pilot, "hello")
+        assert edge_of(pilot).asked[-1]["documents"] == "laws"
+
+
+async def test_the_page_is_renewed_when_a_job_ends_that_was_begun_elsewhere() -> None:
+    async with opened(edge=with_ferries()) as pilot:
+        edge = edge_of(pilot)
+        await documents_page(pilot)
+        job = await edge.jobs.start("ingest", "Read into harbours", {})
+        app_of(pilot).jobs.watch(job)
+        edge.collections.kept["harbours"] = [indexed("/x/y.pdf")]
+        edge.jobs.say(job.id, Finished())
+        await settle(pilot, lambda: "harbours  " in screen_text(pilot))
