@@ -20,7 +20,7 @@ GUIDES = sorted(
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-NEEDS_MORE = ("models pull", " -m ", "train run", "pretrain", "edgellm export")
+NEEDS_MORE = ("models pull", " -m ", "train run", "pretrain", "edgellm export", "docs search", "docs ask")
 """What marks a command that needs the network, what another command brought, or minutes: those have live tests."""
 
 
