@@ -19,6 +19,7 @@ NAMES = (
     "store_speed",
     "embedding",
     "retrieval",
+    "documents",
     "fit_accuracy",
     "backend_costs",
     "training",

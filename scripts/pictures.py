@@ -20,6 +20,7 @@ from scripts.project import ROOT
 
 PICTURES = ROOT / "docs" / "pictures"
 EXAMPLES = ROOT / "examples" / "lighthouse" / "train.jsonl"
+HANDBOOK = ROOT / "examples" / "ferry" / "handbook.md"
 SIZE = (100, 30)
 PATIENCE_S = 120.0
 QUESTION = "Write a Python function that adds two numbers."
@@ -58,7 +59,25 @@ async def train(pilot: Pilot[None]) -> None:
     await until(pilot, lambda shown: "learnt" in shown and "asked" in shown)
 
 
-SCENES: dict[str, Scene] = {"chat": chat, "explain": explain, "models": models, "data": data, "train": train}
+async def documents(pilot: Pilot[None]) -> None:
+    """An answer from a collection, and the page that its source stands on."""
+    await pilot.press("f2")
+    await pilot.press(*"/new", "enter", *"/docs ferry", "enter")
+    await until(pilot, lambda shown: "from ferry" in shown)
+    await pilot.press(*"What do dogs pay?", "enter")
+    await until(pilot, lambda shown: "handbook.md" in shown)
+    await pilot.press("ctrl+g")
+    await until(pilot, lambda shown: "dogs pay 1 crown" in shown and "Timetable" in shown)
+
+
+SCENES: dict[str, Scene] = {
+    "chat": chat,
+    "explain": explain,
+    "models": models,
+    "data": data,
+    "train": train,
+    "documents": documents,
+}
 
 
 async def until(pilot: Pilot[None], holds: Callable[[str], bool]) -> None:
@@ -78,8 +97,9 @@ def screen_text(pilot: Pilot[None]) -> str:
 
 
 def teach() -> None:
-    """A dataset and a short run, for the pages that show them."""
+    """A collection, a dataset and a short run, for the pages that show them."""
     with EdgeLLM() as edge:
+        print(list(edge.jobs.follow(edge.documents("ferry").add([HANDBOOK]).id))[-1], file=sys.stderr)
         job = edge.training.start(EXAMPLES, "starter", "lighthouse", settings_for("quick"))
         print(list(edge.jobs.follow(job.id))[-1], file=sys.stderr)
 
