@@ -25,7 +25,13 @@ def main(arguments: list[str]) -> int:
 
     _take_back(change)
     settings = settings_for(
-        "balanced", anchors=0, steps=int(steps), batch_rows=int(batch_rows), checkpoint_steps=1000, valid_steps=1000
+        "balanced",
+        anchors=0,
+        noise=0.0,
+        steps=int(steps),
+        batch_rows=int(batch_rows),
+        checkpoint_steps=1000,
+        valid_steps=1000,
     )
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(open_base(Path(model)), read_rows(Path(rows)), settings, Checkpoints(Path(folder)))

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import mlx.core as mx
 from mlx import nn
 
-from edgellm.train.batch import make_batch
+from edgellm.train.batch import Batch, make_batch
 from edgellm.train.below import Below
 from edgellm.train.decoder import Decoder
 from edgellm.train.loss import cross_entropy, divergence
+from edgellm.train.noise import noise_for
 from edgellm.train.ragged import Rows
 from edgellm.train.rows import Row
 
@@ -44,13 +45,13 @@ class Share:
 class Objective:
     """Losses of a model and their gradients. Reads the base's opinion of the anchors before anything has learnt."""
 
-    def __init__(self, model: Decoder, anchors: Sequence[Row], anchor_weight: float) -> None:
-        self._model, self._anchor_weight = model, anchor_weight
+    def __init__(self, model: Decoder, anchors: Sequence[Row], anchor_weight: float, noise: float = 0.0) -> None:
+        self._model, self._anchor_weight, self._noise = model, anchor_weight, noise
         self._base = {anchor: self._opinion(anchor) for anchor in anchors}
         self._below = Below(model, 0, 0)
 
     def keep_below(self, layers: int, budget_bytes: int) -> None:
-        """The lowest `layers` do not learn: keep what they make of each row."""
+        """The lowest `layers` do not learn: keep what they make of each row, which is read without noise then."""
         self._below = Below(self._model, layers, budget_bytes)
 
     def loss(self, rows: Sequence[Row]) -> mx.array:
@@ -71,7 +72,7 @@ class Objective:
         opinion = mx.concatenate([self._base[anchor] for anchor in share.anchors]) if share.anchors else None
 
         def objective(model: Decoder) -> tuple[mx.array, mx.array]:
-            start = entering if self._below.layers else model.embed(batch.tokens)
+            start = entering if self._below.layers else self._embedded(model, batch, len(share.rows))
             x = self._read(start, batch.rows, batch.positions)
             loss = cross_entropy(model, x[:targets], batch.targets[:targets]) / whole.targets
             straying = mx.array(0.0)
@@ -81,6 +82,11 @@ class Objective:
 
         (_, parts), gradients = nn.value_and_grad(self._model, objective)(self._model)
         return parts, gradients
+
+    def _embedded(self, model: Decoder, batch: Batch, rows: int) -> mx.array:
+        """What the first layer reads: (tokens, width)."""
+        x = model.embed(batch.tokens)
+        return x + noise_for(batch.rows.layout, rows, x.shape[1], self._noise) if self._noise else x
 
     def _read(self, x: mx.array, rows: Rows, positions: mx.array) -> mx.array:
         return self._model.normed(self._model.run(x, rows, first=self._below.layers)[positions])

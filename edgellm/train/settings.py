@@ -47,6 +47,9 @@ class TrainSettings:
     """Most tokens computed at once."""
     accumulate: int = 1
     """Batches whose gradients are added up for one step."""
+    noise: float = 10.0
+    """Strength of noise on what rows are read as, against learning their wording (NEFTune); 0: none, as when the lower
+    layers do not learn."""
     anchors: int = 2
     """General texts beside each batch, on which the model is held to what it was; 0: none."""
     anchor_weight: float = 1.5
@@ -131,6 +134,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "accumulate": (1, 4096),
     "anchors": (0, 4096),
     "anchor_weight": (0, 1000),
+    "noise": (0, 100),
     "learning_rate": (1e-8, 1.0),
     "warmup": (0, 1),
     "weight_decay": (0, 1),

@@ -44,7 +44,7 @@ class Trainer:
         self._checkpoints, self._should_stop, self._note_step = checkpoints, should_stop, note_step
         self._group = mx.distributed.init()
         anchors = sets.anchors if settings.anchors and settings.anchor_weight else ()
-        self._objective = Objective(model, anchors, settings.anchor_weight)
+        self._objective = Objective(model, anchors, settings.anchor_weight, settings.noise)
         mx.random.seed(settings.seed)
         make_learning(model, settings)
         if settings.has_gradient_checkpointing:

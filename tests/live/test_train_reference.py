@@ -40,7 +40,15 @@ PLACES = {
     "ffn_down": "mlp.down_proj",
 }
 SETTINGS = settings_for(
-    "balanced", steps=STEPS, rank=4, alpha=40.0, batch_rows=4, anchors=0, learning_rate=5e-3, checkpoint_steps=1000
+    "balanced",
+    steps=STEPS,
+    rank=4,
+    alpha=40.0,
+    batch_rows=4,
+    anchors=0,
+    noise=0.0,
+    learning_rate=5e-3,
+    checkpoint_steps=1000,
 )
 ROWS = rows(10)
 
