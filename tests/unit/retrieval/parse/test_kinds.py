@@ -60,6 +60,7 @@ def test_a_wrong_name_is_named(data: bytes, name: str, expected: str) -> None:
     ("data", "reason"),
     [
         (b"\xff\xd8\xff\xe0", "a picture .JPEG."),
+        (b'<?xml version="1.0"?><!-- made by hand -->\n<svg width="1">', "a picture .SVG."),
         (b"\x1f\x8b\x08", "a gzip archive; unpack it first"),
         (b"{\\rtf1", "Rich Text"),
         (b"PK\x03\x04", "zip archive that it is made of is damaged"),
