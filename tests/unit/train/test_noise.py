@@ -16,15 +16,18 @@ LAYOUT = Layout(shared=3, own=(4, 16, 5))
 """Two rows and an anchor."""
 
 
-def test_it_is_on_the_rows_own_tokens_alone_and_falls_with_their_length() -> None:
+def test_it_is_on_questions_alone_and_falls_with_the_length_of_their_rows() -> None:
     mx.random.seed(0)
-    found = np.array(noise_for(LAYOUT, 2, 64, 10.0))
+    found = np.array(noise_for(LAYOUT, [3 + 2, 3 + 9], 64, 10.0))
     assert found.shape == (28, 64)
-    assert not found[:3].any()  # what all rows begin with
-    assert not found[23:].any()  # the anchor
-    for begin, end in ((3, 7), (7, 23)):
-        most = 10 / math.sqrt((end - begin) * 64)
+    assert [at for at in range(28) if found[at].any()] == [3, 4, *range(7, 16)]
+    for begin, end, own in ((3, 5, 4), (7, 16, 16)):
+        most = 10 / math.sqrt(own * 64)
         assert 0.9 * most < np.abs(found[begin:end]).max() <= most
+
+
+def test_a_question_that_all_rows_share_has_none() -> None:
+    assert not np.array(noise_for(LAYOUT, [2, 3], 64, 10.0)).any()
 
 
 def test_losses_are_measured_without_it_and_steps_are_taken_with_it() -> None:
