@@ -72,7 +72,7 @@ class Objective:
         opinion = mx.concatenate([self._base[anchor] for anchor in share.anchors]) if share.anchors else None
 
         def objective(model: Decoder) -> tuple[mx.array, mx.array]:
-            start = entering if self._below.layers else self._embedded(model, batch, share.rows)
+            start = entering if self._below.layers else self._embedded(model, batch, len(share.rows))
             x = self._read(start, batch.rows, batch.positions)
             loss = cross_entropy(model, x[:targets], batch.targets[:targets]) / whole.targets
             straying = mx.array(0.0)
@@ -83,12 +83,10 @@ class Objective:
         (_, parts), gradients = nn.value_and_grad(self._model, objective)(self._model)
         return parts, gradients
 
-    def _embedded(self, model: Decoder, batch: Batch, rows: Sequence[Row]) -> mx.array:
+    def _embedded(self, model: Decoder, batch: Batch, rows: int) -> mx.array:
         """What the first layer reads: (tokens, width)."""
         x = model.embed(batch.tokens)
-        if not self._noise:
-            return x
-        return x + noise_for(batch.rows.layout, [row.asked for row in rows], x.shape[1], self._noise)
+        return x + noise_for(batch.rows.layout, rows, x.shape[1], self._noise) if self._noise else x
 
     def _read(self, x: mx.array, rows: Rows, positions: mx.array) -> mx.array:
         return self._model.normed(self._model.run(x, rows, first=self._below.layers)[positions])

@@ -27,11 +27,6 @@ class Row:
         """How many tokens are to be predicted."""
         return sum(end - start for start, end in self.supervised)
 
-    @property
-    def asked(self) -> int:
-        """Tokens before the first that is to be predicted."""
-        return self.supervised[0][0] if self.supervised else len(self.tokens)
-
     def cut(self, tokens: int) -> Row:
         """The row's first `tokens` tokens."""
         spans = tuple((start, min(end, tokens)) for start, end in self.supervised if start < tokens)

@@ -36,7 +36,7 @@ class TrainSettings:
     layers: int | None = None
     """How many layers, counted from the top, learn; None: all."""
     epochs: float | None = None
-    """How often each row is read; None: twelve times up to a hundred rows, the more there are the less, at least once."""
+    """How often each row is read; None: ten times up to a hundred rows, the more there are the less, at least once."""
     effort: float = 1.0
     """What the number of epochs that follows from the rows is multiplied by."""
     steps: int | None = None
@@ -47,10 +47,10 @@ class TrainSettings:
     """Most tokens computed at once."""
     accumulate: int = 1
     """Batches whose gradients are added up for one step."""
-    noise: float = 10.0
-    """Strength of noise on what questions are read as, against learning their wording (NEFTune); 0: none, as when the
-    lower layers do not learn."""
-    anchors: int = 1
+    noise: float = 0.0
+    """Strength of noise on what rows are read as, against learning their wording (NEFTune; 10 is usual); 0: none, as
+    always when the lower layers do not learn."""
+    anchors: int = 2
     """General texts beside each batch, on which the model is held to what it was; 0: none."""
     anchor_weight: float = 1.5
     """How much straying from the base on them counts, against the loss on the data set."""

@@ -7,31 +7,37 @@ import math
 import mlx.core as mx
 import numpy as np
 
+from edgellm.train.decoder import Decoder
+from edgellm.train.lora import make_learning
 from edgellm.train.noise import noise_for
 from edgellm.train.objective import Objective, Share
 from edgellm.train.ragged import Layout
+from edgellm.train.settings import settings_for
 from tests.unit.train.tiny import rows, tiny_decoder
 
 LAYOUT = Layout(shared=3, own=(4, 16, 5))
 """Two rows and an anchor."""
 
 
-def test_it_is_on_questions_alone_and_falls_with_the_length_of_their_rows() -> None:
+def learning_decoder() -> Decoder:
+    model = tiny_decoder()
+    make_learning(model, settings_for("balanced", rank=4))
+    return model
+
+
+def test_it_is_on_the_rows_own_tokens_alone_and_falls_with_their_length() -> None:
     mx.random.seed(0)
-    found = np.array(noise_for(LAYOUT, [3 + 2, 3 + 9], 64, 10.0))
+    found = np.array(noise_for(LAYOUT, 2, 64, 10.0))
     assert found.shape == (28, 64)
-    assert [at for at in range(28) if found[at].any()] == [3, 4, *range(7, 16)]
-    for begin, end, own in ((3, 5, 4), (7, 16, 16)):
-        most = 10 / math.sqrt(own * 64)
+    assert not found[:3].any()  # what all rows begin with
+    assert not found[23:].any()  # the anchor
+    for begin, end in ((3, 7), (7, 23)):
+        most = 10 / math.sqrt((end - begin) * 64)
         assert 0.9 * most < np.abs(found[begin:end]).max() <= most
 
 
-def test_a_question_that_all_rows_share_has_none() -> None:
-    assert not np.array(noise_for(LAYOUT, [2, 3], 64, 10.0)).any()
-
-
 def test_losses_are_measured_without_it_and_steps_are_taken_with_it() -> None:
-    model, chosen = tiny_decoder(), tuple(rows(3))
+    model, chosen = learning_decoder(), tuple(rows(3))
     quiet, noisy = Objective(model, (), 0.0), Objective(model, (), 0.0, noise=10.0)
     assert noisy.loss(chosen).item() == quiet.loss(chosen).item()
     share = Share(chosen, ())
@@ -40,7 +46,7 @@ def test_losses_are_measured_without_it_and_steps_are_taken_with_it() -> None:
 
 
 def test_the_same_seed_gives_the_same_step() -> None:
-    model, chosen = tiny_decoder(), tuple(rows(3))
+    model, chosen = learning_decoder(), tuple(rows(3))
     objective, share = Objective(model, (), 0.0, noise=10.0), Share(chosen, ())
     found = []
     for _ in range(2):
