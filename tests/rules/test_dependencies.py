@@ -42,9 +42,13 @@ def foreign_imports(*folders: str) -> dict[str, str]:
     return found
 
 
+OTHERWISE_NAMED = {"faiss": ["faiss-cpu"]}
+"""Packages of optional modules whose names do not say it, for an environment that lacks them."""
+
+
 def undeclared(found: dict[str, str], allowed: set[str]) -> dict[str, str]:
     """Imports whose distribution is not in `allowed`."""
-    owners = importlib.metadata.packages_distributions()
+    owners = {**OTHERWISE_NAMED, **importlib.metadata.packages_distributions()}
     return {
         module: place
         for module, place in found.items()
