@@ -19,7 +19,7 @@ _SAID = tuple(
         (r"`?edgellm data list`?", "on the data page (F8)"),
         (r"`?edgellm sessions list`?", "on the sessions page (F3)"),
         (r"`?edgellm (models pull \S+|(models|adapters) list( --fits)?)`?", "on the models page (F4)"),
-        (r"Say which is which, for example: ", "Say which is which: press c, for example "),
+        (r"Say which is which, for example: ", "Say which is which with c on the data page (F8), for example "),
     )
 )
 """Pattern to what stands in its place. Commands that have no page stay: they can be typed in a terminal."""
