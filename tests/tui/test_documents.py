@@ -1,41 +1,23 @@
-"""The documents page: collections, files, adding, asking, the viewer."""
+"""The documents page: collections, files, asking, the viewer, removing and verifying."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
-from edgellm_tui.adding import outcome, proposed_name
 from edgellm_tui.collected import MOST_FILES
-from edgellm_tui.paths import documents
-from edgellm_tui.screens.document_dialogs import AddDocuments
-from edgellm_tui.screens.documents import DocumentsPage
 from edgellm_tui.screens.passage import PassageScreen
 from textual.pilot import Pilot
 
 from edgellm.errors import CollectionNotFound, InvalidInput, StoreError
-from edgellm.events import Failed, Finished, Progressed
+from edgellm.events import Finished
 from tests.tui.conftest import app_of, edge_of, opened, say, screen_text, settle
+from tests.tui.document_pages import SCANNED, documents_page, with_ferries
 from tests.tui.fakes import FakeEdge
-from tests.tui.fakes.documents import FERRIES, FOLDER, indexed, unreadable
+from tests.tui.fakes.documents import FERRIES, FOLDER, indexed
 
 SIZES = [(80, 24), (200, 60)]
-SCANNED = unreadable(f"{FOLDER}/scan.pdf", "its pages are scanned pictures")
-
-
-def with_ferries(*more: object) -> FakeEdge:
-    """EdgeLLM with two collections."""
-    edge = FakeEdge()
-    edge.collections.kept = {"ferries": [*FERRIES, *more], "laws": [indexed("/srv/act.docx", kind="docx")]}  # type: ignore[list-item]
-    return edge
-
-
-async def documents_page(pilot: Pilot[None], shows: str = "fares.pdf") -> DocumentsPage:
-    await pilot.press("ctrl+f")
-    await settle(pilot, lambda: shows in screen_text(pilot))
-    return app_of(pilot).frame.query_one(DocumentsPage)
 
 
 async def ask(pilot: Pilot[None], question: str, shows: str) -> None:
@@ -190,159 +172,6 @@ async def test_the_page_of_a_passage_is_broken_anew_when_the_screen_changes() ->
         await settle(pilot, lambda: "Dogs pay half." in screen_text(pilot))
         await pilot.resize_terminal(40, 24)
         await settle(pilot, lambda: "▌ crowns. Children below six travel " in screen_text(pilot))
-
-
-# Adding
-
-
-async def fill(pilot: Pilot[None], path: str) -> AddDocuments:
-    await pilot.press("f5")
-    await settle(pilot, lambda: isinstance(pilot.app.screen, AddDocuments))
-    dialog = pilot.app.screen
-    assert isinstance(dialog, AddDocuments)
-    dialog.path.value = path
-    return dialog
-
-
-async def test_a_folder_is_added_as_a_job_and_what_failed_is_said(tmp_path: Path) -> None:
-    folder = tmp_path / "my papers"
-    folder.mkdir()
-    async with opened(size=(120, 40)) as pilot:
-        edge = edge_of(pilot)
-        await documents_page(pilot, "There is no collection yet.")
-        await fill(pilot, str(folder))
-        await pilot.press("enter")
-        await settle(pilot, lambda: bool(edge.collections.added))
-        asked = edge.collections.added[0]
-        assert asked == {"collection": "my-papers", "paths": [str(folder)], "sync": False, "tags": ()}
-        edge.jobs.say("j1", Progressed(done=1, total=3, note=str(folder / "a.pdf")))
-        await settle(pilot, lambda: "1 files of 3 files" in screen_text(pilot))
-        edge.collections.kept["my-papers"] = [indexed(str(folder / "a.pdf")), SCANNED]
-        edge.jobs.say("j1", Finished(result={"added": 1, "failed": [{"file": "scan.pdf", "reason": "x"}]}))
-        await settle(pilot, lambda: "1 added, 1 could not be read: the list says why" in screen_text(pilot))
-        await settle(pilot, lambda: "its pages are scanned pictures" in screen_text(pilot))
-
-
-async def test_the_new_collection_is_highlighted_when_it_is_there(tmp_path: Path) -> None:
-    async with opened(edge=with_ferries()) as pilot:
-        edge, page = edge_of(pilot), await documents_page(pilot)
-        dialog = await fill(pilot, str(tmp_path))
-        dialog.name_field.value = "new"
-        await pilot.press("enter")
-        await settle(pilot, lambda: bool(edge.collections.added))
-        edge.collections.kept["new"] = [indexed("/x/new.txt")]
-        edge.jobs.say("j1", Finished(result={"added": 1}))
-        await settle(pilot, lambda: page.chosen is not None and page.chosen.name == "new")
-
-
-async def test_a_job_that_fails_is_told_by_the_dock(tmp_path: Path) -> None:
-    async with opened(edge=with_ferries()) as pilot:
-        await documents_page(pilot)
-        await fill(pilot, str(tmp_path))
-        await pilot.press("enter")
-        await settle(pilot, lambda: bool(edge_of(pilot).collections.added))
-        edge_of(pilot).jobs.say("j1", Failed(error="DiskFull", message="No space is left."))
-        await settle(pilot, lambda: "failed: No space is left." in screen_text(pilot))
-
-
-async def test_tags_and_what_becomes_of_files_that_are_gone_are_handed_on(tmp_path: Path) -> None:
-    async with opened(edge=with_ferries()) as pilot:
-        await documents_page(pilot)
-        await fill(pilot, str(tmp_path))
-        await pilot.press("down")
-        assert pilot.app.focused is not None
-        assert pilot.app.focused.id == "add-name"
-        await pilot.press("down", *"law,", "space", *"2026", "down", "right", "enter")
-        await settle(pilot, lambda: bool(edge_of(pilot).collections.added))
-        asked = edge_of(pilot).collections.added[0]
-        assert (asked["collection"], asked["tags"], asked["sync"]) == ("ferries", ("law", "2026"), True)
-
-
-async def test_the_path_is_completed_and_a_wrong_one_is_refused() -> None:
-    Path("papers/deep").mkdir(parents=True)
-    Path("papers/notes.odd").touch()
-    async with opened() as pilot:
-        await documents_page(pilot, "There is no collection yet.")
-        dialog = await fill(pilot, "pap")
-        await settle(pilot, lambda: "▸ papers/" in screen_text(pilot))
-        await pilot.press("tab")
-        await settle(pilot, lambda: "papers/notes.odd" in screen_text(pilot))
-        assert dialog.path.value == "papers/"
-        await pilot.press("tab")
-        assert dialog.path.value == "papers/notes.odd"
-        await settle(pilot, lambda: not dialog.menu.display)
-        await pilot.press("x", "enter")
-        await settle(pilot, lambda: "There is no file or folder 'papers/notes.oddx'." in screen_text(pilot))
-        dialog.path.value = ""
-        await pilot.press("enter")
-        await settle(pilot, lambda: "There is nothing to read yet." in screen_text(pilot))
-        assert edge_of(pilot).collections.added == []
-        await pilot.press("tab")
-        assert pilot.app.focused is dialog.name_field
-
-
-async def test_a_name_that_no_collection_can_have_is_told(tmp_path: Path) -> None:
-    edge = FakeEdge()
-    edge.collections.failure = InvalidInput("'a/b' cannot be a collection's name.")
-    async with opened(edge=edge) as pilot:
-        await documents_page(pilot, "There is no collection yet.")
-        await fill(pilot, str(tmp_path))
-        await pilot.press("enter")
-        await settle(pilot, lambda: "'a/b' cannot be a collection's name." in screen_text(pilot))
-
-
-async def test_sync_proposes_the_folder_of_the_collection(tmp_path: Path) -> None:
-    edge = with_ferries()
-    edge.collections.kept["ferries"] = [indexed(str(tmp_path / "a.pdf")), indexed(str(tmp_path / "deep" / "b.pdf"))]
-    async with opened(edge=edge) as pilot:
-        await documents_page(pilot, "a.pdf")
-        await pilot.press("f6")
-        await settle(pilot, lambda: "Sync ferries with its folder" in screen_text(pilot))
-        assert "are removed" in screen_text(pilot)
-        await pilot.press("enter")
-        await settle(pilot, lambda: bool(edge.collections.added))
-        assert edge.collections.added[0] == {
-            "collection": "ferries",
-            "paths": [str(tmp_path)],
-            "sync": True,
-            "tags": (),
-        }
-
-
-async def test_sync_proposes_what_the_newest_job_has_read(tmp_path: Path) -> None:
-    edge = with_ferries()
-    await edge.documents("laws").add(["/somewhere/else"])
-    await edge.documents("ferries").add([tmp_path])
-    async with opened(edge=edge) as pilot:
-        await documents_page(pilot)
-        await pilot.press("f6")
-        await settle(pilot, lambda: "Sync ferries with its folder" in screen_text(pilot))
-        dialog = pilot.app.screen
-        assert isinstance(dialog, AddDocuments)
-        assert dialog.path.value == str(tmp_path)
-
-
-def test_a_folder_offers_files_of_any_kind_and_folders() -> None:
-    Path("papers/deep").mkdir(parents=True)
-    Path("papers/.hidden").touch()
-    Path("papers/a\x1b[2J.txt").touch()
-    Path("papers/odd.xyz").touch()
-    assert [each.path for each in documents("papers/")] == ["papers/odd.xyz", "papers/deep/"]
-    assert documents("nowhere/") == []
-
-
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [("/a/My Papers", "My-Papers"), ("/a/fares.v2.pdf", "fares.v2"), ("/a/ünïcode", "n-code"), ("/a/нет", "documents")],
-)
-def test_a_collection_is_named_after_what_is_read(path: str, name: str) -> None:
-    assert proposed_name(path) == name
-
-
-def test_the_outcome_counts_what_was_done() -> None:
-    result = {"added": 1200, "changed": 0, "unchanged": 3, "removed": 1, "failed": [], "chunks": 9}
-    assert outcome(result) == ("1,200 added, 3 unchanged, 1 removed", 0)
-    assert outcome({}) == ("nothing to read", 0)
 
 
 # Removing, verifying, using

@@ -1,0 +1,168 @@
+"""Files are read into a collection: the form, the job, and what it says in the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from edgellm_tui.adding import outcome, proposed_name
+from edgellm_tui.paths import documents
+from edgellm_tui.screens.document_dialogs import AddDocuments
+from textual.pilot import Pilot
+
+from edgellm.errors import InvalidInput
+from edgellm.events import Failed, Finished, Progressed
+from tests.tui.conftest import edge_of, opened, screen_text, settle
+from tests.tui.document_pages import SCANNED, documents_page, with_ferries
+from tests.tui.fakes import FakeEdge
+from tests.tui.fakes.documents import indexed
+
+
+async def fill(pilot: Pilot[None], path: str) -> AddDocuments:
+    await pilot.press("f5")
+    await settle(pilot, lambda: isinstance(pilot.app.screen, AddDocuments))
+    dialog = pilot.app.screen
+    assert isinstance(dialog, AddDocuments)
+    dialog.path.value = path
+    return dialog
+
+
+async def test_a_folder_is_added_as_a_job_and_what_failed_is_said(tmp_path: Path) -> None:
+    folder = tmp_path / "my papers"
+    folder.mkdir()
+    async with opened(size=(120, 40)) as pilot:
+        edge = edge_of(pilot)
+        await documents_page(pilot, "There is no collection yet.")
+        await fill(pilot, str(folder))
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(edge.collections.added))
+        asked = edge.collections.added[0]
+        assert asked == {"collection": "my-papers", "paths": [str(folder)], "sync": False, "tags": ()}
+        edge.jobs.say("j1", Progressed(done=1, total=3, note=str(folder / "a.pdf")))
+        await settle(pilot, lambda: "1 files of 3 files" in screen_text(pilot))
+        edge.collections.kept["my-papers"] = [indexed(str(folder / "a.pdf")), SCANNED]
+        edge.jobs.say("j1", Finished(result={"added": 1, "failed": [{"file": "scan.pdf", "reason": "x"}]}))
+        await settle(pilot, lambda: "1 added, 1 could not be read: the list says why" in screen_text(pilot))
+        await settle(pilot, lambda: "its pages are scanned pictures" in screen_text(pilot))
+
+
+async def test_the_new_collection_is_highlighted_when_it_is_there(tmp_path: Path) -> None:
+    async with opened(edge=with_ferries()) as pilot:
+        edge, page = edge_of(pilot), await documents_page(pilot)
+        dialog = await fill(pilot, str(tmp_path))
+        dialog.name_field.value = "new"
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(edge.collections.added))
+        edge.collections.kept["new"] = [indexed("/x/new.txt")]
+        edge.jobs.say("j1", Finished(result={"added": 1}))
+        await settle(pilot, lambda: page.chosen is not None and page.chosen.name == "new")
+
+
+async def test_a_job_that_fails_is_told_by_the_dock(tmp_path: Path) -> None:
+    async with opened(edge=with_ferries()) as pilot:
+        await documents_page(pilot)
+        await fill(pilot, str(tmp_path))
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(edge_of(pilot).collections.added))
+        edge_of(pilot).jobs.say("j1", Failed(error="DiskFull", message="No space is left."))
+        await settle(pilot, lambda: "failed: No space is left." in screen_text(pilot))
+
+
+async def test_tags_and_what_becomes_of_files_that_are_gone_are_handed_on(tmp_path: Path) -> None:
+    async with opened(edge=with_ferries()) as pilot:
+        await documents_page(pilot)
+        await fill(pilot, str(tmp_path))
+        await pilot.press("down")
+        assert pilot.app.focused is not None
+        assert pilot.app.focused.id == "add-name"
+        await pilot.press("down", *"law,", "space", *"2026", "down", "right", "enter")
+        await settle(pilot, lambda: bool(edge_of(pilot).collections.added))
+        asked = edge_of(pilot).collections.added[0]
+        assert (asked["collection"], asked["tags"], asked["sync"]) == ("ferries", ("law", "2026"), True)
+
+
+async def test_the_path_is_completed_and_a_wrong_one_is_refused() -> None:
+    Path("papers/deep").mkdir(parents=True)
+    Path("papers/notes.odd").touch()
+    async with opened() as pilot:
+        await documents_page(pilot, "There is no collection yet.")
+        dialog = await fill(pilot, "pap")
+        await settle(pilot, lambda: "▸ papers/" in screen_text(pilot))
+        await pilot.press("tab")
+        await settle(pilot, lambda: "papers/notes.odd" in screen_text(pilot))
+        assert dialog.path.value == "papers/"
+        await pilot.press("tab")
+        assert dialog.path.value == "papers/notes.odd"
+        await settle(pilot, lambda: not dialog.menu.display)
+        await pilot.press("x", "enter")
+        await settle(pilot, lambda: "There is no file or folder 'papers/notes.oddx'." in screen_text(pilot))
+        dialog.path.value = ""
+        await pilot.press("enter")
+        await settle(pilot, lambda: "There is nothing to read yet." in screen_text(pilot))
+        assert edge_of(pilot).collections.added == []
+        await pilot.press("tab")
+        assert pilot.app.focused is dialog.name_field
+
+
+async def test_a_name_that_no_collection_can_have_is_told(tmp_path: Path) -> None:
+    edge = FakeEdge()
+    edge.collections.failure = InvalidInput("'a/b' cannot be a collection's name.")
+    async with opened(edge=edge) as pilot:
+        await documents_page(pilot, "There is no collection yet.")
+        await fill(pilot, str(tmp_path))
+        await pilot.press("enter")
+        await settle(pilot, lambda: "'a/b' cannot be a collection's name." in screen_text(pilot))
+
+
+async def test_sync_proposes_the_folder_of_the_collection(tmp_path: Path) -> None:
+    edge = with_ferries()
+    edge.collections.kept["ferries"] = [indexed(str(tmp_path / "a.pdf")), indexed(str(tmp_path / "deep" / "b.pdf"))]
+    async with opened(edge=edge) as pilot:
+        await documents_page(pilot, "a.pdf")
+        await pilot.press("f6")
+        await settle(pilot, lambda: "Sync ferries with its folder" in screen_text(pilot))
+        assert "are removed" in screen_text(pilot)
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(edge.collections.added))
+        assert edge.collections.added[0] == {
+            "collection": "ferries",
+            "paths": [str(tmp_path)],
+            "sync": True,
+            "tags": (),
+        }
+
+
+async def test_sync_proposes_what_the_newest_job_has_read(tmp_path: Path) -> None:
+    edge = with_ferries()
+    await edge.documents("laws").add(["/somewhere/else"])
+    await edge.documents("ferries").add([tmp_path])
+    async with opened(edge=edge) as pilot:
+        await documents_page(pilot)
+        await pilot.press("f6")
+        await settle(pilot, lambda: "Sync ferries with its folder" in screen_text(pilot))
+        dialog = pilot.app.screen
+        assert isinstance(dialog, AddDocuments)
+        assert dialog.path.value == str(tmp_path)
+
+
+def test_a_folder_offers_files_of_any_kind_and_folders() -> None:
+    Path("papers/deep").mkdir(parents=True)
+    Path("papers/.hidden").touch()
+    Path("papers/a\x1b[2J.txt").touch()
+    Path("papers/odd.xyz").touch()
+    assert [each.path for each in documents("papers/")] == ["papers/odd.xyz", "papers/deep/"]
+    assert documents("nowhere/") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("/a/My Papers", "My-Papers"), ("/a/fares.v2.pdf", "fares.v2"), ("/a/ünïcode", "n-code"), ("/a/нет", "documents")],
+)
+def test_a_collection_is_named_after_what_is_read(path: str, name: str) -> None:
+    assert proposed_name(path) == name
+
+
+def test_the_outcome_counts_what_was_done() -> None:
+    result = {"added": 1200, "changed": 0, "unchanged": 3, "removed": 1, "failed": [], "chunks": 9}
+    assert outcome(result) == ("1,200 added, 3 unchanged, 1 removed", 0)
+    assert outcome({}) == ("nothing to read", 0)
