@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +17,7 @@ from edgellm.cli.style import bold, dim, warn
 from edgellm.cli.table import Column
 from edgellm.cli.units import count, span
 from edgellm.cli.world import World, pass_world
-from edgellm.retrieval.values import Filters
+from edgellm.retrieval.values import Filters, named_place
 
 if TYPE_CHECKING:
     from edgellm.retrieval.evaluate import Found
@@ -68,7 +68,7 @@ def search(world: World, /, query: str, collection: str, as_data: bool, **wanted
 def _show_hit(world: World, number: int, hit: Hit) -> None:
     near = "" if hit.similarity is None else f"  similarity {hit.similarity:.2f}"
     words = "" if hit.word_rank is None else f"  {hit.word_rank}. by words"
-    world.out.line(bold(f"{number}  {_place(hit.file, hit.page, hit.headings)}"), dim(near + words))
+    world.out.line(bold(f"{number}  {named_place(hit.file, hit.page, hit.headings)}"), dim(near + words))
     text = " ".join(hit.text.split())
     world.out.text(f"   {text[:SHOWN_CHARS]}{'…' if len(text) > SHOWN_CHARS else ''}")
 
@@ -109,7 +109,7 @@ def _show_sources(world: World, reply: Reply, evidence: Evidence) -> None:
     for citation in evidence.citations:
         if (citation.n, citation.start) not in shown:
             shown.add((citation.n, citation.start))
-            world.out.line(bold(f"[{citation.n}] "), _place(citation.file, citation.page, citation.headings))
+            world.out.line(bold(f"[{citation.n}] "), named_place(citation.file, citation.page, citation.headings))
             world.out.line(dim(f"    “{' '.join(citation.text.split())[:SHOWN_CHARS]}”"))
     for begin, end in evidence.unsupported:
         world.out.line(warn("unsupported"), f"  {' '.join(reply.text[begin:end].split())}")
@@ -121,12 +121,6 @@ def _show_sources(world: World, reply: Reply, evidence: Evidence) -> None:
 
 def _was(number: int) -> str:
     return "was" if number == 1 else "were"
-
-
-def _place(file: str, page: int | None, headings: tuple[str, ...]) -> str:
-    """`fares.pdf, page 3, Ferry > Fares`."""
-    parts = [PurePath(file).name, f"page {page}" if page is not None else "", " > ".join(headings)]
-    return ", ".join(part for part in parts if part)
 
 
 def _as_json(reply: Reply, evidence: Evidence) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Literal
 
 BlockKind = Literal["heading", "text", "table", "code"]
@@ -169,3 +171,9 @@ class Place:
     start: int
     end: int
     """Where the passage is in `text`."""
+
+
+def named_place(file: str, page: int | None, headings: Sequence[str]) -> str:
+    """Where a passage is, in words: `fares.pdf, page 3, Ferry > Fares`. As hostile as the file's name and text are."""
+    parts = (PurePath(file).name or file, f"page {page}" if page is not None else "", " > ".join(headings))
+    return ", ".join(part for part in parts if part)

@@ -11,7 +11,7 @@ Execute = Callable[[str], object]
 Migration = Callable[[Execute], None]
 
 # Marks belong to words in Indic scripts; without them every vowel sign would cut its word in two.
-_TOKENIZER = "unicode61 remove_diacritics 2 categories ''L* M* N* Co''"
+WORD_TOKENIZER = "unicode61 remove_diacritics 2 categories ''L* M* N* Co''"
 
 
 def initial(execute: Execute) -> None:
@@ -95,7 +95,7 @@ def _search_index(execute: Execute, table: str, column: str) -> None:
     index = f"{table}_search"
     execute(
         f"CREATE VIRTUAL TABLE {index} USING fts5("
-        f"{column}, content='{table}', content_rowid='number', tokenize='{_TOKENIZER}')"
+        f"{column}, content='{table}', content_rowid='number', tokenize='{WORD_TOKENIZER}')"
     )
     execute(f"INSERT INTO {index} ({index}, rank) VALUES ('secure-delete', 1)")  # deleted words leave the index at once
     add = f"INSERT INTO {index} (rowid, {column}) VALUES (new.number, new.{column});"

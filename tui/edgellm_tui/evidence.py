@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
+from edgellm.retrieval.values import named_place
 from edgellm.safetext import clean_line
 from edgellm.types import Citation, Evidence
 
@@ -54,15 +54,7 @@ def marks(source: Source, page: str, shift: int) -> list[tuple[int, int]]:
 
 def place(file: str, page: int | None, headings: Sequence[str]) -> str:
     """`fares.pdf, page 3, Ferry > Fares`; clean, on one line."""
-    return clean_line(", ".join(_places(file, page, headings)))[:LONGEST_PLACE]
-
-
-def _places(file: str, page: int | None, headings: Sequence[str]) -> Iterator[str]:
-    yield PurePath(file).name or file
-    if page is not None:
-        yield f"page {page}"
-    if headings:
-        yield " > ".join(headings)
+    return clean_line(named_place(file, page, headings))[:LONGEST_PLACE]
 
 
 def stored_evidence(values: Mapping[str, Any] | None) -> Evidence | None:

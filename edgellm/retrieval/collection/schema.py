@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgellm.store.file_kind import FileKind
-from edgellm.store.migrations import Execute, Migration
+from edgellm.store.migrations import WORD_TOKENIZER, Execute, Migration
 
 COLLECTION = FileKind(
     application_id=0x45644743,  # "EdGC"
@@ -18,9 +18,6 @@ COLLECTION = FileKind(
     has_vectors=True,
     page_bytes=8192,  # five vectors of 384 numbers fit; of 4096 bytes, two of them would waste a quarter
 )
-
-# Marks belong to words in Indic scripts; without them every vowel sign would cut its word in two.
-_TOKENIZER = "unicode61 remove_diacritics 2 categories ''L* M* N* Co''"
 
 
 def initial(execute: Execute) -> None:
@@ -75,7 +72,7 @@ def initial(execute: Execute) -> None:
             tokens INTEGER NOT NULL
         ) STRICT"""
     )
-    execute(f"CREATE VIRTUAL TABLE words USING fts5(text, content='', tokenize='{_TOKENIZER}')")
+    execute(f"CREATE VIRTUAL TABLE words USING fts5(text, content='', tokenize='{WORD_TOKENIZER}')")
     execute("INSERT INTO words (words, rank) VALUES ('secure-delete', 1)")  # deleted words leave the index at once
     execute(
         "CREATE TABLE roots (path TEXT PRIMARY KEY) STRICT"

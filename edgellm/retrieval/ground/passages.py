@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 
-from edgellm.retrieval.values import Hit
+from edgellm.retrieval.values import Hit, named_place
 from edgellm.safetext import clean, clean_line
 
 Count = Callable[[str], int]
@@ -28,13 +27,8 @@ class Passage:
 
     def block(self) -> str:
         """How the model reads it."""
-        place = neutral(clean_line(place_of(self.hit)))[:LONGEST_PLACE]
+        place = neutral(clean_line(named_place(self.hit.file, self.hit.page, self.hit.headings)))[:LONGEST_PLACE]
         return f"<passage {self.number}: {place}>\n{neutral(clean(self.hit.text)).strip()}\n</passage {self.number}>"
-
-
-def place_of(hit: Hit) -> str:
-    """`fares.pdf, page 3, Fares > Children`."""
-    return ", ".join(_places(hit))
 
 
 def neutral(text: str) -> str:
@@ -58,11 +52,3 @@ def numbered(hits: Sequence[Hit], budget: int, count: Count) -> list[Passage]:
             left -= tokens
     in_order = sorted(chosen, key=lambda hit: (hit.file, hit.start, hit.chunk_id))
     return [Passage(number=number, hit=hit) for number, hit in enumerate(in_order, 1)]
-
-
-def _places(hit: Hit) -> Iterator[str]:
-    yield PurePath(hit.file).name
-    if hit.page is not None:
-        yield f"page {hit.page}"
-    if hit.headings:
-        yield " > ".join(hit.headings)
