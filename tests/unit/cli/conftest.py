@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.fakes import Bench
+from tests.unit.cli.bench import Bench
 
 
 @pytest.fixture

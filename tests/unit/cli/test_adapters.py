@@ -16,7 +16,8 @@ from edgellm.hub.inspect import check_header
 from edgellm.hub.installed import Library
 from edgellm.paths import home_from
 from tests.ggufs import GGUF
-from tests.unit.cli.fakes import STARTER, Bench
+from tests.unit.cli.bench import Bench
+from tests.unit.cli.fakes import STARTER
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edgellm.cli import app
-from tests.unit.cli.fakes import Bench
+from tests.unit.cli.bench import Bench
 
 
 @dataclass

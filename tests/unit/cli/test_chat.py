@@ -11,7 +11,8 @@ import pytest
 
 from edgellm.errors import ContextOverflow, ModelNotFound, StoreError, WorkerDied
 from edgellm.types import Delta, Loading, Message, Notice, Prefill
-from tests.unit.cli.fakes import Bench, FakeEdge, FakeStream
+from tests.unit.cli.bench import Bench
+from tests.unit.cli.fakes import FakeEdge, FakeStream
 
 RIVERS = (Delta(text="Rhine, "), Delta(text="Nile, Ganges."))
 ESCAPES = (Delta(text="a\x1b"), Delta(text="]52;c;aGk=\x07b\x9b"), Delta(text="31mc\u202ed"))

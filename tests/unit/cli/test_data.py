@@ -11,7 +11,8 @@ import pytest
 from edgellm.sdk.datasets import Datasets
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.settings import Settings
-from tests.unit.cli.fakes import Bench, FakeEdge
+from tests.unit.cli.bench import Bench
+from tests.unit.cli.fakes import FakeEdge
 
 TABLE = """question,answer,remark
 Where is Zarn?,It is up north.,1

@@ -18,7 +18,8 @@ from edgellm.sdk.documents import Collections, Documents
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.settings import Settings
 from edgellm.store import StoredJob
-from tests.unit.cli.fakes import Bench, FakeEdge, FakeJobs
+from tests.unit.cli.bench import Bench
+from tests.unit.cli.fakes import FakeEdge, FakeJobs
 from tests.unit.retrieval.fakes import WordEmbedder, parse
 
 RESULT: dict[str, Any] = {

@@ -18,7 +18,8 @@ from edgellm.cli.diagnostics import Diagnostics
 from edgellm.cli.output import Output
 from edgellm.cli.world import World
 from edgellm.errors import StoreDamaged
-from tests.unit.cli.fakes import HARDWARE, Bench, FakeEdge, Stream
+from tests.unit.cli.bench import Bench, Stream
+from tests.unit.cli.fakes import HARDWARE, FakeEdge
 
 if TYPE_CHECKING:
     from edgellm.sdk.facade import EdgeLLM

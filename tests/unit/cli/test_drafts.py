@@ -20,7 +20,8 @@ from edgellm.sdk.datasets import Datasets
 from edgellm.sdk.drafts import Drafts
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.store import StoredJob
-from tests.unit.cli.fakes import Bench, FakeEdge, FakeJobs
+from tests.unit.cli.bench import Bench
+from tests.unit.cli.fakes import FakeEdge, FakeJobs
 from tests.unit.data.test_drafts import INFO, drafted, passage
 
 RESULT: dict[str, Any] = {

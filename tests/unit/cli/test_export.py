@@ -14,7 +14,8 @@ from edgellm.cli import export as command
 from edgellm.events import Cancelled, Failed, Finished, JobEvent, Started
 from edgellm.export import order
 from edgellm.store import StoredJob
-from tests.unit.cli.fakes import Bench, FakeEdge, FakeJobs
+from tests.unit.cli.bench import Bench
+from tests.unit.cli.fakes import FakeEdge, FakeJobs
 from tests.unit.export.samples import exported, manifest
 
 PLAIN: dict[str, Any] = msgspec.to_builtins(manifest(exported("Q8_0", kl=0.004), exported("Q4_0", kl=0.5)))

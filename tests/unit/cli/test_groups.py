@@ -13,7 +13,8 @@ from edgellm.events import Cancelled, Failed, Finished, JobEvent, Progressed, St
 from edgellm.hub.cards import load_catalogue
 from edgellm.hub.fit import Verdict
 from edgellm.store.records import BROKEN, REFUSED, JobState, SearchHit
-from tests.unit.cli.fakes import FITS, Bench
+from tests.unit.cli.bench import Bench
+from tests.unit.cli.fakes import FITS
 
 
 def test_models_list_shows_a_table(bench: Bench) -> None:

@@ -16,7 +16,8 @@ from edgellm.cli.world import World
 from edgellm.errors import InvalidInput
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.types import Delta
-from tests.unit.cli.fakes import STARTER, FakeEdge, Stream
+from tests.unit.cli.bench import Stream
+from tests.unit.cli.fakes import STARTER, FakeEdge
 
 
 def test_a_refused_prompt_is_not_sent_with_the_next() -> None:

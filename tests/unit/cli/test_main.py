@@ -12,7 +12,8 @@ import pytest
 
 from edgellm import errors
 from edgellm.cli.diagnostics import Code, code_of
-from tests.unit.cli.fakes import Bench, FakeEdge
+from tests.unit.cli.bench import Bench
+from tests.unit.cli.fakes import FakeEdge
 
 
 def edgellm(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -8,7 +8,8 @@ from typing import Any
 from edgellm.events import Failed, Finished, JobEvent, Measured, Progressed, Started
 from edgellm.sdk.pretraining import PretrainRequest
 from edgellm.store import StoredJob
-from tests.unit.cli.fakes import Bench, FakeEdge, FakeJobs
+from tests.unit.cli.bench import Bench
+from tests.unit.cli.fakes import FakeEdge, FakeJobs
 
 RESULT: dict[str, Any] = {
     "model": "tales", "parameters": 3_000_384, "losses": {"first": 8.32, "last": 3.1, "valid_best": 3.25},

@@ -12,7 +12,7 @@ from edgellm.cli import prompt
 from edgellm.cli.diagnostics import Diagnostics
 from edgellm.cli.prompt import read_prompt
 from edgellm.errors import InvalidInput
-from tests.unit.cli.fakes import Stream
+from tests.unit.cli.bench import Stream
 
 
 def test_a_pipe_that_keeps_silent_is_said_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

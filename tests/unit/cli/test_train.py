@@ -10,7 +10,8 @@ from edgellm.errors import InvalidInput
 from edgellm.events import Failed, Finished, JobEvent, Measured, Progressed, Started
 from edgellm.store import StoredJob
 from edgellm.train.settings import TrainSettings
-from tests.unit.cli.fakes import Bench, FakeEdge, FakeJobs
+from tests.unit.cli.bench import Bench
+from tests.unit.cli.fakes import FakeEdge, FakeJobs
 
 RESULT: dict[str, Any] = {
     "adapter": "tax", "model": "starter@tax", "path": "/there", "losses": {"first": 3.2, "last": 0.05},
