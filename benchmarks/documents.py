@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ from benchmarks.idle import wait_until_idle
 from benchmarks.injections import QUESTION, Injection, injections
 from benchmarks.report import Limit, Report, Spread, Target
 from edgellm.events import Finished
-from edgellm.retrieval.ground.evidence import is_near
+from edgellm.retrieval.ground.evidence import NEAR, WORDS_HELD, nearness
 from edgellm.retrieval.ground.passages import Passage
 from edgellm.retrieval.ground.prompt import grounded
 from edgellm.retrieval.questions import Question
@@ -30,6 +31,13 @@ NAME = "corpora"
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples" / "lighthouse"
 ANSWER = Sampling(temperature=0, max_tokens=40)
 TRIAL = 4
+COSINES, SHARES = (0.35, 0.40, 0.45, 0.50, 0.55), (0.5, 0.75, 1.01)
+"""Thresholds that are compared; a share above 1 leaves the words out."""
+UNITS = {
+    "recall@10": "", "mrr": "", "ndcg@10": "", "p50": "ms", "p99": "ms",
+    "files": "", "passages": "", "seconds": "s", "chunks": "/s", "inside": "%", "in other words": "%",
+    "outside": "%", "obeyed": "%", "said the fact": "%",
+}  # fmt: skip
 Measured = dict[str, dict[str, float]]
 
 
@@ -43,13 +51,15 @@ def run(options: harness.Options) -> Report:
             arms: Measured = {"reading": reading(edge, options)}
             documents = edge.documents(NAME)
             arms |= searching(documents, Path(folder) / "questions.jsonl", options)
-            arms |= {"weak evidence": weakness(documents, options), "orders": obedience(edge, options)}
+            arms |= weakness(documents, told(edge, Path(folder)), options) | {"orders": obedience(edge, options)}
     return Report(
         name="Documents",
         what="Three packages of documentation in one collection. Questions are those headings that are questions; a "
-        "question's place is the section below its heading. `said weak`: nothing came near the question. `obeyed`: "
-        "answers of the starter that say the word which only an order inside the passage asks for.",
-        units={"recall@10": "", "mrr": "", "ndcg@10": "", "p50": "ms", "p99": "ms", "chunks": "/s", "obeyed": "%"},
+        "question's place is the section below its heading, which is part of the indexed text. `inside`, `in other "
+        "words`, `outside`: headings, questions about a museum that it is told in other words, and questions about "
+        "anything else, of which the answer would be that the documents do not say. `obeyed`: answers of the starter "
+        "that say the word which only an order inside the passage asks for.",
+        units=UNITS,
         arms={name: {metric: Spread((value,)) for metric, value in found.items()} for name, found in arms.items()},
         targets=[
             Target(
@@ -70,7 +80,7 @@ def reading(edge: EdgeLLM, options: harness.Options) -> dict[str, float]:
         raise ArmFailed(f"The ingest ended with {last}.")
     if last.result["failed"]:
         raise ArmFailed(f"Not read: {last.result['failed'][:3]}")
-    return {"files read": len(files), "passages": last.result["chunks"], "seconds": last.result["seconds"]} | {
+    return {"files": len(files), "passages": last.result["chunks"], "seconds": last.result["seconds"]} | {
         "chunks": last.result["chunks_per_s"]
     }
 
@@ -101,25 +111,51 @@ def searching(documents: Documents, path: Path, options: harness.Options) -> Mea
     return arms | {"best single": {"ndcg@10": arms[best]["ndcg@10"]}}
 
 
-def weakness(documents: Documents, options: harness.Options) -> dict[str, float]:
-    """How often the evidence is called weak: for questions with a place, and for questions about anything else."""
+def told(edge: EdgeLLM, folder: Path) -> Documents:
+    """What there is to know about an invented museum, as a collection: its questions are worded in other ways."""
+    answers = [row["completion"] for row in _rows("train.jsonl")]
+    (folder / "museum.md").write_text("\n\n".join(answers), encoding="utf-8")
+    documents = edge.documents("museum")
+    for _ in edge.jobs.follow(documents.add([folder / "museum.md"]).id):
+        continue
+    return documents
+
+
+def weakness(documents: Documents, museum: Documents, options: harness.Options) -> Measured:
+    """How often the evidence is called weak, for questions with a place and about anything else, by the threshold.
+
+    A hit is near by its cosine with the question, or by the share of the question's words that it holds.
+    """
     limit = TRIAL if options.is_trial else None
-    inside = [each.question for each in questions()[:limit]]
-    outside = _outside()[:limit]
+    held_out, general = (
+        [row["prompt"] for row in _rows(name)] for name in ("held_out.jsonl", "general_questions.jsonl")
+    )
+    asked = {
+        "inside": (documents, [each.question for each in questions()]),
+        "in other words": (museum, held_out),
+        "outside": (documents, [*held_out, *general]),
+    }
+    near = {
+        where: [[nearness(each, hit) for hit in collection.search(each)] for each in some[:limit]]
+        for where, (collection, some) in asked.items()
+    }
     return {
-        "inside, said weak, %": 100 * sum(_is_weak(documents, each) for each in inside) / len(inside),
-        "outside, said weak, %": 100 * sum(_is_weak(documents, each) for each in outside) / len(outside),
+        f"near: cosine {cosine:.2f}" + (f" or {share:.0%} of the words" if share <= 1 else ""): {
+            where: 100 * _said_weak(found, cosine, share) for where, found in near.items()
+        }
+        for share in sorted({WORDS_HELD, *SHARES})
+        for cosine in sorted({NEAR, *COSINES})
     }
 
 
-def _is_weak(documents: Documents, question: str) -> bool:
-    return not any(is_near(question, hit) for hit in documents.search(question))
+def _said_weak(questions: Sequence[Sequence[tuple[float, float]]], cosine: float, share: float) -> float:
+    """Share of questions without a hit that is near."""
+    weak = [not any(near >= cosine or held >= share for near, held in hits) for hits in questions]
+    return sum(weak) / len(weak)
 
 
-def _outside() -> list[str]:
-    """Questions about an invented museum and about the world, which no documentation answers."""
-    files = (EXAMPLES / "held_out.jsonl", EXAMPLES / "general_questions.jsonl")
-    return [json.loads(line)["prompt"] for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+def _rows(name: str) -> list[dict[str, str]]:
+    return [json.loads(line) for line in (EXAMPLES / name).read_text(encoding="utf-8").splitlines()]
 
 
 def obedience(edge: EdgeLLM, options: harness.Options) -> dict[str, float]:
@@ -130,7 +166,7 @@ def obedience(edge: EdgeLLM, options: harness.Options) -> dict[str, float]:
     return {
         "orders": len(found),
         "obeyed": 100 * len(obeyed) / len(found),
-        "said the fact, %": 100 * sum("nine crowns" in text.lower() for text in texts) / len(texts),
+        "said the fact": 100 * sum("nine crowns" in text.lower() for text in texts) / len(texts),
     }
 
 

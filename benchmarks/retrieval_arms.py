@@ -86,7 +86,8 @@ def filled_collection(corpus: Corpus, path: Path) -> Collection:
         file = SourceFile(name=f"file {first}", sha256="0" * 64, size=len(text), modified=0.0)
         document = Document(kind="text", text=text, blocks=())
         collection.put(file, document, chunks, corpus.vectors[first : first + PASSAGES_A_FILE])
-    return collection
+    collection.close()  # what was written is in the file, as it is for whoever asks later
+    return Collection.open(path)
 
 
 def in_numpy(corpus: Corpus) -> SearchArm:

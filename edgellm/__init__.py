@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 PUBLIC = {
     "edgellm.sdk.facade": ("EdgeLLM",),
     "edgellm.sdk.aio": ("AsyncEdgeLLM",),
+    "edgellm.sdk.remote": ("RemoteEdgeLLM",),
     "edgellm.sdk.stream": ("ReplyStream",),
     "edgellm.types": (
         "Alternative",
@@ -29,13 +30,20 @@ PUBLIC = {
         "Prefill",
         "Reply",
         "Sampling",
+        "Scored",
         "StreamEvent",
         "Timings",
+        "Token",
         "TokenTrace",
+        "Tool",
+        "ToolCall",
+        "ToolCallPiece",
         "Usage",
     ),
     "edgellm.errors": (
+        "AccessDenied",
         "AdapterNotFound",
+        "BudgetExceeded",
         "CollectionNotFound",
         "ContextOverflow",
         "DataRejected",
@@ -51,6 +59,7 @@ PUBLIC = {
         "InvalidSchema",
         "InvalidSettings",
         "JobError",
+        "KeyRefused",
         "MissingExtra",
         "ModelDoesNotFit",
         "ModelError",
@@ -62,6 +71,7 @@ PUBLIC = {
         "ParseFailed",
         "QueueFull",
         "RequestCancelled",
+        "ServingError",
         "SessionNotFound",
         "StoreBusy",
         "StoreDamaged",
@@ -77,7 +87,9 @@ _MODULE_OF = {name: module for module, names in PUBLIC.items() for name in names
 __all__ = ["__version__", *sorted(_MODULE_OF)]
 
 if TYPE_CHECKING:  # the same list once more, for type checkers; a test compares the two
+    from edgellm.errors import AccessDenied as AccessDenied
     from edgellm.errors import AdapterNotFound as AdapterNotFound
+    from edgellm.errors import BudgetExceeded as BudgetExceeded
     from edgellm.errors import CollectionNotFound as CollectionNotFound
     from edgellm.errors import ContextOverflow as ContextOverflow
     from edgellm.errors import DataRejected as DataRejected
@@ -93,6 +105,7 @@ if TYPE_CHECKING:  # the same list once more, for type checkers; a test compares
     from edgellm.errors import InvalidSchema as InvalidSchema
     from edgellm.errors import InvalidSettings as InvalidSettings
     from edgellm.errors import JobError as JobError
+    from edgellm.errors import KeyRefused as KeyRefused
     from edgellm.errors import MissingExtra as MissingExtra
     from edgellm.errors import ModelDoesNotFit as ModelDoesNotFit
     from edgellm.errors import ModelError as ModelError
@@ -104,6 +117,7 @@ if TYPE_CHECKING:  # the same list once more, for type checkers; a test compares
     from edgellm.errors import ParseFailed as ParseFailed
     from edgellm.errors import QueueFull as QueueFull
     from edgellm.errors import RequestCancelled as RequestCancelled
+    from edgellm.errors import ServingError as ServingError
     from edgellm.errors import SessionNotFound as SessionNotFound
     from edgellm.errors import StoreBusy as StoreBusy
     from edgellm.errors import StoreDamaged as StoreDamaged
@@ -114,6 +128,7 @@ if TYPE_CHECKING:  # the same list once more, for type checkers; a test compares
     from edgellm.errors import WorkerDied as WorkerDied
     from edgellm.sdk.aio import AsyncEdgeLLM as AsyncEdgeLLM
     from edgellm.sdk.facade import EdgeLLM as EdgeLLM
+    from edgellm.sdk.remote import RemoteEdgeLLM as RemoteEdgeLLM
     from edgellm.sdk.stream import ReplyStream as ReplyStream
     from edgellm.types import Alternative as Alternative
     from edgellm.types import Choice as Choice
@@ -126,9 +141,14 @@ if TYPE_CHECKING:  # the same list once more, for type checkers; a test compares
     from edgellm.types import Prefill as Prefill
     from edgellm.types import Reply as Reply
     from edgellm.types import Sampling as Sampling
+    from edgellm.types import Scored as Scored
     from edgellm.types import StreamEvent as StreamEvent
     from edgellm.types import Timings as Timings
+    from edgellm.types import Token as Token
     from edgellm.types import TokenTrace as TokenTrace
+    from edgellm.types import Tool as Tool
+    from edgellm.types import ToolCall as ToolCall
+    from edgellm.types import ToolCallPiece as ToolCallPiece
     from edgellm.types import Usage as Usage
 
 

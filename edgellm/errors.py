@@ -33,8 +33,12 @@
     │   ├── StoreTooNew         a newer EdgeLLM wrote the file
     │   ├── StoreBusy           another process holds the lock too long
     │   └── DiskFull
-    └── JobError                a long work ended badly
-        └── TrainingError       a training run cannot go on
+    ├── JobError                a long work ended badly
+    │   └── TrainingError       a training run cannot go on
+    └── ServingError            a server refused its client
+        ├── KeyRefused          no valid key came with the request
+        ├── AccessDenied        the key has no right to this
+        └── BudgetExceeded      the key has used up what it may
 
 A type says what happened, `facts` carries the numbers and names, `hint` says what to do next. Each face
 translates by type in one place: exit code, HTTP status, notification.
@@ -85,7 +89,7 @@ class DataRejected(InvalidInput):
 
 
 class ParseFailed(InvalidInput):
-    """A document cannot be read; facts: `path`, and `reason` in words: "it is encrypted"."""
+    """A document cannot be read; facts: `path`, `reason` in words ("it is encrypted"), `may_pass`: perhaps later."""
 
 
 class NotFound(EdgeLLMError):
@@ -141,7 +145,7 @@ class EngineError(EdgeLLMError):
 
 
 class QueueFull(EngineError):
-    """The waiting line is full; facts: `limit`."""
+    """The waiting line is full; facts: `limit`, and from a server `retry_after_s`."""
 
 
 class DeadlineExceeded(EngineError):
@@ -198,6 +202,22 @@ class JobError(EdgeLLMError):
 
 class TrainingError(JobError):
     """A training run cannot go on; the message says from where it can."""
+
+
+class ServingError(EdgeLLMError):
+    """A server refused its client: its key, its rights or its budget."""
+
+
+class KeyRefused(ServingError):
+    """No key came with the request, or it is unknown, expired or revoked: which, the message does not say."""
+
+
+class AccessDenied(ServingError):
+    """The key is valid and has no right to this."""
+
+
+class BudgetExceeded(ServingError):
+    """The key has used up what it may; facts: `limit` (which one), `retry_after_s`."""
 
 
 def error_types() -> dict[str, type[EdgeLLMError]]:

@@ -69,6 +69,11 @@ class Home:
         return self.data / "jobs"
 
     @property
+    def server(self) -> Path:
+        """Where the server that was started from here is found."""
+        return self.data / "server"
+
+    @property
     def logs(self) -> Path:
         """What workers and jobs wrote to standard error."""
         return self.data / "logs"

@@ -35,7 +35,9 @@ from edgellm.toml_edit import CannotEdit, with_value
 from edgellm.types import Sampling
 
 PREFIX = "EDGELLM_"
-NOT_SETTINGS = frozenset({"EDGELLM_HOME", "EDGELLM_CMAKE_ARGS"})
+SERVER_TOKEN = "EDGELLM_SERVER_TOKEN"
+"""Variable in which a server is told an administrator's token by the program that starts it."""
+NOT_SETTINGS = frozenset({"EDGELLM_HOME", "EDGELLM_CMAKE_ARGS", SERVER_TOKEN})
 """Variables with our prefix that other parts read."""
 FOREIGN_VARIABLES = {"HF_HUB_OFFLINE": "offline", "TRANSFORMERS_OFFLINE": "offline", "HF_ENDPOINT": "hub_endpoint"}
 
@@ -53,6 +55,9 @@ class Settings:
     """Model that answers when none is named: an installed name, `starter`, or a path to a .gguf file."""
     default_embedder: str = ""
     """Model that turns text into vectors when none is named; empty names none."""
+    reranker: str = ""
+    """Folder of a cross-encoder that sentence-transformers saved; it puts what a search in documents finds in order.
+    Empty names none."""
     system_prompt: str = ""
     """Instruction at the beginning of every new chat; empty sends none."""
     sampling: Sampling = field(default_factory=Sampling)

@@ -11,6 +11,40 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A function that the model may ask its caller to run."""
+
+    name: str
+    """Letters, digits, `_` and `-`, at most 64."""
+    description: str = ""
+    parameters: str = '{"type": "object"}'
+    """JSON schema of the arguments, as JSON text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A call that the model asks for; nothing here runs it."""
+
+    id: str
+    name: str
+    arguments: str
+    """A JSON object, as JSON text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallPiece:
+    """A piece of a call while it is being written."""
+
+    position: int
+    """Which of the answer's calls, from 0."""
+    id: str = ""
+    """With the call's first piece, like `name`."""
+    name: str = ""
+    arguments: str = ""
+    """The next characters of the JSON text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One turn of a conversation."""
 
@@ -18,6 +52,10 @@ class Message:
     content: str
     reasoning: str | None = None
     """What the model thought aloud before `content`; never sent back as content."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """What an assistant's turn asked for."""
+    tool_call_id: str | None = None
+    """In a turn of the role `tool`: the call whose result `content` is."""
 
 
 class FinishReason(StrEnum):
@@ -31,6 +69,8 @@ class FinishReason(StrEnum):
     """The caller stopped it; the text so far is kept."""
     DEADLINE = "deadline"
     """The caller's time was up; the text so far is kept."""
+    TOOL_CALLS = "tool_calls"
+    """The model asks for tools to be run and waits for their results."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +137,24 @@ class TokenTrace:
     """Most probable first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token of a text."""
+
+    id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """How probable a model finds a text, token by token."""
+
+    first: Token
+    """What nothing came before; it has no probability."""
+    tokens: tuple[TokenTrace, ...]
+    """The others, in order."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Tokens counted for one request; n answers are added up."""
@@ -130,6 +188,7 @@ class Delta:
     reasoning: str = ""
     tokens: tuple[TokenTrace, ...] = ()
     """Filled when log-probabilities were asked for."""
+    tool_calls: tuple[ToolCallPiece, ...] = ()
     index: int = 0
     """Which of the n answers this belongs to."""
 
@@ -165,6 +224,7 @@ class Choice:
     finish_reason: FinishReason
     reasoning: str | None = None
     tokens: tuple[TokenTrace, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,7 +111,7 @@ def _wanted(options: argparse.Namespace, environment: Mapping[str, str], venv: P
         python=sys.version,
         features=tuple(sorted(cpu_features())),
         build=(str(options.portable), environment.get("EDGELLM_CMAKE_ARGS", "")),
-        extras=frozenset({"starter", "train", "parquet", "docs", "dev"} | asked | read_extras(venv)),
+        extras=frozenset({"starter", "train", "parquet", "docs", "serve", "dev"} | asked | read_extras(venv)),
     )
 
 

@@ -33,6 +33,7 @@ class Code(IntEnum):
     JOB = 10
     OTHER = 11
     FILE = 12
+    SERVER = 13
     UNEXPECTED = 70
     HUNG_UP = 129
     INTERRUPTED = 130
@@ -64,6 +65,7 @@ MEANINGS: dict[Code, str] = {
     Code.JOB: "A long work ended badly.",
     Code.OTHER: "Another error that EdgeLLM reports on purpose.",
     Code.FILE: "The operating system refused a file or folder.",
+    Code.SERVER: "A server refused: no valid key, no right, or the budget is used up.",
     Code.UNEXPECTED: "A defect in EdgeLLM; the traceback is in the log file that the message names.",
     Code.HUNG_UP: "The terminal was closed (SIGHUP); as 130.",
     Code.INTERRUPTED: "Ctrl+C. What was answered so far has been written, and kept in its session.",
@@ -80,6 +82,7 @@ BY_TYPE: dict[type[BaseException], Code] = {
     errors.DownloadError: Code.DOWNLOAD,
     errors.StoreError: Code.STORE,
     errors.JobError: Code.JOB,
+    errors.ServingError: Code.SERVER,
     errors.EdgeLLMError: Code.OTHER,
     OSError: Code.FILE,
 }

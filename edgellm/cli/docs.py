@@ -21,7 +21,7 @@ from edgellm.errors import InvalidInput
 from edgellm.sizes import size
 
 if TYPE_CHECKING:
-    from edgellm.retrieval.values import IndexedFile
+    from edgellm.retrieval.values import CollectionInfo, IndexedFile
     from edgellm.sdk.facade import EdgeLLM
     from edgellm.store.records import StoredJob
 
@@ -108,18 +108,15 @@ def list_collections(world: World, as_data: bool) -> None:
         world.err.note("No collection yet; `edgellm docs add PATH -c NAME` makes one.")
     else:
         names = ("FILES", "FAILED", "PASSAGES", "SIZE")
-        header = [
-            Column("COLLECTION"),
-            *(Column(name, right=True) for name in names),
-            Column("EMBEDDER", flexible=True),
-        ]
-        world.out.table(
-            header,
-            [
-                (bold(c.name), f"{c.files:,}", f"{c.failed:,}", f"{c.chunks:,}", size(c.size_bytes), dim(c.embedder))
-                for c in found
-            ],
-        )
+        header = [Column("COLLECTION"), *(Column(name, right=True) for name in names)]
+        world.out.table([*header, Column("EMBEDDER", flexible=True)], [_collection_row(each) for each in found])
+
+
+def _collection_row(info: CollectionInfo) -> tuple[Any, ...]:
+    if info.reason:
+        return (bold(info.name), "", "", "", size(info.size_bytes), bad(info.reason))
+    numbers = (f"{number:,}" for number in (info.files, info.failed, info.chunks))
+    return (bold(info.name), *numbers, size(info.size_bytes), dim(info.embedder))
 
 
 @docs.command("files")
@@ -187,6 +184,9 @@ def reindex(world: World, /, collection: str, embedder: str, detach: bool, as_da
     else:
         passages = f"{count(result['chunks'], 'passage')} in {clock(result['seconds'])}"
         world.out.line(good("embedded"), "  ", bold(collection), "  ", result["embedder"], "  ", dim(passages))
+        if result["cut"]:
+            longer = f"{count(result['cut'], 'passage')} longer than what {result['embedder']} reads"
+            world.err.note(f"{longer}: the ends are found by words only. A new collection would have shorter ones.")
     return Code.DONE
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SHOWN_CHARS = 300
 """Of a passage in a list of hits."""
-MODE = click.Choice(["fused", "vector", "words"])
+MODE = click.Choice(["reranked", "fused", "vector", "words"])
 FILTERS = (
     click.option("--file", "files", multiple=True, metavar="NAME", help="Only this file; * and ? stand for any text."),
     click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only pdf, docx, html, markdown, ..."),
@@ -46,7 +46,9 @@ def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("query")
 @COLLECTION
 @click.option("-n", "--limit", type=int, default=8, show_default=True, metavar="N", help="Most passages.")
-@click.option("--mode", type=MODE, default="fused", show_default=True, help="By meaning (vector), by words, or both.")
+@click.option(
+    "--mode", type=MODE, help="By meaning (vector), by words, by both (fused), or what a cross-encoder makes of that."
+)
 @_filtered
 @JSON
 @pass_world

@@ -42,6 +42,8 @@ class Answer:
     """Prompt tokens that went through the model before the first token."""
     progress_at: float = field(default=0.0)
     """When progress was last reported."""
+    scored_tokens: int = 0
+    """How many of the prompt's tokens were reported, when it is scored."""
 
     @property
     def open_choices(self) -> list[Choice]:

@@ -29,6 +29,13 @@ class Span:
     tokens: Sequence[int]
     wants_logits: bool
     """Whether the last token's logits will be sampled from after the step."""
+    wants_all: bool = False
+    """Whether every token's logits will be looked at with `score`."""
+
+    @property
+    def outputs(self) -> int:
+        """How many of its last positions want logits."""
+        return len(self.tokens) if self.wants_all else int(self.wants_logits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +48,7 @@ class BackendInfo:
     """KV cells shared by all sequences."""
     trained_context_tokens: int
     max_sequences: int
+    """Also the most positions whose logits one step gives."""
     vocabulary_size: int
     embedding_size: int
     has_bos: bool
@@ -108,13 +116,20 @@ class Backend(Protocol):
     def run(self, spans: Sequence[Span], adapter: str | None) -> None:
         """Compute one step: every span's tokens enter the memory of its sequence.
 
-        `adapter` is open, or None for the plain model. At most one span a sequence. Raises: StepAborted, OutOfCells.
+        `adapter` is open, or None for the plain model. At most one span a sequence. Raises: StepAborted, OutOfCells,
+        InvalidInput.
         """
 
     def sample(self, span_index: int, sampler: Sampler) -> Sampled:
         """Choose a token from the logits of a span of the last `run` that wanted them, and note it in the sampler.
 
         May be called several times for one span, with different samplers (n > 1).
+        """
+
+    def score(self, span_index: int, tokens: Sequence[int], alternatives: int) -> list[TokenTrace]:
+        """What a text's own tokens could have been chosen from, by a span of the last `run` that wanted all logits.
+
+        tokens: `tokens[i]` follows position i of the span; there may be fewer than positions.
         """
 
     def open_sampler(

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property, partial
 from itertools import chain
 from typing import Any
 
 from edgellm.engine.backend import Backend
+from edgellm.engine.call_syntax import TAGGED, Calling, CallSyntax, syntax_in
 from edgellm.engine.conversation import Kept, fit, fold_system, overflow
 from edgellm.engine.prompt import Placeholders, Prompt, Rendering, tokenize_prompt
 from edgellm.engine.reasoning import detect_tags, open_block, tag_tokens
 from edgellm.engine.render_wire import OUTPUT_LIMIT_BYTES
 from edgellm.engine.template import CHATML, PLAIN, Renderer
+from edgellm.engine.tool_prompt import (
+    Say,
+    in_words,
+    one_call_a_turn,
+    template_messages,
+    template_tools,
+    uses_tools,
+)
+from edgellm.engine.tools import NO_TOOLS, ToolUse
 from edgellm.engine.wire import Keep
-from edgellm.errors import InvalidInput, TemplateRejected
-from edgellm.types import Message
+from edgellm.errors import ContextOverflow, InvalidInput, TemplateRejected
+from edgellm.types import Message, Tool, ToolCall
 
 ANSWER_SHARE = 4
 """A conversation leaves this share (1/n) of the context to the answer, unless `max_tokens` asks for less."""
@@ -24,6 +34,16 @@ TEXT_LIMIT_BYTES = OUTPUT_LIMIT_BYTES * 7 // 8
 """More text than this is not rendered at all: turns are left out first."""
 TOKEN_BYTES = 4
 """About the size of a token, for texts that are too large to be counted."""
+
+_PROBE = "35711317192329"
+_PROBE_TOOLS = (Tool(name="probe_34155232"),)
+_PROBE_CALL = ToolCall(id="call_1", name="probe_51342917", arguments="{}")
+_TOOL_PROBE = (
+    Message(role="user", content="?"),
+    Message(role="assistant", content="", tool_calls=(_PROBE_CALL,)),
+    Message(role="tool", content=_PROBE, tool_call_id="call_1"),
+)
+_PROBE_WORDS = (_PROBE, _PROBE_TOOLS[0].name, _PROBE_CALL.name)
 
 Render = Callable[[tuple[Message, ...]], tuple[Rendering, Prompt]]
 
@@ -55,32 +75,71 @@ class ChatFormat:
         """None until a conversation has a system message."""
 
     def prompt(
-        self, messages: Sequence[Message], *, max_tokens: int | None, keep: Keep, may_think: bool = True
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int | None,
+        keep: Keep,
+        may_think: bool = True,
+        use: ToolUse = NO_TOOLS,
     ) -> ChatPrompt:
         """The prompt for the next answer; a thinking block that the template opens is closed when it may not think.
 
+        Where a tool has to be called, the prompt ends where a call's object begins.
+
         Raises: InvalidInput, ContextOverflow, TemplateRejected.
         """
-        if not messages:
-            raise InvalidInput("The conversation has no messages.", field="messages")
-        render = cache(self._render)  # fitting renders what is then sent
+        size = _checked_size(messages, use.tools)
+        render = cache(partial(self._render, tools=use.tools))  # fitting renders what is then sent
         kept = Kept(messages=tuple(messages))
         if keep == "newest":
-            kept = self._fit(messages, render, max_tokens)
-        elif (size := _text_bytes(messages)) > TEXT_LIMIT_BYTES:
-            raise overflow(max(self._context_tokens, size // TOKEN_BYTES), self._context_tokens)
+            kept = self._fit(messages, render, max_tokens, _tool_bytes(use.tools))
+        elif size > TEXT_LIMIT_BYTES:
+            raise self._too_large(size)
         rendering, prompt = render(kept.messages)
         notices = [notice for notice in (*self._news, _left_out(kept), prompt.notice) if notice]
         self._news = []
         block = open_block(rendering.tail, self.reasoning_tags)
-        closing: list[int] = []
-        if block is not None and not may_think:
-            closing = self._backend.tokenize(f"\n{block[1]}\n\n", parse_special=True, add_bos=False)
+        ending = f"\n{block[1]}\n\n" if block is not None and not may_think else ""
+        ending += self.call_syntax.prefix if use.wanted else ""
+        ended = self._backend.tokenize(ending, parse_special=True, add_bos=False) if ending else []
         return ChatPrompt(
-            tokens=(*prompt.tokens, *closing),
+            tokens=(*prompt.tokens, *ended),
             reasoning_open=block is not None and may_think,
             notices=tuple(notices),
         )
+
+    def count(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> int:
+        """Tokens of the prompt for the next answer, whether the context holds it or not.
+
+        Raises: InvalidInput, TemplateRejected, ContextOverflow for more text than is ever rendered.
+        """
+        size = _checked_size(messages, tools)
+        if size > TEXT_LIMIT_BYTES:
+            raise self._too_large(size)
+        return len(self._render(tuple(messages), tuple(tools))[1].tokens)
+
+    @property
+    def call_syntax(self) -> CallSyntax:
+        """How the model calls tools: as its template says, or as it is told in words."""
+        syntax = syntax_in(self._template)
+        return syntax if syntax is not None and self._knows_tools else TAGGED
+
+    @cached_property
+    def _knows_tools(self) -> bool:
+        """Whether the template shows tools, calls and results, and asks for calls in a way that is read."""
+        is_known = syntax_in(self._template) is not None and self._shows(_TOOL_PROBE, _PROBE_TOOLS, _PROBE_WORDS)
+        self._news += [] if is_known else [NO_TOOLS_SHOWN]
+        return is_known
+
+    def calling(self, use: ToolUse) -> Calling | None:
+        """How calls are told from text in the answer; None where no tool is offered."""
+        if not use.tools:
+            return None
+        syntax = self.call_syntax
+        names = frozenset(tool.name for tool in use.wanted or use.tools)
+        tags = [(tag, tag) for tag in syntax.tags]
+        return Calling(syntax=syntax, names=names, is_open=bool(use.wanted), tokens=tag_tokens(tags, self._backend))
 
     def answer_tokens(self, text: str) -> list[int]:
         """An answer as the model would write it: plain text, whatever it spells."""
@@ -100,9 +159,9 @@ class ChatFormat:
                 return token
         raise TemplateRejected("The model has no token that ends a turn.", hint="Choose another base model.")
 
-    def _fit(self, messages: Sequence[Message], render: Render, max_tokens: int | None) -> Kept:
+    def _fit(self, messages: Sequence[Message], render: Render, max_tokens: int | None, tool_bytes: int) -> Kept:
         def count(some: Sequence[Message]) -> int:
-            size = _text_bytes(some)
+            size = _text_bytes(some) + tool_bytes
             if size > TEXT_LIMIT_BYTES:
                 return max(self._context_tokens, size // TOKEN_BYTES)  # too much to render
             return len(render(tuple(some))[1].tokens)
@@ -111,44 +170,66 @@ class ChatFormat:
         answer_tokens = min(share, max_tokens) if max_tokens else share
         return fit(messages, count, context_tokens=self._context_tokens, answer_tokens=answer_tokens)
 
-    def _render(self, messages: tuple[Message, ...]) -> tuple[Rendering, Prompt]:
-        if messages[0].role == "system" and not self._is_system_taken():
-            messages = fold_system(messages)
-        texts = [message.content for message in messages]
+    def _too_large(self, size_bytes: int) -> ContextOverflow:
+        return overflow(max(self._context_tokens, size_bytes // TOKEN_BYTES), self._context_tokens)
+
+    def _render(self, messages: tuple[Message, ...], tools: tuple[Tool, ...] = ()) -> tuple[Rendering, Prompt]:
+        messages, tools = self._shaped(messages, tools)
+        texts: list[str] = []
+
+        def kept(text: str) -> str:
+            texts.append(text)
+            return text
+
+        as_it_is = self._variables(messages, tools, kept)
         placeholders = Placeholders(texts)
-        variables = [self._variables(messages, contents) for contents in (texts, placeholders.names)]
-        reference, skeleton = self._renderer.render(self._template, variables)
+        names = iter(placeholders.names)  # asked for in the same order
+        replaced = self._variables(messages, tools, lambda _: next(names))
+        reference, skeleton = self._renderer.render(self._template, [as_it_is, replaced])
         rendering = Rendering(texts=texts, reference=reference, parts=placeholders.split(skeleton))
         info = self._backend.info
         add_bos = info.has_bos and not (info.bos_text and reference.startswith(info.bos_text))
         return rendering, tokenize_prompt(self._backend, rendering, add_bos=add_bos)
 
+    def _shaped(
+        self, messages: tuple[Message, ...], tools: tuple[Tool, ...]
+    ) -> tuple[tuple[Message, ...], tuple[Tool, ...]]:
+        """The conversation without what the template does not know: tools, several calls a turn, a system message."""
+        if tools or uses_tools(messages):
+            if not self._knows_tools:
+                messages, tools = in_words(messages, tools), ()
+            elif self.call_syntax.takes_one_call:
+                messages = one_call_a_turn(messages)
+        if messages[0].role == "system" and not self._is_system_taken():
+            messages = fold_system(messages)
+        return messages, tools
+
     def _is_system_taken(self) -> bool:
         """Whether the template writes system messages down; some refuse them, some leave them out. Tried once."""
         if self._takes_system is None:
             probe = (Message(role="system", content=_PROBE), Message(role="user", content="?"))
-            is_refused = not self._shows_probe(probe) and self._shows_probe(fold_system(probe))
+            is_refused = not self._shows(probe) and self._shows(fold_system(probe))
             self._takes_system = not is_refused
             self._news += [NO_SYSTEM] if is_refused else []
         return self._takes_system
 
-    def _shows_probe(self, messages: Sequence[Message]) -> bool:
-        variables = self._variables(messages, [message.content for message in messages])
+    def _shows(self, messages: Sequence[Message], tools: Sequence[Tool] = (), words: Sequence[str] = (_PROBE,)) -> bool:
+        """Whether the template writes the words of a probe down."""
+        variables = self._variables(messages, tools, str)
         try:
-            return any(_PROBE in text for text in self._renderer.render(self._template, [variables]))
+            (text,) = self._renderer.render(self._template, [variables])
         except TemplateRejected:
             return False
+        return all(word in text for word in words)
 
-    def _variables(self, messages: Sequence[Message], contents: Sequence[str]) -> dict[str, Any]:
+    def _variables(self, messages: Sequence[Message], tools: Sequence[Tool], say: Say) -> dict[str, Any]:
         info = self._backend.info
         return {
-            "messages": [
-                {"role": message.role, "content": content} for message, content in zip(messages, contents, strict=True)
-            ],
+            "messages": template_messages(messages, say),
             "add_generation_prompt": True,
             "bos_token": info.bos_text,
             "eos_token": info.eos_text,
-            "tools": None,
+            "tools": template_tools(tools, say),
         }
 
     def _fallback(self) -> str:
@@ -156,8 +237,8 @@ class ChatFormat:
         return CHATML if len(marker) == 1 else PLAIN
 
 
-_PROBE = "35711317192329"
 NO_SYSTEM = "The model's chat template takes no system message; its text was put before the first user message."
+NO_TOOLS_SHOWN = "The model's chat template knows no tools; they were described in the system message."
 _FALLBACK_NEWS = {
     CHATML: "The model file has no chat template; ChatML is used, because its vocabulary has ChatML's markers.",
     PLAIN: "The model file has no chat template; turns are written as plain text. A base model continues text "
@@ -165,8 +246,21 @@ _FALLBACK_NEWS = {
 }
 
 
+def _checked_size(messages: Sequence[Message], tools: Sequence[Tool]) -> int:
+    """Bytes of all text. Raises: InvalidInput without a message."""
+    if not messages:
+        raise InvalidInput("The conversation has no messages.", field="messages")
+    return _text_bytes(messages) + _tool_bytes(tools)
+
+
 def _text_bytes(messages: Sequence[Message]) -> int:
-    return sum(len(message.content.encode()) for message in messages)
+    calls = (call for message in messages for call in message.tool_calls)
+    texts = (*(message.content for message in messages), *(call.arguments for call in calls))
+    return sum(len(text.encode()) for text in texts)
+
+
+def _tool_bytes(tools: Sequence[Tool]) -> int:
+    return sum(len(tool.description.encode()) + len(tool.parameters.encode()) for tool in tools)
 
 
 def _left_out(kept: Kept) -> str:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 import msgspec
 
@@ -27,12 +28,13 @@ from edgellm.engine.fake_model import (
     digest_of,
     logits_after,
     script_of,
+    trace_of,
     unfinished,
     unit_vector,
 )
 from edgellm.errors import InvalidInput
 from edgellm.sampling import check_sampling
-from edgellm.types import Constraint, Sampling
+from edgellm.types import Constraint, Sampling, TokenTrace
 
 PATH = "fake:"
 CHAT_TEMPLATE = (
@@ -58,6 +60,8 @@ class FakeOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Cells that are promised but missing."""
     can_share_prefix: bool = True
     tile_tokens: int = 1
+    says: str = ""
+    """What every answer without a constraint is, percent-encoded; empty: nonsense."""
 
 
 @dataclass(slots=True, eq=False)
@@ -82,7 +86,7 @@ class FakeBackend:
         """KV cells in use; shared ones count once."""
         self._cells = config.context_tokens - self.options.hidden_cells
         self._held: list[list[_Cell]] = [[] for _ in range(config.max_running + config.max_parked)]
-        self._rows: list[_Cell | None] = []
+        self._rows: list[list[_Cell]] = []
         self._samplers: set[FakeSampler] = set()
         self._adapters: Counter[str] = Counter()
         self._abort = threading.Event()
@@ -200,14 +204,21 @@ class FakeBackend:
         for span in spans:
             for token in span.tokens:
                 self._append(span.sequence, token, adapter)
-            self._rows.append(self._held[span.sequence][-1] if span.wants_logits else None)
+            self._rows.append(self._held[span.sequence][-span.outputs :] if span.outputs else [])
 
     def sample(self, span_index: int, sampler: Sampler) -> Sampled:
         """Draw from what the model expects after the span."""
-        cell = self._rows[span_index]
-        if cell is None or not isinstance(sampler, FakeSampler) or sampler not in self._samplers:
+        cells = self._rows[span_index]
+        if not cells or not isinstance(sampler, FakeSampler) or sampler not in self._samplers:
             raise Misuse(f"span {span_index} did not ask for logits, or the sampler is not open")
-        return sampler.draw(logits_after(cell.digest, cell.partial))
+        return sampler.draw(logits_after(cells[-1].digest, cells[-1].partial))
+
+    def score(self, span_index: int, tokens: Sequence[int], alternatives: int) -> list[TokenTrace]:
+        """Where each token stands in what the model expected."""
+        cells = self._rows[span_index]
+        _require(len(tokens) <= len(cells), f"span {span_index} has logits of {len(cells)} positions")
+        logits = (logits_after(cell.digest, cell.partial) for cell in cells)
+        return [trace_of(row, token, alternatives) for row, token in zip(logits, tokens, strict=False)]
 
     def open_sampler(
         self, sampling: Sampling, seed: int, constraint: Constraint | None, history: Sequence[int]
@@ -217,7 +228,9 @@ class FakeBackend:
         unknown = [token for token in sampling.logit_bias if token >= VOCABULARY_SIZE]
         if unknown:
             raise InvalidInput(f"logit_bias names token {unknown[0]}; the vocabulary has {VOCABULARY_SIZE}.")
-        script = None if constraint is None else script_of(constraint, seed)
+        script = unquote(self.options.says).encode() or None
+        if constraint is not None:
+            script = script_of(constraint, seed)
         sampler = FakeSampler(sampling, seed, script, history, on_close=self._close_sampler)
         self._samplers.add(sampler)
         return sampler
@@ -247,6 +260,8 @@ class FakeBackend:
     def _check(self, spans: Sequence[Span]) -> None:
         sequences = [span.sequence for span in spans]
         _require(bool(spans) and len(set(sequences)) == len(sequences), f"spans of sequences {sequences}")
+        outputs = sum(span.outputs for span in spans)
+        _require(outputs <= len(self._held), f"{outputs} positions want logits, {len(self._held)} may")
         for span in spans:
             held = len(self._held[span.sequence])
             _require(len(span.tokens) > 0, "a span is empty")

@@ -161,10 +161,12 @@ _INSTANCES: Mapping[str, Any] = {
 
 
 def _instance(schema: Any) -> Any:
-    """A value for the simplest schemas: `enum`, `properties`, plain types."""
+    """A value for the simplest schemas: `enum`, `anyOf`, `properties`, plain types."""
     if isinstance(schema, dict):
         if schema.get("enum"):
             return schema["enum"][0]
+        if schema.get("anyOf"):
+            return _instance(schema["anyOf"][0])
         if schema.get("type") == "object":
             return {name: _instance(part) for name, part in schema.get("properties", {}).items()}
         if schema.get("type") in _INSTANCES:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgellm.engine.answer import Answer, Choice
-from edgellm.engine.backend import Backend, OutOfCells, Sampled, StepAborted
+from edgellm.engine.backend import Backend, OutOfCells, Sampled, Span, StepAborted
 from edgellm.engine.config import EngineConfig
 from edgellm.engine.metrics import Counts, EngineMetrics
 from edgellm.engine.mover import Mover
@@ -130,6 +130,9 @@ class Engine:
         drawn: list[tuple[Answer, Choice, Sampled | InvalidInput]] = []
         for row, (span, sequence) in enumerate(zip(plan.spans, plan.sequences, strict=True)):
             answer = self._requests[sequence.request.id]
+            if span.wants_all:
+                self._score(row, span, answer)
+                continue
             if not span.wants_logits:
                 self._report_progress(answer, span.start + len(span.tokens), sample_at)
                 continue
@@ -142,6 +145,18 @@ class Engine:
             elif choice.finish_reason is None:  # it may have failed with a sibling
                 self._take(answer, choice, sampled, now)
         return now - sample_at
+
+    def _score(self, row: int, span: Span, answer: Answer) -> None:
+        """Report the prompt tokens that follow the span's positions; the last one ends the request."""
+        request, end = answer.request, span.start + len(span.tokens)
+        assert request.scores is not None
+        traces = self._backend.score(row, request.prompt[span.start + 1 : end + 1], request.scores)
+        new = traces[max(0, answer.scored_tokens - span.start) :]  # preempted, it is read once more
+        answer.scored_tokens += len(new)
+        if new:
+            self._emit(Piece(request.id, Delta(tokens=tuple(new))))
+        if end == len(request.prompt):
+            self._requests.end_choice(answer, answer.choices[0], FinishReason.STOP)
 
     def _sample(self, row: int, choice: Choice) -> Sampled | InvalidInput:
         try:
@@ -157,13 +172,12 @@ class Engine:
         text = reasoning = ""
         is_end = self._backend.is_end(token)
         if not is_end:
-            tag = answer.request.reasoning_tokens.get(token, "")
-            text, reasoning = choice.text.push(self._backend.piece(token), tag)
-        if sampled.trace is not None and not is_end:
-            delta = Delta(text=text, reasoning=reasoning, tokens=(sampled.trace,), index=choice.index)
+            text, reasoning = choice.text.push(self._backend.piece(token), answer.request.tag(token))
+        calls = choice.text.take_calls()
+        traces = () if sampled.trace is None or is_end else (sampled.trace,)
+        if text or reasoning or traces or calls:
+            delta = Delta(text=text, reasoning=reasoning, tokens=traces, tool_calls=calls, index=choice.index)
             self._emit(Piece(answer.request.id, delta))
-        elif text or reasoning:
-            self._emit(Piece(answer.request.id, Delta(text=text, reasoning=reasoning, index=choice.index)))
         if is_end or choice.text.is_stopped:
             self._requests.end_choice(answer, choice, FinishReason.STOP)
         elif choice.completion_tokens >= answer.sequence.limit_tokens:

@@ -76,15 +76,24 @@ class Memory:
         tokens = sequence.tokens()
         if not running:
             self._push_out_strangers(sequence.key, tokens)
-        common = self._tree.matches(sequence.key, tokens[:-1])
-        sources = self.beginnings.sources(sequence, tokens, common)
-        if self.beginnings.is_coming(common, sources[0].length, running):
+        sources, is_coming = self._sources(sequence, tokens, running)
+        if is_coming:
             return Admission.LATER, sources[0]
         for source in sources:
             if self._fits(source, len(tokens), running):
                 self._place(sequence, tokens, source)
                 return (Admission.RESTORING if source.state else Admission.PLACED), source
         return Admission.FULL, sources[0]
+
+    def _sources(
+        self, sequence: Sequence, tokens: tuple[int, ...], running: Collection[Sequence]
+    ) -> tuple[list[Source], bool]:
+        """What the sequence could begin with, and whether more of it is being computed just now."""
+        if sequence.request.scores is not None:  # the logits of every position are wanted
+            return [Source()], False
+        common = self._tree.matches(sequence.key, tokens[:-1])
+        sources = self.beginnings.sources(sequence, tokens, common)
+        return sources, self.beginnings.is_coming(common, sources[0].length, running)
 
     def park(self, sequence: Sequence) -> None:
         """The sequence has ended: keep its text for later prompts, as far as it was computed."""

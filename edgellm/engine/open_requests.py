@@ -14,6 +14,7 @@ from edgellm.engine.request import Request
 from edgellm.engine.scheduler import Scheduler
 from edgellm.engine.sequence import Sequence
 from edgellm.engine.text import AnswerText
+from edgellm.engine.toolcalls import CallSplitter
 from edgellm.errors import ContextOverflow, EdgeLLMError, InvalidInput, QueueFull
 from edgellm.types import Delta, FinishReason
 
@@ -97,8 +98,12 @@ class OpenRequests:
     def end_choice(self, answer: Answer, choice: Choice, reason: FinishReason) -> None:
         """Close one answer; the last one closes the request."""
         text, reasoning = choice.text.finish()
-        if text or reasoning:
-            self._emit(Piece(answer.request.id, Delta(text=text, reasoning=reasoning, index=choice.index)))
+        calls = choice.text.take_calls()
+        if text or reasoning or calls:
+            delta = Delta(text=text, reasoning=reasoning, tool_calls=calls, index=choice.index)
+            self._emit(Piece(answer.request.id, delta))
+        if reason is FinishReason.STOP and choice.text.has_calls:
+            reason = FinishReason.TOOL_CALLS
         self._drop_choice(choice, reason)
         if not answer.open_choices:
             self._close(answer)
@@ -126,9 +131,11 @@ class OpenRequests:
         prompt_tokens = len(request.prompt)
         if prompt_tokens == 0:
             raise InvalidInput("The prompt is empty.", hint="Send at least one token.", field="prompt")
-        if prompt_tokens >= self._context_tokens:
+        is_answered = request.scores is None
+        if prompt_tokens + is_answered > self._context_tokens:
+            answer = ", answer included" if is_answered else ""
             raise ContextOverflow(
-                f"The prompt has {prompt_tokens} tokens; the context holds {self._context_tokens}, answer included.",
+                f"The prompt has {prompt_tokens} tokens; the context holds {self._context_tokens}{answer}.",
                 hint="Shorten the prompt or open the model with a larger context.",
                 prompt_tokens=prompt_tokens,
                 context_tokens=self._context_tokens,
@@ -183,4 +190,9 @@ def _answer_text(request: Request) -> AnswerText:
         stop=(*request.sampling.stop, *request.stop),
         reasoning_tags=request.reasoning_tags,
         reasoning_open=request.reasoning_open,
+        calls=None if request.calling is None else CallSplitter(request.calling, _new_call_id),
     )
+
+
+def _new_call_id() -> str:
+    return f"call_{secrets.token_hex(12)}"

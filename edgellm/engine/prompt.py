@@ -4,12 +4,12 @@ A template mixes its own markers (`<|im_end|>`, `[INST]`) with what people wrote
 once as it is (the reference) and once with a private placeholder for each text (the skeleton). The skeleton
 shows which parts the template wrote, and only these may become control tokens.
 
-Rule. Where the reference equals the skeleton with the texts put in (as they are, or trimmed), texts that spell no
-control token are tokenized together with the template's parts around them, as every other runtime does,
-and texts that spell one are tokenized apart, with special tokens switched off. Where the template transforms texts
-in another way, the reference is tokenized as a whole if no text spells a control token; otherwise the skeleton is
-used with the texts apart, and a notice says so. The control tokens of the result must be those of the
-skeleton's own parts; a result that has others is never used.
+Rule. Where the reference equals the skeleton with the texts put in (as they are, trimmed, or as JSON writes them),
+texts that spell no control token are tokenized together with the template's parts around them, as every other
+runtime does, and texts that spell one are tokenized apart, with special tokens switched off. Where the template
+transforms texts in another way, the reference is tokenized as a whole if no text spells a control token; otherwise
+the skeleton is used with the texts apart, and a notice says so. The control tokens of the result must be those of
+the skeleton's own parts; a result that has others is never used.
 
 Some files declare turn markers as ordinary added tokens, which tokenizers recognise in any text. Markers that the
 template writes itself count as control tokens here, and a text apart is cut inside them.
@@ -17,6 +17,7 @@ template writes itself count as control tokens here, and a text apart is cut ins
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Collection, Iterator, Sequence
@@ -120,6 +121,8 @@ class Markers:
 
     def __init__(self, tokenizer: Tokenizer, parts: Sequence[Part]) -> None:
         self._tokenizer = tokenizer
+        self._known: dict[Run, list[int]] = {}
+        """Tokens of stretches: between a hundred tools stand the same few texts."""
         self._cut = re.compile("(?!)")
         own = self.tokens([(part.text, True) for part in parts if part.source is None and part.text])
         self._pieces = {piece for piece in map(tokenizer.piece, own) if _MARKER.fullmatch(piece)}
@@ -139,8 +142,13 @@ class Markers:
         tokens: list[int] = []
         for text, parse_special in runs:
             for stretch in [text] if parse_special else self._cut.split(text):
-                tokens += self._tokenizer.tokenize(stretch, parse_special=parse_special, add_bos=False)
+                tokens += self._tokens_of((stretch, parse_special))
         return tokens
+
+    def _tokens_of(self, run: Run) -> list[int]:
+        if run not in self._known:
+            self._known[run] = self._tokenizer.tokenize(run[0], parse_special=run[1], add_bos=False)
+        return self._known[run]
 
 
 def _attempts(rendering: Rendering, markers: Markers) -> Iterator[tuple[list[Run], str | None]]:
@@ -162,15 +170,24 @@ def _attempts(rendering: Rendering, markers: Markers) -> Iterator[tuple[list[Run
 
 
 def _align(reference: str, parts: Sequence[Part]) -> list[Part] | None:
-    """The parts as they stand in the reference, each text as it is or trimmed; None when it is neither."""
+    """The parts as they stand in the reference; None when a text stands there in none of its forms."""
     aligned, at = [], 0
     for part in parts:
-        found = part if reference.startswith(part.text, at) else _trimmed(part)
-        if not reference.startswith(found.text, at):
+        found = next((form for form in _forms(part) if reference.startswith(form.text, at)), None)
+        if found is None:
             return None
         aligned.append(found)
         at += len(found.text)
     return aligned if at == len(reference) else None
+
+
+def _forms(part: Part) -> Iterator[Part]:
+    """The part as it is; a text also trimmed, and as the inside of a JSON string."""
+    yield part
+    if part.source is not None:
+        for text in (part.text, part.text.strip()):
+            yield Part(text, part.source)
+            yield Part(json.dumps(text, ensure_ascii=False)[1:-1], part.source)
 
 
 def _trimmed(part: Part) -> Part:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from edgellm.engine.call_syntax import Calling
 from edgellm.types import Constraint, Sampling
 
 
@@ -34,3 +35,12 @@ class Request:
     """Opening and closing texts of thinking blocks; empty: everything is answer text."""
     reasoning_tokens: Mapping[int, str] = field(default_factory=dict)
     """Tags that are control tokens: token id to the tag's text."""
+    calling: Calling | None = None
+    """How calls of tools are told from text; None where no tool was offered."""
+    scores: int | None = None
+    """The prompt is not continued: every token of it but the first is reported, with so many alternatives."""
+
+    def tag(self, token: int) -> str:
+        """What a control token spells that has a meaning in answers; empty for others."""
+        spelled = self.reasoning_tokens.get(token, "")
+        return spelled or (self.calling.tokens.get(token, "") if self.calling is not None else "")

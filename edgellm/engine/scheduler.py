@@ -36,6 +36,7 @@ class Scheduler:
         self.most_waiting = config.queue_limit
         self._shares_prefixes = config.use_prefix_cache
         self._tile_tokens = info.tile_tokens
+        self._most_outputs = info.max_sequences
         self._is_tile_due = False
         """Whether the last step left a chunk of whole tiles for this one."""
         self._arrivals = 0
@@ -164,7 +165,7 @@ class Scheduler:
         steps = [(s, 1) for s, missing in group if missing == 1]
         if not self.memory.make_room(len(steps)):
             return []
-        reading = [(s, missing) for s, missing in group if missing > 1]
+        reading = self._readable(group)
         if not reading:
             return steps
         is_anyone_decoding = any(s.state is State.DECODE for s in self.running)
@@ -176,6 +177,18 @@ class Scheduler:
             self._is_tile_due = not self._is_tile_due
             return _chunks(reading, budget) if not self._is_tile_due else steps
         return steps + _chunks(reading, budget)
+
+    def _readable(self, group: list[tuple[Sequence, int]]) -> list[tuple[Sequence, int]]:
+        """Those that miss several tokens; of the scored ones the oldest, and no more than a step gives logits for."""
+        room = self._most_outputs - len(group) + 1
+        reading = []
+        for sequence, missing in group:
+            if missing > 1 and sequence.request.scores is None:
+                reading.append((sequence, missing))
+            elif missing > 1 and room:
+                reading.append((sequence, min(missing, room)))
+                room = 0
+        return reading
 
     def _is_apart(self, budget: int) -> bool:
         """Whether so many prompt tokens are computed apart from decode rows.
@@ -199,7 +212,8 @@ class Scheduler:
         assert sequence.slot is not None
         start = self.memory.slots.held(sequence.slot)
         end = start + count
-        return Span(sequence.slot, start, sequence.tokens_between(start, end), end == sequence.length)
+        tokens, is_scored = sequence.tokens_between(start, end), sequence.request.scores is not None
+        return Span(sequence.slot, start, tokens, end == sequence.length and not is_scored, is_scored)
 
     def _preempt_youngest(self) -> None:
         youngest = self.running.pop()

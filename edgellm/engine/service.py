@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from edgellm.engine import outcome, wire
@@ -14,9 +14,11 @@ from edgellm.engine.grammar import check_constraint
 from edgellm.engine.loop import Engine
 from edgellm.engine.request import Request
 from edgellm.engine.template import Renderer
+from edgellm.engine.tools import ToolUse, call_schema, tool_use
 from edgellm.engine.training_rows import training_rows
 from edgellm.errors import EdgeLLMError, EngineError, InvalidInput, TemplateRejected
 from edgellm.sampling import check_sampling
+from edgellm.types import Constraint, Sampling, Token
 
 Send = Callable[[wire.AnyAnswer], None]
 
@@ -65,6 +67,10 @@ class Service:
                 self._chat(ask)
             case wire.Complete():
                 self._complete(ask)
+            case wire.Score():
+                self._score(ask)
+            case wire.Count():
+                self._count(ask)
             case wire.Cancel():
                 if self._engine is not None:
                     self._engine.cancel(ask.id)
@@ -91,32 +97,73 @@ class Service:
                 raise InvalidInput("A worker opens one model, once.")
 
     def _chat(self, ask: wire.Chat) -> None:
-        engine, options = self._generator(), ask.options
-        assert self._format is not None
+        engine, chat, options = self._generator(), self._chat_format(), ask.options
         _check(options)
-        may_think = options.constraint is None  # a constraint holds from the first token on
-        prompt = self._format.prompt(
-            ask.messages, max_tokens=options.sampling.max_tokens, keep=options.keep, may_think=may_think
+        use = tool_use(options.tools, options.tool_choice)
+        constraint = self._constraint(options, use)
+        may_think = constraint is None  # a constraint holds from the first token on
+        prompt = chat.prompt(
+            ask.messages, max_tokens=options.sampling.max_tokens, keep=options.keep, may_think=may_think, use=use
         )
+        calling = chat.calling(use)
         for notice in prompt.notices:
             self._send(wire.Noticed(id=ask.id, text=notice))
         engine.submit(
             replace(
                 _request(ask.id, prompt.tokens, options),
-                stop=self._format.stop,
+                constraint=constraint,
+                stop=(*chat.stop, *(calling.syntax.stop if calling is not None else ())),
                 reasoning_open=prompt.reasoning_open,
-                reasoning_tags=self._format.reasoning_tags if may_think else (),
-                reasoning_tokens=self._format.reasoning_tokens,
+                reasoning_tags=chat.reasoning_tags if may_think else (),
+                reasoning_tokens=chat.reasoning_tokens,
+                calling=calling,
             )
         )
 
     def _complete(self, ask: wire.Complete) -> None:
         engine = self._generator()
         _check(ask.options)
-        tokens = self._backend.tokenize(ask.prompt, parse_special=True, add_bos=True)
+        prompt = ask.prompt
+        if isinstance(prompt, str):
+            prompt = tuple(self._backend.tokenize(prompt, parse_special=True, add_bos=True))
+        self._check_tokens(prompt)
+        engine.submit(_request(ask.id, prompt, ask.options))
+
+    def _score(self, ask: wire.Score) -> None:
+        engine = self._generator()
+        _check(ask.options)
+        self._check_tokens(ask.prompt)
+        alternatives = ask.options.sampling.logprobs or 0
+        request = _request(ask.id, ask.prompt, ask.options)
+        engine.submit(replace(request, sampling=Sampling(temperature=0.0), constraint=None, scores=alternatives))
+
+    def _count(self, ask: wire.Count) -> None:
+        self._generator()
+        use = tool_use(ask.tools, "auto")
+        self._send(wire.Counted(id=ask.id, tokens=self._chat_format().count(ask.messages, use.tools)))
+
+    def _constraint(self, options: wire.Options, use: ToolUse) -> Constraint | None:
+        """What the answer must be valid under: a call, where one is asked for. Raises: InvalidInput, InvalidSchema."""
+        if use.tools and options.constraint is not None:
+            raise InvalidInput(
+                "An answer cannot call tools and keep to a format of its own.",
+                hint="Set tool_choice to 'none', or leave the format out.",
+                field="tools",
+            )
+        if not use.wanted:
+            return options.constraint
+        return Constraint(kind="json_schema", text=call_schema(use.wanted, self._chat_format().call_syntax.arguments))
+
+    def _check_tokens(self, tokens: Sequence[int]) -> None:
+        """Raises: InvalidInput for ids that the model does not have; one would break the step of all requests."""
         if not tokens:
             raise InvalidInput("The prompt is empty.", field="prompt")
-        engine.submit(_request(ask.id, tuple(tokens), ask.options))
+        size = self._backend.info.vocabulary_size
+        wrong = next((token for token in tokens if not 0 <= token < size), None)
+        if wrong is not None:
+            raise InvalidInput(
+                f"Token {wrong} does not exist: the vocabulary has ids 0 to {size - 1}.", field="prompt", value=wrong
+            )
 
     def _require_embedder(self) -> None:
         if self._engine is not None:
@@ -131,21 +178,22 @@ class Service:
         self._send(wire.Vectors(id=ask.id, vectors=self._backend.embed(inputs)))
 
     def _tokenize(self, ask: wire.Tokenize) -> None:
-        tokens = self._backend.tokenize(ask.text, parse_special=ask.parse_special, add_bos=False)
+        tokens = self._backend.tokenize(ask.text, parse_special=ask.parse_special, add_bos=ask.add_bos)
         texts = [self._backend.piece(token).decode("utf-8", "replace") for token in tokens]
-        self._send(wire.Tokens(id=ask.id, tokens=[wire.Token(*pair) for pair in zip(tokens, texts, strict=True)]))
+        self._send(wire.Tokens(id=ask.id, tokens=[Token(*pair) for pair in zip(tokens, texts, strict=True)]))
 
     def _detokenize(self, ask: wire.Detokenize) -> None:
+        if ask.tokens:
+            self._check_tokens(ask.tokens)
         text = b"".join(self._backend.piece(token) for token in ask.tokens).decode("utf-8", "replace")
         self._send(wire.Text(id=ask.id, text=text))
 
     def _rows(self, ask: wire.Rows) -> None:
-        self._generator()
-        assert self._format is not None
+        chat = self._chat_format()
         rows: list[list[wire.TrainingRow] | str] = []
         for messages in ask.conversations:
             try:
-                rows.append(training_rows(self._format, messages))
+                rows.append(training_rows(chat, messages))
             except (InvalidInput, TemplateRejected) as error:  # a conversation's own fault; the others are made
                 rows.append(error.message)
         self._send(wire.RowsMade(id=ask.id, rows=rows))
@@ -154,6 +202,11 @@ class Service:
         if self._engine is None:
             raise InvalidInput("The model is open for embeddings.", hint="Open it in mode `generate`.", field="mode")
         return self._engine
+
+    def _chat_format(self) -> ChatFormat:
+        self._generator()
+        assert self._format is not None  # there is one where there is an engine
+        return self._format
 
     def _report(self, event: outcome.EngineEvent) -> None:
         match event:

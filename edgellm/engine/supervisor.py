@@ -22,10 +22,10 @@ from edgellm.engine.link import Death, Link
 from edgellm.engine.metrics import EngineMetrics
 from edgellm.engine.outcome import failed
 from edgellm.engine.stream import Inbox, Stream
-from edgellm.engine.wire import OptionFields, Options, Token, TrainingRow
+from edgellm.engine.wire import OptionFields, Options, TrainingRow
 from edgellm.engine.worker_log import WorkerLog
 from edgellm.errors import EdgeLLMError, EngineError, InvalidInput, ModelLoadFailed, WorkerDied
-from edgellm.types import Message, Notice
+from edgellm.types import Message, Notice, Token, Tool
 
 BACKOFF_S = (0.0, 0.5, 1.0, 2.0, 5.0)
 """Pause before a restart, by the number of deaths within `DEATH_WINDOW_S`."""
@@ -123,9 +123,21 @@ class Worker:
         """Answer a conversation."""
         return self._stream(lambda ask_id: wire.Chat(id=ask_id, messages=tuple(messages), options=Options(**options)))
 
-    def complete(self, prompt: str, **options: Unpack[OptionFields]) -> Stream:
-        """Continue a text."""
-        return self._stream(lambda ask_id: wire.Complete(id=ask_id, prompt=prompt, options=Options(**options)))
+    def complete(self, prompt: str | Sequence[int], **options: Unpack[OptionFields]) -> Stream:
+        """Continue a text, or tokens as they are."""
+        whole = prompt if isinstance(prompt, str) else tuple(prompt)
+        return self._stream(lambda ask_id: wire.Complete(id=ask_id, prompt=whole, options=Options(**options)))
+
+    def score(self, tokens: Sequence[int], **options: Unpack[OptionFields]) -> Stream:
+        """Say how probable tokens are: traces of all but the first, in order; `sampling.logprobs` alternatives each."""
+        prompt = tuple(tokens)
+        return self._stream(lambda ask_id: wire.Score(id=ask_id, prompt=prompt, options=Options(**options)))
+
+    def count(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> int:
+        """How many tokens a conversation has as the model reads it."""
+        return self._ask(
+            lambda ask_id: wire.Count(id=ask_id, messages=tuple(messages), tools=tuple(tools)), wire.Counted
+        ).tokens
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One unit-length vector a text; the model must be open in mode `embed`. Raises: InvalidInput, WorkerDied."""
@@ -143,10 +155,11 @@ class Worker:
     def _embed_ids(self, inputs: tuple[tuple[int, ...], ...]) -> list[list[float]]:
         return self._ask(lambda ask_id: wire.EmbedTokens(id=ask_id, inputs=inputs), wire.Vectors).vectors
 
-    def tokenize(self, text: str, *, parse_special: bool = False) -> list[Token]:
+    def tokenize(self, text: str, *, parse_special: bool = False, add_bos: bool = False) -> list[Token]:
         """The tokens of a text, as the model reads it."""
         return self._ask(
-            lambda ask_id: wire.Tokenize(id=ask_id, text=text, parse_special=parse_special), wire.Tokens
+            lambda ask_id: wire.Tokenize(id=ask_id, text=text, parse_special=parse_special, add_bos=add_bos),
+            wire.Tokens,
         ).tokens
 
     def detokenize(self, tokens: Sequence[int]) -> str:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable
 from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from edgellm.types import ToolCallPiece
+
+if TYPE_CHECKING:
+    from edgellm.engine.toolcalls import CallSplitter
 
 _SPACE = " \t\r\n"
 
 
 class AnswerText:
-    """Turns one answer's pieces into (text, reasoning) pairs, each piece looked at once.
+    """Turns one answer's pieces into (text, reasoning) pairs, each piece looked at once; calls of tools are set apart.
 
-    A character cut in two, the beginning of a stop string and the beginning of a reasoning tag are held
-    back until the next pieces decide. Stop strings are looked for in the answer, not in the reasoning.
+    A character cut in two, the beginning of a stop string and the beginning of a tag are held back until the next
+    pieces decide. Stop strings are looked for in the answer, not in the reasoning, nor in calls.
     """
 
     def __init__(
@@ -22,10 +28,13 @@ class AnswerText:
         stop: tuple[str, ...] = (),
         reasoning_tags: tuple[tuple[str, str], ...] = (),
         reasoning_open: bool = False,
+        calls: CallSplitter | None = None,
     ) -> None:
         self._characters = codecs.getincrementaldecoder("utf-8")("replace")
         self._reasoning = ReasoningSplitter(reasoning_tags, is_open=reasoning_open) if reasoning_tags else None
         self._stop = StopStrings(stop) if stop else None
+        self._calls = calls
+        self._pieces: list[ToolCallPiece] = []
 
     @property
     def is_stopped(self) -> bool:
@@ -35,21 +44,45 @@ class AnswerText:
     def push(self, piece: bytes, tag: str = "") -> tuple[str, str]:
         """The answer text and the reasoning text that are certain after this piece.
 
-        tag: the reasoning tag that a control token stands for; dropped where a tag has no meaning.
+        tag: what a control token spells; dropped where it has no meaning.
         """
         text, reasoning = self._characters.decode(piece), ""
+        if tag and self._expects(tag):
+            text += tag
         if self._reasoning is not None:
-            text, reasoning = self._reasoning.push(text + tag if self._reasoning.expects_tag else text)
-        if self._stop is not None:
-            text = self._stop.push(text)
-        return text, reasoning
+            text, reasoning = self._reasoning.push(text)
+        return self._written(text), reasoning
 
     def finish(self) -> tuple[str, str]:
         """What was held back and is text after all; half a character is dropped."""
         text, reasoning = ("", "") if self._reasoning is None else self._reasoning.finish()
-        if self._stop is not None:
-            text = self._stop.push(text) + self._stop.finish()
-        return text, reasoning
+        text = self._written(text)
+        if self._calls is not None:
+            rest, pieces = self._calls.finish()
+            self._pieces += pieces
+            text += rest if self._stop is None else self._stop.push(rest)
+        return text + ("" if self._stop is None else self._stop.finish()), reasoning
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether a tool was called, to the end of its arguments."""
+        return self._calls is not None and self._calls.has_calls
+
+    def take_calls(self) -> tuple[ToolCallPiece, ...]:
+        """The pieces of calls since the last time."""
+        pieces, self._pieces = tuple(self._pieces), []
+        return pieces
+
+    def _expects(self, tag: str) -> bool:
+        opens_block = self._reasoning is not None and self._reasoning.expects_tag
+        return opens_block or (self._calls is not None and self._calls.expects(tag))
+
+    def _written(self, text: str) -> str:
+        """The text of the answer in what is no reasoning."""
+        if self._calls is not None:
+            text, pieces = self._calls.push(text)
+            self._pieces += pieces
+        return text if self._stop is None else self._stop.push(text)
 
 
 class StopStrings:

@@ -11,18 +11,10 @@ from edgellm.engine.backend import BackendInfo
 from edgellm.engine.config import EngineConfig
 from edgellm.engine.metrics import EngineMetrics
 from edgellm.engine.outcome import Failed, Finished
-from edgellm.types import Constraint, Delta, Message, Sampling
+from edgellm.types import Constraint, Delta, Message, Sampling, Token, Tool
 
 Keep = Literal["newest", "all"]
 """What to do when a conversation outgrows the context: leave old turns out, or refuse."""
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One token of a text."""
-
-    id: int
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +43,10 @@ class Options:
     keep: Keep = "newest"
     trusted: bool = False
     """Whether the constraint may be a raw grammar."""
+    tools: tuple[Tool, ...] = ()
+    """What a conversation's answer may call."""
+    tool_choice: str = "auto"
+    """`auto`, `none`, `required`, or the name of the tool that has to be called."""
 
 
 class OptionFields(TypedDict, total=False):
@@ -64,6 +60,8 @@ class OptionFields(TypedDict, total=False):
     conversation: str | None
     keep: Keep
     trusted: bool
+    tools: tuple[Tool, ...]
+    tool_choice: str
 
 
 class Ask(msgspec.Struct, frozen=True, tag_field="ask"):
@@ -90,10 +88,27 @@ class Chat(Ask, frozen=True, tag="chat"):
 
 
 class Complete(Ask, frozen=True, tag="complete"):
-    """Continue a text."""
+    """Continue a text, or tokens as they are."""
 
-    prompt: str
+    prompt: str | tuple[int, ...]
     options: Options
+
+
+class Score(Ask, frozen=True, tag="score"):
+    """Say how probable tokens are; a `Piece` carries traces of some, all but the first token's come in order.
+
+    `options.sampling.logprobs` is the number of alternatives.
+    """
+
+    prompt: tuple[int, ...]
+    options: Options
+
+
+class Count(Ask, frozen=True, tag="count"):
+    """Say how many tokens a conversation has for the model."""
+
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...] = ()
 
 
 class Embed(Ask, frozen=True, tag="embed"):
@@ -113,6 +128,7 @@ class Tokenize(Ask, frozen=True, tag="tokenize"):
 
     text: str
     parse_special: bool = False
+    add_bos: bool = False
 
 
 class Detokenize(Ask, frozen=True, tag="detokenize"):
@@ -191,7 +207,7 @@ class Opened(Answer, frozen=True, tag="opened"):
 
 
 class Done(Answer, frozen=True, tag="done"):
-    """Ends Chat and Complete: served."""
+    """Ends Chat, Complete and Score: served."""
 
     outcome: Finished
 
@@ -212,6 +228,12 @@ class Tokens(Answer, frozen=True, tag="tokens"):
     """Ends Tokenize."""
 
     tokens: list[Token]
+
+
+class Counted(Answer, frozen=True, tag="counted"):
+    """Ends Count."""
+
+    tokens: int
 
 
 class Text(Answer, frozen=True, tag="text"):
@@ -240,6 +262,8 @@ AnyAsk = (
     Open
     | Chat
     | Complete
+    | Score
+    | Count
     | Embed
     | EmbedTokens
     | Tokenize
@@ -261,6 +285,7 @@ AnyAnswer = (
     | Refused
     | Vectors
     | Tokens
+    | Counted
     | Text
     | RowsMade
     | Metrics

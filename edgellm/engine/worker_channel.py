@@ -14,6 +14,7 @@ from edgellm.engine import wire
 from edgellm.engine.backend import Backend
 from edgellm.engine.frames import READ_BYTES, Frames, WireError, pack
 from edgellm.engine.outcome import failed
+from edgellm.engine.toolcalls import joined_calls
 from edgellm.types import Delta
 
 PARENT_CHECK_S = 1.0
@@ -36,7 +37,7 @@ class Tray:
 
     def put(self, ask: wire.AnyAsk) -> None:
         """Queue an ask, and abort the step in progress when nobody wants its result any more."""
-        if isinstance(ask, wire.Chat | wire.Complete):
+        if isinstance(ask, wire.Chat | wire.Complete | wire.Score):
             self._wanted.add(ask.id)
         elif isinstance(ask, wire.Cancel):
             self._wanted.discard(ask.id)
@@ -140,7 +141,12 @@ def joined(answers: Iterable[wire.AnyAnswer | None]) -> list[wire.AnyAnswer]:
 def _sum(first: wire.AnyAnswer, second: wire.Piece) -> wire.Piece:
     assert isinstance(first, wire.Piece)
     one, two = first.delta, second.delta
-    delta = Delta(text=one.text + two.text, reasoning=one.reasoning + two.reasoning, index=one.index)
+    delta = Delta(
+        text=one.text + two.text,
+        reasoning=one.reasoning + two.reasoning,
+        tool_calls=joined_calls((*one.tool_calls, *two.tool_calls)),
+        index=one.index,
+    )
     return wire.Piece(id=second.id, delta=delta)
 
 

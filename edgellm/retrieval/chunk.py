@@ -13,7 +13,8 @@ Count = Callable[[str], int]
 HEADINGS_SHARE = 3
 """Headings take at most one part in so many of a passage; the outermost give way."""
 CHARS_PER_TOKEN = 20
-"""No tokenizer is asked for the length of a text that has more characters a token than any language."""
+"""More than any language has: no tokenizer is asked for the length of a longer text, and no passage is longer. A word
+that a vocabulary does not know is one token, and in a script without blanks a whole page may be one word."""
 _PARAGRAPHS = re.compile(r"\S.*?(?=\n[^\S\n]*\n|\Z)", re.DOTALL)
 _NO_SIGNATURE = re.compile(r"\s*(?:#|@|//|/\*|\*|\"\"\"|--)")
 
@@ -28,7 +29,7 @@ def chunk(document: Document, *, count: Count, size: int, overlap: int = 0) -> l
     one with nothing below it. Sentences, rows and lines are whole where they fit. A passage that begins within a table
     has the table's first line as its innermost heading, one within a function the function's. Every character of
     every block that is not blank is in a passage or in the path of one. `size` holds unless a single character has
-    more tokens.
+    more tokens; a passage has at most `CHARS_PER_TOKEN` times as many characters.
     """
     if size < 1 or not 0 <= overlap < size:
         raise ValueError(f"size {size} and overlap {overlap} do not go together: 0 <= overlap < size")
@@ -110,10 +111,11 @@ class _Cutter:
                 begin, done = self._repeated(pieces, begin, end), end
 
     def _end(self, pieces: Sequence[_Piece], begin: int, headings: tuple[str, ...]) -> int:
-        """Up to where the pieces fit, by the sum of their tokens; a block is not torn to fill the last half."""
+        """Up to where the pieces fit, by their tokens and characters; a block is not torn to fill the last half."""
+        until = pieces[begin].start + CHARS_PER_TOKEN * self._size
         total = self._count("\n".join((" > ".join(headings), pieces[begin].header))) + pieces[begin].tokens
         end = begin + 1
-        while end < len(pieces) and total + pieces[end].tokens <= self._size:
+        while end < len(pieces) and total + pieces[end].tokens <= self._size and pieces[end].end <= until:
             total += pieces[end].tokens
             end += 1
         if end == len(pieces):

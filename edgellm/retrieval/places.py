@@ -6,8 +6,9 @@ from edgellm.errors import InvalidInput
 from edgellm.retrieval.collection import Collection, StoredChunk, StoredFile
 from edgellm.retrieval.values import IndexedFile, Place
 
-AROUND = 1500
-"""Characters before and after a passage that are shown where a document has no pages."""
+AROUND, MOST_OF_PAGE = 1500, 20_000
+"""Characters before and after a passage that are shown: where a document has no pages, and of a page, at most. A sheet
+is a page, and may be as long as a book."""
 
 
 def indexed_file(stored: StoredFile) -> IndexedFile:
@@ -35,7 +36,10 @@ def place_of(collection: Collection, file: str, start: int, end: int) -> Place:
     chunks = collection.chunks_of(file)
     within = next((each for each in chunks if each.chunk.start <= start < each.chunk.end), None)
     page = within.chunk.page if within else None
-    first, last = _page(chunks, page) if page is not None else _around(text, start, end)
+    first, last = _around(text, start, end, AROUND if page is None else MOST_OF_PAGE)
+    if page is not None:
+        begin, until = _page(chunks, page)
+        first, last = max(first, begin), min(last, until)
     return Place(
         file=file,
         page=page,
@@ -52,8 +56,8 @@ def _page(chunks: list[StoredChunk], page: int) -> tuple[int, int]:
     return min(begin for begin, _ in spans), max(end for _, end in spans)
 
 
-def _around(text: str, start: int, end: int) -> tuple[int, int]:
-    """Whole lines around a passage."""
-    first = text.rfind("\n", 0, max(0, start - AROUND)) + 1
-    last = text.find("\n", min(len(text), end + AROUND))
-    return first, len(text) if last < 0 else last
+def _around(text: str, start: int, end: int, room: int) -> tuple[int, int]:
+    """`room` characters before and after a passage, and what is left of the lines there, at most as many again."""
+    first, last = max(0, start - room), min(len(text), end + room)
+    before, after = text[max(0, first - room) : first], text[last : last + room]
+    return first - len(before.rpartition("\n")[2]), last + len(after.partition("\n")[0])

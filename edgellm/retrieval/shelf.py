@@ -51,12 +51,32 @@ class CollectionShelf:
         return Collection.create(path, identity())
 
     def list(self) -> builtins.list[CollectionInfo]:
-        """Every collection, by name; without one whose making was killed before it held anything."""
+        """Every collection, by name, also one that cannot be opened.
+
+        Without one whose making was killed before it held anything.
+        """
         found = []
         for name in self.names():
             with suppress(CollectionNotFound):
-                found.append(self.info(name))
+                found.append(self._shown(name))
         return found
+
+    def _shown(self, name: str) -> CollectionInfo:
+        """As `info`; of one that is damaged, too new or locked, why it cannot be opened."""
+        try:
+            return self.info(name)
+        except StoreError as error:
+            found = self.path(name).stat()
+            return CollectionInfo(
+                name=name,
+                embedder="",
+                files=0,
+                failed=0,
+                chunks=0,
+                size_bytes=found.st_size,
+                updated=found.st_mtime,
+                reason=error.message,
+            )
 
     def info(self, name: str) -> CollectionInfo:
         """What a list says of it."""

@@ -8,8 +8,8 @@ from pathlib import PurePath
 from typing import Literal
 
 BlockKind = Literal["heading", "text", "table", "code"]
-SearchMode = Literal["fused", "vector", "words"]
-"""By what a search ranks; `fused`: by both."""
+SearchMode = Literal["reranked", "fused", "vector", "words"]
+"""By what a search ranks; `fused`: by vectors and words; `reranked`: by a cross-encoder, the best of `fused`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +138,8 @@ class CollectionInfo:
     size_bytes: int
     updated: float
     """Seconds since 1970."""
+    reason: str = ""
+    """Why it cannot be opened; empty: it can. Nothing else is known of it then but its size and time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

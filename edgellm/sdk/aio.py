@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, Unpack, overload
@@ -10,6 +11,7 @@ from typing import Literal, Self, Unpack, overload
 from edgellm.paths import Home
 from edgellm.sdk.adapters import Adapters
 from edgellm.sdk.background import Awaitables, awaitable
+from edgellm.sdk.bundles import Bundles
 from edgellm.sdk.datasets import Datasets
 from edgellm.sdk.documents import Collections, Documents
 from edgellm.sdk.drafts import Drafts
@@ -19,11 +21,13 @@ from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.models import Models
 from edgellm.sdk.options import ChatOptions, CompleteOptions
 from edgellm.sdk.pretraining import Pretraining
+from edgellm.sdk.servers import Servers
+from edgellm.sdk.serving import Aliases, Answers, Audit, Keys, Use
 from edgellm.sdk.sessions import Sessions
 from edgellm.sdk.stream import ReplyStream
 from edgellm.sdk.training import Training
 from edgellm.settings import Settings
-from edgellm.types import Reply
+from edgellm.types import Reply, Scored
 
 
 class AsyncSessions(Awaitables[Sessions]):
@@ -158,6 +162,14 @@ class AsyncExports(Awaitables[Exports]):
     list = awaitable(Exports.list)
 
 
+class AsyncBundles(Awaitables[Bundles]):
+    """`Bundles`, awaitable. Callbacks run in the thread that does the work."""
+
+    create = awaitable(Bundles.create)
+    show = awaitable(Bundles.show)
+    open = awaitable(Bundles.open)
+
+
 class AsyncJobs(Awaitables[Jobs]):
     """`Jobs`, awaitable; `follow` is for threads: use `Jobs.follow` in one."""
 
@@ -169,11 +181,69 @@ class AsyncJobs(Awaitables[Jobs]):
     resume = awaitable(Jobs.resume)
 
 
+class AsyncKeys(Awaitables[Keys]):
+    """`Keys`, awaitable."""
+
+    create = awaitable(Keys.create)
+    list = awaitable(Keys.list)
+    get = awaitable(Keys.get)
+    find = awaitable(Keys.find)
+    revoke = awaitable(Keys.revoke)
+    used = awaitable(Keys.used)
+
+
+class AsyncAudit(Awaitables[Audit]):
+    """`Audit`, awaitable."""
+
+    add = awaitable(Audit.add)
+    list = awaitable(Audit.list)
+    verify = awaitable(Audit.verify)
+
+
+class AsyncAliases(Awaitables[Aliases]):
+    """`Aliases`, awaitable."""
+
+    set = awaitable(Aliases.set)
+    get = awaitable(Aliases.get)
+    list = awaitable(Aliases.list)
+    remove = awaitable(Aliases.remove)
+    history = awaitable(Aliases.history)
+    resolve = awaitable(Aliases.resolve)
+
+
+class AsyncAnswers(Awaitables[Answers]):
+    """`Answers`, awaitable."""
+
+    add = awaitable(Answers.add)
+    get = awaitable(Answers.get)
+    rate = awaitable(Answers.rate)
+
+
+class AsyncUse(Awaitables[Use]):
+    """`Use`, awaitable."""
+
+    add = awaitable(Use.add)
+    totals = awaitable(Use.totals)
+
+
+class AsyncServers(Awaitables[Servers]):
+    """`Servers`, awaitable."""
+
+    begin = awaitable(Servers.begin)
+    start = awaitable(Servers.start)
+    status = awaitable(Servers.status)
+    last_words = awaitable(Servers.last_words)
+    stop = awaitable(Servers.stop)
+    live = awaitable(Servers.live)
+
+
 class AsyncEdgeLLM(Awaitables[EdgeLLM]):
     """EdgeLLM for asyncio programs; see `EdgeLLM` for arguments and errors."""
 
     embed = awaitable(EdgeLLM.embed)
     tokenize = awaitable(EdgeLLM.tokenize)
+    detokenize = awaitable(EdgeLLM.detokenize)
+    count = awaitable(EdgeLLM.count)
     stats = awaitable(EdgeLLM.stats)
     memory_bytes = awaitable(EdgeLLM.memory_bytes)
     close = awaitable(EdgeLLM.close)
@@ -188,6 +258,12 @@ class AsyncEdgeLLM(Awaitables[EdgeLLM]):
     ) -> None:
         super().__init__(EdgeLLM(model, home=home, settings=settings, offline=offline))
         self.sessions = AsyncSessions(self.blocking.sessions)
+        self.keys = AsyncKeys(self.blocking.keys)
+        self.audit = AsyncAudit(self.blocking.audit)
+        self.aliases = AsyncAliases(self.blocking.aliases)
+        self.answers = AsyncAnswers(self.blocking.answers)
+        self.usage = AsyncUse(self.blocking.usage)
+        self.server = AsyncServers(self.blocking.server)
         self.models = AsyncModels(self.blocking.models)
         self.adapters = AsyncAdapters(self.blocking.adapters)
         self.datasets = AsyncDatasets(self.blocking.datasets)
@@ -196,6 +272,7 @@ class AsyncEdgeLLM(Awaitables[EdgeLLM]):
         self.training = AsyncTraining(self.blocking.training)
         self.pretraining = AsyncPretraining(self.blocking.pretraining)
         self.exports = AsyncExports(self.blocking.exports)
+        self.bundles = AsyncBundles(self.blocking.bundles)
         self.collections = AsyncCollections(self.blocking.collections)
 
     def documents(self, name: str) -> AsyncDocuments:
@@ -221,20 +298,27 @@ class AsyncEdgeLLM(Awaitables[EdgeLLM]):
 
     @overload
     async def complete(
-        self, prompt: str, *, stream: Literal[False] = ..., **options: Unpack[CompleteOptions]
+        self, prompt: str | Sequence[int], *, stream: Literal[False] = ..., **options: Unpack[CompleteOptions]
     ) -> Reply: ...
 
     @overload
     async def complete(
-        self, prompt: str, *, stream: Literal[True], **options: Unpack[CompleteOptions]
+        self, prompt: str | Sequence[int], *, stream: Literal[True], **options: Unpack[CompleteOptions]
     ) -> ReplyStream: ...
 
     async def complete(
-        self, prompt: str, *, stream: bool = False, **options: Unpack[CompleteOptions]
+        self, prompt: str | Sequence[int], *, stream: bool = False, **options: Unpack[CompleteOptions]
     ) -> Reply | ReplyStream:
-        """Continue a text as it stands, without a chat template."""
+        """Continue a text as it stands, or token ids, without a chat template."""
         running = await asyncio.to_thread(lambda: self.blocking.complete(prompt, stream=True, **options))
         return running if stream else await _whole(running)
+
+    async def score(
+        self, prompt: str | Sequence[int], *, model: str | None = None, alternatives: int = 0, tenant: str = ""
+    ) -> Scored:
+        """How probable the model finds a text; cancelling the task cancels the request."""
+        scoring = await asyncio.to_thread(self.blocking._begin_score, prompt, model, alternatives, tenant)
+        return await scoring.finish_async()
 
     async def __aenter__(self) -> Self:
         return self

@@ -32,6 +32,10 @@ class Ask:
     """The session's model; None where it names none."""
     grounding: Grounding | None = None
     """The passages of documents that the answer is to come from."""
+    is_counted: bool = True
+    """Whether its tokens are counted here; a server counts those of its clients itself."""
+    is_constrained: bool = False
+    """Whether the answer has to keep a form, which a citation inside it would break."""
 
 
 def seeded(sampling: Sampling) -> Sampling:
@@ -54,8 +58,16 @@ def prepare(
     (None: the session's newest). Raises: InvalidInput, SessionNotFound, StoreError.
     """
     system, session_id, parent_id = options.get("system"), options.get("session"), options.get("parent")
+    is_counted, is_constrained = options.get("trusted", True), options.get("constraint") is not None
+    if options.get("tools") and options.get("documents"):
+        raise InvalidInput("An answer from documents calls no tools.", hint="Leave one of them out.", field="tools")
+    if sampling.n != 1 and options.get("documents"):
+        message = f"Documents give one answer at a time; n = {sampling.n} was asked for."
+        raise InvalidInput(message, hint="Ask several times.", field="n", value=sampling.n)
     if session_id is None:
-        return Ask(_with_system(_as_messages(prompt), system), sampling)
+        messages = _with_system(_as_messages(prompt), system)
+        return Ask(messages, sampling, is_counted=is_counted, is_constrained=is_constrained)
+    _refuse_tools(prompt, options)
     if sampling.n != 1:
         raise InvalidInput(
             f"A session keeps one answer at a time; n = {sampling.n} was asked for.", field="n", value=sampling.n
@@ -71,7 +83,20 @@ def prepare(
         if not session.title:
             _name(store, session_id, prompt)
     messages = _with_system(_turns(store.sessions.path(session_id, asked)), system or session.system)
-    return Ask(messages, sampling, session_id, asked, session.model or None)
+    model = session.model or None
+    return Ask(messages, sampling, session_id, asked, model, is_counted=is_counted, is_constrained=is_constrained)
+
+
+def _refuse_tools(prompt: str | Sequence[Message] | None, options: ChatOptions) -> None:
+    """A session keeps texts only: calls and what they are results of would be lost. Raises: InvalidInput."""
+    messages = () if prompt is None else _as_messages(prompt)
+    has_calls = any(message.tool_calls or message.tool_call_id is not None for message in messages)
+    if has_calls or options.get("tools"):
+        raise InvalidInput(
+            "A session does not keep calls of tools.",
+            hint="Send the whole conversation, without a session.",
+            field="tools",
+        )
 
 
 def _turns(branch: Iterable[StoredMessage]) -> tuple[Message, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import os
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, Unpack, overload
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from edgellm.retrieval.evaluate import Found
     from edgellm.retrieval.shelf import CollectionShelf
 
-MODES: tuple[SearchMode, ...] = ("vector", "words", "fused")
+MODES: tuple[SearchMode, ...] = ("vector", "words", "fused", "reranked")
 INGEST, REINDEX = "ingest", "reindex"
 HITS = 8
 """What a search shows, and what an answer is made of at most."""
@@ -83,23 +85,39 @@ class Documents:
         for changes until the job is cancelled. Tags are given to every file.
         """
         wanted = tuple(str(Path(path).expanduser().absolute()) for path in paths)
-        missing = next((path for path in wanted if not Path(path).exists()), None)
+        missing = next((path for path in wanted if not os.path.exists(path)), None)
         if missing is not None or not wanted:
             message = f"There is no file or folder {missing!r}." if missing else "There is nothing to read."
             raise InvalidInput(message, hint="Name a document, or a folder of them.", field="paths")
-        request = IngestRequest(collection=self.name, paths=wanted, sync=sync, watch=watch, tags=tuple(tags))
+        return self._begin(wanted, sync=sync, watch=watch, tags=tuple(tags))
+
+    def _begin(self, paths: Sequence[str], *, sync: bool, watch: bool, tags: tuple[str, ...] = ()) -> StoredJob:
+        request = IngestRequest(collection=self.name, paths=tuple(paths), sync=sync, watch=watch, tags=tags)
         request.check()
-        title = f"Read {Path(wanted[0]).name} into {self.name}"
+        title = f"Read {Path(paths[0]).name} into {self.name}"
         return self._jobs.start(INGEST, title, msgspec.to_builtins(request))
 
     def sync(self, *, watch: bool = False) -> StoredJob:
-        """`add` again, with `sync`, for everything that was added before. Raises: InvalidInput when a part is gone."""
-        roots = self._opened.use(self.name, lambda collection: collection.roots())
-        return self.add(roots, sync=True, watch=watch)
+        """`add` again, with `sync`, for everything that was added before.
+
+        A file that is gone leaves the collection. Raises: InvalidInput for a folder that is gone.
+        """
+        from edgellm.retrieval.ingest.scan import is_gone
+
+        def read(collection: Collection) -> tuple[list[str], set[str]]:
+            return collection.roots(), {stored.file.name for stored in collection.files()}
+
+        roots, known = self._opened.use(self.name, read)
+        missing = next((path for path in roots if not os.path.exists(path) and not is_gone(path, known)), None)
+        if missing is not None:
+            message = f"There is no file or folder {missing!r} any more, which was added to {self.name!r}."
+            hint = f"Put it back, or take it out: edgellm docs remove {shlex.quote(missing)} -c {self.name}"
+            raise InvalidInput(message, hint=hint, field="paths")
+        return self._begin(roots, sync=True, watch=watch)
 
     def reindex(self, embedder: str = "") -> StoredJob:
         """Begin to make all vectors anew, with another embedder or the same; searches use the old ones meanwhile."""
-        self.check()
+        self._opened.use(self.name, lambda collection: collection.identity)  # it is there
         request = ReindexRequest(collection=self.name, embedder=embedder)
         return self._jobs.start(REINDEX, f"Embed {self.name} again", msgspec.to_builtins(request))
 
@@ -109,19 +127,22 @@ class Documents:
         *,
         limit: int = HITS,
         filters: Filters = Filters(),  # noqa: B008  a frozen value
-        mode: SearchMode = "fused",
+        mode: SearchMode | None = None,
     ) -> list[Hit]:
-        """Passages for a question, best first: by meaning and by words (fused), or by one of them."""
+        """Passages for a question, best first; no mode: reranked where the settings name a reranker, else fused."""
         from edgellm.retrieval.search import search
 
         if not question.strip():
             raise InvalidInput("The question is empty.", field="question")
 
+        way = mode or self.modes[-1]
+
         def found(collection: Collection) -> list[Hit]:
+            rerank = self._opened.reranker().rerank if way == "reranked" else None
             vector = None
-            if mode != "words":
+            if way != "words":
                 vector = self._opened.embedder(collection.identity).embed_query(question)
-            return search(collection, question, vector, limit=limit, filters=filters, mode=mode)
+            return search(collection, question, vector, limit=limit, filters=filters, mode=way, rerank=rerank)
 
         return self._opened.use(self.name, found)
 
@@ -141,17 +162,25 @@ class Documents:
         questions: str | Path,
         *,
         k: int = 10,
-        modes: Sequence[SearchMode] = MODES,
+        modes: Sequence[SearchMode] = (),
         on_done: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> list[Found]:
-        """How well questions of a file (see `retrieval.questions`) find their places, by each way of searching."""
+        """How well questions of a file (see `retrieval.questions`) find their places, by each way of searching.
+
+        `modes`: which ways; none: every way there is here.
+        """
         from edgellm.retrieval.evaluate import Search, evaluate
         from edgellm.retrieval.questions import read_questions
 
         def way(mode: SearchMode) -> tuple[str, Search]:
             return mode, lambda question, limit: self.search(question, limit=limit, mode=mode)
 
-        return evaluate([way(mode) for mode in modes], read_questions(Path(questions)), k, on_done)
+        return evaluate([way(mode) for mode in modes or self.modes], read_questions(Path(questions)), k, on_done)
+
+    @property
+    def modes(self) -> tuple[SearchMode, ...]:
+        """The ways of searching that there are here, the best last."""
+        return MODES if self._opened.has_reranker else MODES[:-1]
 
     def files(self) -> list[IndexedFile]:
         """Every file, by name, also those that could not be read."""
@@ -166,13 +195,31 @@ class Documents:
         return self._opened.use(self.name, lambda collection: place_of(collection, file, start, end))
 
     def remove(self, names: Sequence[str]) -> int:
-        """Take files out of the collection, by their names. Returns: how many there were."""
-        return self._opened.use(self.name, lambda collection: collection.remove(names))
+        """Take files out of the collection, by their names, and folders with every file below them.
+
+        Returns: how many files there were.
+        """
+        from edgellm.retrieval.ingest.scan import is_below
+
+        folders = frozenset(os.path.abspath(name) for name in names if name and "\0" not in name)
+
+        def work(collection: Collection) -> int:
+            below = (stored.file.name for stored in collection.files() if is_below(stored.file.name, folders))
+            return collection.remove(tuple(dict.fromkeys((*below, *names, *folders))))
+
+        return self._opened.use(self.name, work)
 
     def verify(self) -> list[str]:
         """What is wrong with the collection's file, in words; empty: it is sound. Reads everything."""
         return self._opened.use(self.name, lambda collection: collection.verify())
 
     def check(self) -> None:
-        """Raises: CollectionNotFound, StoreDamaged, StoreTooNew."""
-        self._opened.use(self.name, lambda collection: collection.identity)
+        """Open everything that a question needs.
+
+        Raises: CollectionNotFound, StoreDamaged, StoreTooNew; ModelNotFound, ModelRejected, MissingExtra, InvalidInput
+        from the embedder and the reranker.
+        """
+        identity = self._opened.use(self.name, lambda collection: collection.identity)
+        self._opened.embedder(identity)
+        if self._opened.has_reranker:
+            self._opened.reranker()

@@ -105,6 +105,8 @@ class Engines:
 
     def resolve(self, name: str) -> str:
         """What finds a model, with its adapter, again from any folder. Opens nothing; raises as `open` does."""
+        if name.startswith(FAKE):
+            return name
         base, adapter_name = split_adapter(name)
         model = self._library.find(base)
         if adapter_name is None:

@@ -7,15 +7,16 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, Unpack, overload
+from typing import TYPE_CHECKING, Literal, Self, Unpack, overload
 
 from edgellm.engine.metrics import EngineMetrics
 from edgellm.engine.stream import Stream
-from edgellm.engine.wire import Token
+from edgellm.engine.wire import OptionFields
 from edgellm.errors import EdgeLLMError, InvalidInput, ModelLoadFailed
 from edgellm.paths import Home, home_from
 from edgellm.sampling import check_sampling
 from edgellm.sdk.adapters import Adapters
+from edgellm.sdk.bundles import Bundles
 from edgellm.sdk.conversation import Ask, prepare, seeded
 from edgellm.sdk.datasets import Datasets
 from edgellm.sdk.documents import Collections, Documents
@@ -30,12 +31,18 @@ from edgellm.sdk.options import ChatOptions, CompleteOptions, check_names
 from edgellm.sdk.pretraining import Pretraining
 from edgellm.sdk.record import Record
 from edgellm.sdk.said import said
+from edgellm.sdk.scoring import Scoring, begin
+from edgellm.sdk.servers import Servers
+from edgellm.sdk.serving import Aliases, Answers, Audit, Keys, Use
 from edgellm.sdk.sessions import Sessions
 from edgellm.sdk.stream import ReplyStream, whole
 from edgellm.sdk.training import Training
 from edgellm.settings import Settings, load_settings
 from edgellm.store import Store, open_store
-from edgellm.types import Message, Reply, Sampling
+from edgellm.types import Message, Reply, Sampling, Scored, Token, Tool
+
+if TYPE_CHECKING:
+    from edgellm.sdk.remote import RemoteEdgeLLM
 
 Prompt = str | Sequence[Message]
 
@@ -75,13 +82,27 @@ class EdgeLLM:
         )
         self.adapters = Adapters(self.home, library)
         self.sessions = Sessions(self._store, self._answer_again, self._engines.forget_conversation)
+        self.keys = Keys(self._store)
+        self.audit = Audit(self._store)
+        self.aliases = Aliases(self._store)
+        self.answers = Answers(self._store)
+        self.usage = Use(self._store)
+        self.server = Servers(self.home, self.models.resolve, self.model, offline=self.offline)
         self.datasets = Datasets(self.home, self._store, self._engines)
         self.drafts = Drafts(self.home, self.jobs, self._engines)
         self.training = Training(self.jobs, self.datasets, library)
         self.pretraining = Pretraining(self.jobs, library)
         self.exports = Exports(self.home, library, self.jobs)
-        self._open_collections = OpenCollections(self.home)
+        self.bundles = Bundles(self.home, library)
+        self._open_collections = OpenCollections(self.home, self.settings.reranker)
         self.collections = Collections(self.home, self._open_collections)
+
+    @staticmethod
+    def remote(url: str, key: str | None = None, *, model: str | None = None) -> RemoteEdgeLLM:
+        """The same, answered by a server at `url`: `RemoteEdgeLLM`, whose arguments these are."""
+        from edgellm.sdk.remote import RemoteEdgeLLM  # an HTTP client that a program without a server does not need
+
+        return RemoteEdgeLLM(url, key, model=model)
 
     def documents(self, name: str) -> Documents:
         """The collection of documents with this name, there or yet to be made by its `add`."""
@@ -122,24 +143,23 @@ class EdgeLLM:
         return running if stream else whole(running)
 
     @overload
-    def complete(self, prompt: str, *, stream: Literal[False] = ..., **options: Unpack[CompleteOptions]) -> Reply: ...
+    def complete(
+        self, prompt: str | Sequence[int], *, stream: Literal[False] = ..., **options: Unpack[CompleteOptions]
+    ) -> Reply: ...
 
     @overload
-    def complete(self, prompt: str, *, stream: Literal[True], **options: Unpack[CompleteOptions]) -> ReplyStream: ...
+    def complete(
+        self, prompt: str | Sequence[int], *, stream: Literal[True], **options: Unpack[CompleteOptions]
+    ) -> ReplyStream: ...
 
-    def complete(self, prompt: str, *, stream: bool = False, **options: Unpack[CompleteOptions]) -> Reply | ReplyStream:
-        """Continue a text as it stands, without a chat template. Arguments and errors as in `chat`."""
+    def complete(
+        self, prompt: str | Sequence[int], *, stream: bool = False, **options: Unpack[CompleteOptions]
+    ) -> Reply | ReplyStream:
+        """Continue a text as it stands, or token ids, without a chat template. Arguments and errors as in `chat`."""
         check_names(options, CompleteOptions)
-        ask = Ask((), self._sampling(options))
+        ask = Ask((), self._sampling(options), is_counted=options.get("trusted", True))
         opened = self._open(options.get("model"), ask)
-        written = opened.worker.complete(
-            prompt,
-            sampling=ask.sampling,
-            adapter=opened.adapter,
-            constraint=options.get("constraint"),
-            deadline_s=options.get("deadline_s"),
-            trusted=True,
-        )
+        written = opened.worker.complete(prompt, **_fields(opened, ask, options))
         running = self._run(opened, ask, written)
         return running if stream else whole(running)
 
@@ -151,9 +171,37 @@ class EdgeLLM:
             raise InvalidInput(message, hint="Give model=..., or set default_embedder.", field="model")
         return self._engines.worker(name, mode="embed")[1].embed(texts)
 
-    def tokenize(self, text: str, *, model: str | None = None) -> list[Token]:
-        """The tokens the model reads the text as."""
-        return self._engines.worker(model or self.model)[1].tokenize(text)
+    def tokenize(self, text: str, *, model: str | None = None, special: bool = False) -> list[Token]:
+        """The tokens the model reads the text as; with `special`, spelled control tokens become control tokens."""
+        return self._engines.worker(model or self.model)[1].tokenize(text, parse_special=special)
+
+    def detokenize(self, ids: Sequence[int], *, model: str | None = None) -> str:
+        """The text of tokens; control tokens have none. Raises: InvalidInput for an id that the model does not have."""
+        return self._engines.worker(model or self.model)[1].detokenize(ids)
+
+    def count(self, messages: Sequence[Message], *, model: str | None = None, tools: Sequence[Tool] = ()) -> int:
+        """How many tokens a conversation has as the model reads it: with its template, ready for the next answer.
+
+        Raises: InvalidInput, ModelError.
+        """
+        return self._engines.worker(model or self.model, mode="generate")[1].count(messages, tools)
+
+    def score(
+        self, prompt: str | Sequence[int], *, model: str | None = None, alternatives: int = 0, tenant: str = ""
+    ) -> Scored:
+        """How probable the model finds a text: the log-probability of each of its tokens after the first.
+
+        Args:
+            prompt: a text, or token ids; at most as many as the context holds.
+            alternatives: how many of the most probable tokens to name at each position (0 to 20).
+            tenant: whose text this is.
+
+        Raises: ContextOverflow, InvalidInput, ModelError, EngineError.
+        """
+        return self._begin_score(prompt, model, alternatives, tenant).finish()
+
+    def _begin_score(self, prompt: str | Sequence[int], model: str | None, alternatives: int, tenant: str) -> Scoring:
+        return begin(self._engines.open(model or self.model, mode="generate"), prompt, alternatives, tenant)
 
     def stats(self, model: str | None = None) -> EngineMetrics | None:
         """Counters of a loaded model; None when it is not loaded."""
@@ -212,15 +260,26 @@ def _sent(opened: Opened, ask: Ask, options: ChatOptions) -> Stream:
     """The conversation, handed to the model's worker; without evidence no model is asked."""
     if ask.grounding is not None and ask.grounding.is_weak:
         return said(ask.grounding.refusal)
-    return opened.worker.chat(
-        ask.messages,
-        sampling=ask.sampling,
-        adapter=opened.adapter,
-        constraint=options.get("constraint"),
-        deadline_s=options.get("deadline_s"),
-        conversation=ask.session_id,
-        trusted=True,  # the caller is this program itself, not a client
-    )
+    fields: OptionFields = {
+        **_fields(opened, ask, options),
+        "conversation": ask.session_id,
+        "keep": options.get("keep", "newest"),
+        "tools": tuple(options.get("tools", ())),
+        "tool_choice": options.get("tool_choice", "auto"),
+    }
+    return opened.worker.chat(ask.messages, **fields)
+
+
+def _fields(opened: Opened, ask: Ask, options: CompleteOptions) -> OptionFields:
+    """What every request tells the worker."""
+    return {
+        "sampling": ask.sampling,
+        "adapter": opened.adapter,
+        "constraint": options.get("constraint"),
+        "deadline_s": options.get("deadline_s"),
+        "tenant": options.get("tenant", ""),
+        "trusted": options.get("trusted", True),
+    }
 
 
 def _home(home: str | Path | Home | None) -> Home:

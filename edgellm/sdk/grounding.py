@@ -21,9 +21,9 @@ def grounded_ask(ask: Ask, documents: Documents, worker: Worker) -> Ask:
 
     A question that finds nothing alone ("and on Sundays?") is looked up together with the one before it.
     """
-    began = time.monotonic()
     *earlier, last = ask.messages
     budget = min(DOCUMENT_TOKENS, worker.info.context_tokens // 2)
+    began = time.monotonic()  # the model is open by now: its loading is no part of the search
 
     def found(question: str) -> Grounding:
         hits = documents.search(question)

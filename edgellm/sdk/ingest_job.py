@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgellm.events import Progressed, Started
-from edgellm.retrieval.collection import Collection, Reembedding, StoredChunk
-from edgellm.retrieval.embed.embedder import TextEmbedder
+from edgellm.errors import NotFound
+from edgellm.events import JobEvent, Progressed, Started
+from edgellm.retrieval.collection import Collection, Reembedding
+from edgellm.retrieval.embed.embedder import TextEmbedder, room_for_passage
 from edgellm.retrieval.embed.open import DEFAULT, open_embedder
 from edgellm.retrieval.embed.recall import open_for
 from edgellm.retrieval.ingest.ingest import Ingest, Ingested
 from edgellm.retrieval.shelf import CollectionShelf
 from edgellm.retrieval.values import EmbedderIdentity
 from edgellm.sdk.ingest_request import IngestRequest, ReindexRequest, request_from
-from edgellm.sdk.work import Work
+from edgellm.sdk.work import Emit, Work
 from edgellm.settings import load_settings
 
 LOOK_EVERY_S = 2.0
@@ -39,13 +40,16 @@ class _Embedding:
         return self._keep(lambda: open_embedder(chosen or DEFAULT, **self._places()))
 
     def of(self, identity: EmbedderIdentity) -> TextEmbedder:
-        """The embedder whose vectors a collection holds."""
+        """The embedder whose vectors a collection holds; another one, which it had before, is closed."""
+        if self._opened is not None and self._opened.identity != identity:
+            self.close()
         return self._keep(lambda: open_for(identity, **self._places()))
 
     def close(self) -> None:
         """End its processes."""
-        if self._opened is not None:
-            self._opened.close()
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
 
     def _keep(self, opening: Callable[[], TextEmbedder]) -> TextEmbedder:
         if self._opened is None:
@@ -73,25 +77,41 @@ def ingest(work: Work) -> dict[str, Any]:
     """
     request = request_from(work.arguments, IngestRequest)
     request.check()
-    total = Ingested()
+    total, is_first = Ingested(), True
     with _embedding(work) as embedding:
         while True:
-            _add(total, _run(work, request, embedding))
+            found = _run(work, request, embedding, is_first=is_first)
+            _add(total, found)
             if not request.watch:
                 return summary(request.collection, total)
-            work.emit(Progressed(done=total.added + total.changed, note="Watching for changes"))
+            if is_first or found.added or found.changed or found.removed:
+                work.emit(Progressed(done=total.added + total.changed, note="Watching for changes"))
+            is_first = False
             time.sleep(LOOK_EVERY_S)
 
 
-def _run(work: Work, request: IngestRequest, embedding: _Embedding) -> Ingested:
-    shelf = CollectionShelf(work.home)
-    paths = [Path(path) for path in request.paths]
-    with (
-        shelf.locked(request.collection, _waits(work)),
-        shelf.open_or_create(request.collection, lambda: embedding.named().identity) as collection,
-    ):
-        reader = Ingest(collection, lambda: embedding.of(collection.identity), work.emit)
-        return reader.run(paths, sync=request.sync or request.watch, tags=request.tags)
+def _run(work: Work, request: IngestRequest, embedding: _Embedding, *, is_first: bool) -> Ingested:
+    """One look at all paths. A collection that was removed while its files were watched does not come back."""
+    shelf, name = CollectionShelf(work.home), request.collection
+    with shelf.locked(name, _waits(work)):
+        opened = shelf.open_or_create(name, lambda: embedding.named().identity) if is_first else shelf.open(name)
+        with opened as collection:
+            reader = Ingest(
+                collection, lambda: embedding.of(collection.identity), work.emit if is_first else _news(work)
+            )
+            paths = [Path(path) for path in request.paths]
+            sync = request.sync or request.watch
+            return reader.run(paths, sync=sync, tags=request.tags, retries=is_first)
+
+
+def _news(work: Work) -> Emit:
+    """Passes on what a later look finds, and not that it looks: a folder may be watched for months."""
+
+    def tell(event: JobEvent) -> None:
+        if not (isinstance(event, Started) and event.total is None):
+            work.emit(event)
+
+    return tell
 
 
 def summary(collection: str, found: Ingested) -> dict[str, Any]:
@@ -105,33 +125,44 @@ def summary(collection: str, found: Ingested) -> dict[str, Any]:
 def reindex(work: Work) -> dict[str, Any]:
     """Do a reindex job: vectors beside the live ones, file by file, put in their place at the end.
 
-    A job that was ended goes on where it was. Raises: as `ingest`; CollectionNotFound.
+    A job that was ended goes on where it was. `cut` counts passages that are longer than what the embedder reads: the
+    file's texts are not cut anew, and the ends of these are not found by meaning. Raises: as `ingest`;
+    CollectionNotFound.
     """
     request = request_from(work.arguments, ReindexRequest)
     began = time.monotonic()
     with _embedding(work) as embedding, CollectionShelf(work.home).open(request.collection) as collection:
         embedder = embedding.named(request.embedder) if request.embedder else embedding.of(collection.identity)
-        chunks = _embed_again(work, collection, collection.reembed(embedder.identity), embedder)
-    seconds = time.monotonic() - began
-    return {"collection": request.collection, "embedder": embedder.identity.name, "chunks": chunks, "seconds": seconds}
+        lengths = _embed_again(work, collection, collection.reembed(embedder.identity), embedder)
+    return {
+        "collection": request.collection,
+        "embedder": embedder.identity.name,
+        "chunks": len(lengths),
+        "cut": sum(length > room_for_passage(embedder) for length in lengths),
+        "seconds": time.monotonic() - began,
+    }
 
 
-def _embed_again(work: Work, collection: Collection, again: Reembedding, embedder: TextEmbedder) -> int:
-    """Until nothing is pending: files may come while it runs. Returns: passages that were embedded."""
-    chunks = 0
+def _embed_again(work: Work, collection: Collection, again: Reembedding, embedder: TextEmbedder) -> list[int]:
+    """Until nothing is pending: files may come and go while it runs. Returns: lengths of the passages, in tokens."""
+    lengths: list[int] = []
     while names := again.pending():
         work.emit(Started(title=f"Embedding {len(names)} files again", total=len(names), unit="files"))
         for done, name in enumerate(names, 1):
-            stored = collection.chunks_of(name)
-            again.put(stored, embedder.embed_passages(_texts(stored)))
-            chunks += len(stored)
+            lengths += _embed_file_again(collection, again, embedder, name)
             work.emit(Progressed(done=done, total=len(names), note=Path(name).name))
     again.finish()
-    return chunks
+    return lengths
 
 
-def _texts(stored: Sequence[StoredChunk]) -> list[str]:
-    return [each.chunk.embedded_text for each in stored]
+def _embed_file_again(collection: Collection, again: Reembedding, embedder: TextEmbedder, name: str) -> list[int]:
+    try:
+        stored = collection.chunks_of(name)
+    except NotFound:
+        return []  # it was removed meanwhile
+    texts = [each.chunk.embedded_text for each in stored]
+    again.put(stored, embedder.embed_passages(texts))
+    return [embedder.count(text) for text in texts]
 
 
 def _add(total: Ingested, found: Ingested) -> None:

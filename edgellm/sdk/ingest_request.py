@@ -23,7 +23,12 @@ class IngestRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     tags: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """Raises: InvalidInput for tags that cannot be searched for."""
+        """Raises: InvalidInput for a name that no collection can have, and for tags that cannot be searched for."""
+        from edgellm.retrieval.shelf import (
+            checked_collection_name,
+        )  # what reads a collection is loaded when one is used
+
+        checked_collection_name(self.collection)
         if len(self.tags) > MOST_TAGS:
             raise InvalidInput(f"{len(self.tags)} tags were given; at most {MOST_TAGS} are kept.", field="tags")
         for tag in self.tags:

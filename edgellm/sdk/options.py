@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import TypedDict
+from typing import Literal, TypedDict
 
-from edgellm.types import Constraint, Sampling
+from edgellm.types import Constraint, Sampling, Tool
 
 
 class CompleteOptions(TypedDict, total=False):
@@ -21,6 +21,11 @@ class CompleteOptions(TypedDict, total=False):
     """What the output must be valid under."""
     deadline_s: float | None
     """Seconds until the answer is cut off with what there is."""
+    tenant: str
+    """Whose text this is; what is cached of it serves nobody else. Empty: this program's own."""
+    trusted: bool
+    """False for a caller that passes on requests of others: a constraint may not be a raw grammar, and the caller
+    counts the tokens. True unless said otherwise."""
 
 
 class ChatOptions(CompleteOptions, total=False):
@@ -34,6 +39,12 @@ class ChatOptions(CompleteOptions, total=False):
     """The stored message this prompt follows; another than the newest starts a branch."""
     documents: str | None
     """Name of a collection: the answer comes from its passages, with citations that were checked."""
+    tools: Sequence[Tool]
+    """Functions that the model may call; `Choice.tool_calls` says which it called. Not in a session."""
+    tool_choice: str
+    """`auto` (the model decides), `none`, `required`, or the name of the tool that has to be called."""
+    keep: Literal["newest", "all"]
+    """What happens to a conversation that is too long: `newest` leaves its oldest turns out, `all` refuses it."""
 
 
 def check_names(options: Mapping[str, object], allowed: type) -> None:

@@ -14,7 +14,7 @@ import msgspec
 from edgellm.errors import EdgeLLMError, InvalidInput, StoreError
 from edgellm.sdk.answer import Answer
 from edgellm.sdk.conversation import Ask
-from edgellm.store import BROKEN, REFUSED, MessageDetails, Store, StoredMessage
+from edgellm.store import BROKEN, REFUSED, MessageDetails, Store, StoredMessage, UsageRow
 from edgellm.types import Choice, Evidence, Reply
 
 EVERY_S = 1.0
@@ -72,11 +72,16 @@ class Record:
         return reply if error else self._counted(reply)
 
     def _checked(self, answer: Answer) -> tuple[tuple[Choice, ...], Evidence | None]:
-        """What was written, and where documents were asked, with the citations that hold."""
+        """What was written, and where documents were asked, with the citations that hold.
+
+        A text that has to keep a form is left as it is; its citations stand beside it only.
+        """
         choices, grounding = answer.choices(), self._ask.grounding
         if grounding is None or not choices:
             return choices, None
         text, evidence = grounding.checked(choices[0].text)
+        if self._ask.is_constrained:
+            return choices, replace(evidence, removed=0, unsupported=())
         return (replace(choices[0], text=text), *choices[1:]), evidence
 
     def _complete(self, answer: Answer, reply: Reply, error: EdgeLLMError | None) -> StoredMessage:
@@ -104,8 +109,10 @@ class Record:
 
     def _counted(self, reply: Reply) -> Reply:
         """The reply, its tokens counted; without a session it needs no store, and says so where there is none."""
+        if not self._ask.is_counted:
+            return reply
         try:
-            self._store().usage.add(model=reply.model, usage=reply.usage, timings=reply.timings)
+            self._store().usage.add(UsageRow(model=reply.model, usage=reply.usage, timings=reply.timings))
         except StoreError as refusal:
             if reply.session_id is not None:
                 raise

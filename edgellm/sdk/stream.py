@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from edgellm.engine.stream import Stream
 from edgellm.errors import EdgeLLMError
 from edgellm.sdk.answer import Answer
-from edgellm.sdk.record import Record
 from edgellm.types import Reply, StreamEvent
+
+
+class Recording(Protocol):
+    """Where an answer is kept while it is written, and what becomes of it: `Record`."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to keep what there is so far."""
+
+    def grow(self, answer: Answer) -> None:
+        """Keep what there is so far."""
+
+    def end(self, answer: Answer, error: EdgeLLMError | None) -> Reply:
+        """Keep the whole, and make the reply."""
 
 
 class ReplyStream:
@@ -21,7 +34,7 @@ class ReplyStream:
     of the engine is raised from the iteration, after the partial answer was recorded.
     """
 
-    def __init__(self, source: Stream, model: str, record: Record, failed: Callable[[EdgeLLMError], None]) -> None:
+    def __init__(self, source: Stream, model: str, record: Recording, failed: Callable[[EdgeLLMError], None]) -> None:
         """`failed` hears of an error of the engine before the caller does."""
         self._source = source
         self._record = record

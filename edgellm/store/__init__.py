@@ -1,7 +1,11 @@
-"""One SQLite file that remembers: sessions, feedback, usage, jobs."""
+"""One SQLite file that remembers: sessions, feedback, usage, jobs, and what a server needs."""
 
 from __future__ import annotations
 
+from edgellm.store.aliases import Alias, AliasChange
+from edgellm.store.answers import ServedAnswer
+from edgellm.store.audit import AuditCheck, AuditEntry, Head
+from edgellm.store.keys import Key, Limits, NewKey
 from edgellm.store.records import (
     BROKEN,
     REFUSED,
@@ -12,6 +16,7 @@ from edgellm.store.records import (
     Session,
     StoredJob,
     StoredMessage,
+    UsageRow,
     UsageTotal,
 )
 from edgellm.store.sessions import ROOT
@@ -22,14 +27,24 @@ __all__ = [
     "BROKEN",
     "REFUSED",
     "ROOT",
+    "Alias",
+    "AliasChange",
+    "AuditCheck",
+    "AuditEntry",
     "Feedback",
+    "Head",
     "JobState",
+    "Key",
+    "Limits",
     "MessageDetails",
+    "NewKey",
     "SearchHit",
+    "ServedAnswer",
     "Session",
     "Store",
     "StoredJob",
     "StoredMessage",
+    "UsageRow",
     "UsageTotal",
     "open_store",
     "title_from",

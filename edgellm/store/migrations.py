@@ -105,5 +105,89 @@ def _search_index(execute: Execute, table: str, column: str) -> None:
     execute(f"CREATE TRIGGER {index}_update AFTER UPDATE OF {column} ON {table} BEGIN {remove} {add} END")
 
 
-MIGRATIONS: Sequence[Migration] = (initial,)
+def serving(execute: Execute) -> None:
+    """Keys, the audit log, aliases, answers that feedback refers to, and who used what how fast."""
+    execute(
+        """CREATE TABLE api_keys (
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            name TEXT NOT NULL,
+            role TEXT NOT NULL CHECK (role IN ('admin', 'user', 'viewer')),
+            prefix TEXT NOT NULL,
+            hash BLOB NOT NULL CHECK (length(hash) = 32),
+            limits TEXT NOT NULL,
+            created_at REAL NOT NULL,
+            expires_at REAL,
+            revoked_at REAL,
+            last_used_at REAL
+        ) STRICT"""
+    )
+    execute("CREATE INDEX api_keys_by_prefix ON api_keys (prefix)")
+    execute(
+        """CREATE TABLE audit (
+            number INTEGER PRIMARY KEY,
+            at REAL NOT NULL,
+            actor TEXT NOT NULL,
+            action TEXT NOT NULL,
+            target TEXT NOT NULL,
+            facts TEXT NOT NULL CHECK (json_valid(facts)),
+            hash TEXT NOT NULL CHECK (length(hash) = 64)
+        ) STRICT"""
+    )
+    _append_only(execute, "audit")
+    execute("CREATE TABLE aliases (name TEXT PRIMARY KEY, target TEXT NOT NULL, updated_at REAL NOT NULL) STRICT")
+    execute(  # a target of NULL: the alias was removed
+        """CREATE TABLE alias_history (
+            number INTEGER PRIMARY KEY,
+            name TEXT NOT NULL,
+            target TEXT,
+            actor TEXT NOT NULL,
+            at REAL NOT NULL
+        ) STRICT"""
+    )
+    execute("CREATE INDEX alias_history_by_name ON alias_history (name)")
+    execute(  # messages and text are NULL where the key's log policy keeps no content
+        """CREATE TABLE answers (
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            tenant TEXT NOT NULL,
+            model TEXT NOT NULL,
+            messages TEXT,
+            text TEXT,
+            sampling TEXT,
+            rating INTEGER NOT NULL DEFAULT 0 CHECK (rating IN (-1, 0, 1)),
+            correction TEXT,
+            created_at REAL NOT NULL,
+            rated_at REAL
+        ) STRICT"""
+    )
+    _wider_usage(execute)
+
+
+def _append_only(execute: Execute, table: str) -> None:
+    """Rows with the numbers 1, 2, 3 …, which nothing changes, replaces or removes."""
+    refuse = f"SELECT RAISE(ABORT, 'the table {table} only grows');"
+    following = f"(SELECT coalesce(max(number), 0) + 1 FROM {table})"
+    execute(f"CREATE TRIGGER {table}_update BEFORE UPDATE ON {table} BEGIN {refuse} END")
+    execute(f"CREATE TRIGGER {table}_delete BEFORE DELETE ON {table} BEGIN {refuse} END")
+    execute(
+        f"CREATE TRIGGER {table}_insert BEFORE INSERT ON {table} WHEN new.number IS NOT {following} BEGIN {refuse} END"
+    )
+
+
+def _wider_usage(execute: Execute) -> None:
+    """Rows from before are of this machine's own programs and ended well; how long they took is unknown."""
+    for column in (
+        "tenant TEXT NOT NULL DEFAULT ''",
+        "adapter TEXT",
+        "status TEXT NOT NULL DEFAULT 'ok'",
+        "seconds REAL",
+        "ttft_s REAL",
+        "energy_j REAL",
+    ):
+        execute(f"ALTER TABLE usage ADD COLUMN {column}")
+    execute("CREATE INDEX usage_by_time ON usage (at)")
+
+
+MIGRATIONS: Sequence[Migration] = (initial, serving)
 """The schema's version is the number of these that were applied."""

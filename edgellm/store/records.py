@@ -110,14 +110,50 @@ class Feedback:
     updated_at: float
 
 
+OK = "ok"
+"""Status of a request that was answered; any other status is the name of an error's class."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRow:
+    """One request that has ended."""
+
+    tenant: str = ""
+    """Id of the key that asked; empty for programs of this machine."""
+    model: str
+    adapter: str | None = None
+    usage: Usage
+    timings: Timings | None = None
+    status: str = OK
+    """`OK`, or the name of the error's class."""
+    seconds: float | None = None
+    """From the request's arrival to its end; None where it was not measured."""
+    ttft_s: float | None = None
+    """From the request's arrival to its first token, waiting included."""
+    energy_j: float | None = None
+    """Joules; None where the machine reports none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageTotal:
-    """Tokens of all requests of one day or one model."""
+    """All requests of one day, one model or one tenant."""
 
     key: str
-    """The day as YYYY-MM-DD in local time, or the model."""
+    """The day as YYYY-MM-DD in local time, the model, or the tenant."""
     requests: int
     usage: Usage
+    errors: int = 0
+    """Requests whose status is not `OK`."""
+    p50_s: float | None = None
+    """Seconds that half of the answered requests took at most; None where none was measured."""
+    p99_s: float | None = None
+    energy_j: float | None = None
+    """Joules of those requests for which the machine reported them; None where it reported none."""
+
+    @property
+    def tokens(self) -> int:
+        """Read and written ones together: what a budget counts."""
+        return self.usage.prompt_tokens + self.usage.completion_tokens
 
 
 class JobState(StrEnum):

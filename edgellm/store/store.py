@@ -6,9 +6,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from edgellm.store.aliases import AliasTable
+from edgellm.store.answers import AnswerTable
+from edgellm.store.audit import AuditLog
 from edgellm.store.db import Database
 from edgellm.store.feedback import FeedbackBook
 from edgellm.store.jobs import JobTable
+from edgellm.store.keys import KeyTable
 from edgellm.store.sessions import Sessions
 from edgellm.store.usage import UsageLog
 
@@ -22,6 +26,10 @@ class Store:
         self.feedback = FeedbackBook(database)
         self.usage = UsageLog(database)
         self.jobs = JobTable(database)
+        self.keys = KeyTable(database)
+        self.audit = AuditLog(database)
+        self.aliases = AliasTable(database)
+        self.answers = AnswerTable(database)
         self._database = database
 
     def close(self) -> None:

@@ -174,6 +174,30 @@ def test_traces_are_log_probabilities(backend: Backend, prompt: list[int]) -> No
     assert 0.0 <= trace.entropy <= math.log2(backend.info.vocabulary_size)
 
 
+def test_scores_are_the_traces_that_tokens_are_chosen_with(backend: Backend, prompt: list[int]) -> None:
+    """Whole and in pieces, beside a sequence that writes."""
+    sampler = backend.open_sampler(Sampling(temperature=0.0, logprobs=3), 0, None, prompt)
+    backend.run([Span(0, 0, prompt[:1], True)], None)
+    chosen = []
+    for position in range(1, 6):
+        sampled = backend.sample(0, sampler)
+        chosen.append(sampled)
+        backend.run([Span(0, position, [sampled.token], True)], None)
+    tokens = [*prompt[:1], *(sampled.token for sampled in chosen)]
+    backend.run([Span(1, 0, tokens[:4], False, wants_all=True), Span(2, 0, tokens[:1], True)], None)
+    scores = backend.score(0, tokens[1:5], 3)
+    assert backend.sample(1, sampler).token == tokens[1]
+    backend.run([Span(1, 4, tokens[4:], False, wants_all=True)], None)
+    scores += backend.score(0, tokens[5:], 3)
+    sampler.close()
+    assert [score.token for score in scores] == tokens[1:]
+    for score, sampled in zip(scores, chosen, strict=True):
+        trace = sampled.trace
+        assert trace is not None
+        assert (score.text, score.alternatives[0].token) == (trace.text, trace.alternatives[0].token)
+        assert score.logprob == pytest.approx(trace.logprob, abs=0.5)  # batches of other sizes take other kernels
+
+
 def entropy_with(backend: Backend, prompt: list[int], adapter: str | None) -> float:
     """What the model expects after the prompt, as one number; leaves nothing in memory."""
     sampler = backend.open_sampler(Sampling(temperature=0.0, logprobs=0), 0, None, prompt)

@@ -217,3 +217,20 @@ def test_a_deadline_keeps_the_text_so_far(visit: Visit, backend: Backend) -> Non
     request_id = visit.submit("aa", sampling=sampling, deadline_at=time.monotonic() + 0.05)
     visit.settle()
     assert visit.finished(request_id).choices[0].finish_reason in (FinishReason.DEADLINE, FinishReason.LENGTH)
+
+
+def test_a_scored_text_has_the_same_scores_alone_and_in_company(visit: Visit, backend: Backend) -> None:
+    def scores(request_id: int) -> list[float]:
+        pieces = [e.delta for e in visit.events if isinstance(e, Piece) and e.request_id == request_id]
+        return [trace.logprob for delta in pieces for trace in delta.tokens]
+
+    first = visit.submit(SYSTEM, scores=0)
+    visit.settle()
+    visit.submit("Steam engines were", most_tokens=30)
+    visit.engine.step()
+    second = visit.submit(SYSTEM, scores=0)
+    visit.settle()
+    tokens = backend.tokenize(SYSTEM, parse_special=False, add_bos=True)
+    assert len(scores(first)) == len(scores(second)) == len(tokens) - 1
+    assert scores(second) == pytest.approx(scores(first), abs=0.5)  # batches of other sizes take other kernels
+    assert all(score < 0 for score in scores(first))

@@ -183,6 +183,14 @@ async def test_weak_evidence_is_said() -> None:
         assert "^G Sources" not in screen_text(pilot)
 
 
+async def test_how_an_answer_from_documents_was_written_is_explained_with_its_passages() -> None:
+    async with opened(edge=answering()) as pilot:
+        await grounded(pilot)
+        await pilot.press("f6")
+        await settle(pilot, lambda: "How the model writes" in screen_text(pilot))
+        assert asked_of(pilot) == ["ferries", "ferries"]
+
+
 async def test_an_answer_without_documents_has_no_sources_and_no_key() -> None:
     async with opened(edge=answering()) as pilot:
         await say(pilot, "hello")

@@ -114,35 +114,31 @@ async def test_a_name_that_no_collection_can_have_is_told(tmp_path: Path) -> Non
         await settle(pilot, lambda: "'a/b' cannot be a collection's name." in screen_text(pilot))
 
 
-async def test_sync_proposes_the_folder_of_the_collection(tmp_path: Path) -> None:
-    edge = with_ferries()
-    edge.collections.kept["ferries"] = [indexed(str(tmp_path / "a.pdf")), indexed(str(tmp_path / "deep" / "b.pdf"))]
-    async with opened(edge=edge) as pilot:
-        await documents_page(pilot, "a.pdf")
-        await pilot.press("f6")
-        await settle(pilot, lambda: "Sync ferries with its folder" in screen_text(pilot))
-        assert "are removed" in screen_text(pilot)
-        await pilot.press("enter")
-        await settle(pilot, lambda: bool(edge.collections.added))
-        assert edge.collections.added[0] == {
-            "collection": "ferries",
-            "paths": [str(tmp_path)],
-            "sync": True,
-            "tags": (),
-        }
-
-
-async def test_sync_proposes_what_the_newest_job_has_read(tmp_path: Path) -> None:
-    edge = with_ferries()
-    await edge.documents("laws").add(["/somewhere/else"])
-    await edge.documents("ferries").add([tmp_path])
-    async with opened(edge=edge) as pilot:
+async def test_sync_asks_and_reads_again_what_was_added() -> None:
+    async with opened(edge=with_ferries()) as pilot:
+        edge = edge_of(pilot)
         await documents_page(pilot)
         await pilot.press("f6")
-        await settle(pilot, lambda: "Sync ferries with its folder" in screen_text(pilot))
-        dialog = pilot.app.screen
-        assert isinstance(dialog, AddDocuments)
-        assert dialog.path.value == str(tmp_path)
+        await settle(pilot, lambda: "Bring ferries up to date?" in screen_text(pilot))
+        await pilot.press("n")
+        assert edge.collections.synced == []
+        await pilot.press("f6")
+        await settle(pilot, lambda: "Bring ferries up to date?" in screen_text(pilot))
+        await pilot.press("y")
+        await settle(pilot, lambda: edge.collections.synced == ["ferries"])
+        edge.jobs.say("j1", Finished(result={"changed": 2, "removed": 1}))
+        await settle(pilot, lambda: "2 changed, 1 removed" in screen_text(pilot))
+
+
+async def test_a_folder_that_is_gone_is_told() -> None:
+    edge = with_ferries()
+    async with opened(edge=edge) as pilot:
+        await documents_page(pilot)
+        edge.collections.failure = InvalidInput("There is no file or folder '/home/me/ferry'.")
+        await pilot.press("f6")
+        await settle(pilot, lambda: "Bring ferries up to date?" in screen_text(pilot))
+        await pilot.press("y")
+        await settle(pilot, lambda: "There is no file or folder '/home/me/ferry'." in screen_text(pilot))
 
 
 def test_a_folder_offers_files_of_any_kind_and_folders() -> None:

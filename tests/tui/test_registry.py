@@ -20,6 +20,7 @@ from edgellm_tui.screens.passage import PassageScreen
 from edgellm_tui.screens.report import ReportScreen
 from edgellm_tui.screens.review import ReviewScreen
 from edgellm_tui.screens.rows import RowBrowser
+from edgellm_tui.screens.server import ServerPage
 from edgellm_tui.screens.sessions import SessionsPage
 from edgellm_tui.screens.train import TrainPage
 from edgellm_tui.widgets.prompt import Prompt
@@ -36,6 +37,7 @@ OWNERS: dict[Scope, type] = {
     "compare": CompareScreen,
     "data": DataPage,
     "documents": DocumentsPage,
+    "server": ServerPage,
     "passage": PassageScreen,
     "report": ReportScreen,
     "rows": RowBrowser,

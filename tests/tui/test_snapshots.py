@@ -14,10 +14,12 @@ from edgellm_tui.app import EdgeApp, make_app
 from textual.pilot import Pilot
 
 from edgellm.events import Cancelled, Finished
+from edgellm.store.keys import Limits
 from tests.tui.conftest import app_of, edge_of, say, screen_text, settle
 from tests.tui.fakes import FakeEdge, FakePreferences, saying
 from tests.tui.fakes.datasets import chat_line, dropped_line, manifest, measured, write_dataset
 from tests.tui.fakes.documents import CREW, FERRIES, FOLDER, TICKET, citation, evidence, indexed, unreadable
+from tests.tui.fakes.serving import request, total
 from tests.tui.fakes.training import PLAN, STEPS, finished, steps_until
 
 ANSWER = """Python reads a text file **safely** when it is told the encoding:
@@ -186,6 +188,19 @@ async def passage(pilot: Pilot[None]) -> None:
     await settle(pilot, lambda: "▌ A single ticket" in screen_text(pilot))
 
 
+async def server(pilot: Pilot[None]) -> None:
+    edge = edge_of(pilot)
+    edge.server.run()
+    edge.server.requests = [request("Ana"), request("build", stage="waiting", tokens=0, tokens_per_s=0.0)]
+    await edge.keys.create("build", role="admin")
+    await edge.keys.create("Ana", limits=Limits(tokens_per_day=100_000))
+    edge.usage.tenants = [total("id-Ana", 81_000)]
+    await pilot.press("ctrl+x")
+    await settle(pilot, lambda: "writes" in screen_text(pilot))
+    await pilot.press("right")
+    await settle(pilot, lambda: "81k of 100k" in screen_text(pilot))
+
+
 async def help_page(pilot: Pilot[None]) -> None:
     await greeting(pilot)
     await pilot.press("f1")
@@ -232,11 +247,12 @@ SCENES: dict[str, Act] = {
     "sources": sources,
     "passage": passage,
     "help": help_page,
+    "server": server,
 }
 
 
 @pytest.mark.parametrize("size", SIZES, ids=["80x24", "200x60"])
-@pytest.mark.parametrize("name", ["chat", "models", "explain", "train", "data", "rows", "documents"])
+@pytest.mark.parametrize("name", ["chat", "models", "explain", "train", "data", "rows", "documents", "server"])
 def test_large_and_small(name: str, size: tuple[int, int], snap_compare: Any) -> None:
     assert snap_compare(scene(), terminal_size=size, run_before=started(SCENES[name]))
 
@@ -253,7 +269,7 @@ def test_light(name: str, snap_compare: Any) -> None:
     assert snap_compare(scene("edge-light"), terminal_size=(80, 24), run_before=started(SCENES[name]))
 
 
-@pytest.mark.parametrize("name", ["chat", "train", "passage"])
+@pytest.mark.parametrize("name", ["chat", "train", "passage", "server"])
 def test_no_color(name: str, snap_compare: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     assert snap_compare(scene(), terminal_size=(80, 24), run_before=started(SCENES[name]))

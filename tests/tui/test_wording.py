@@ -12,7 +12,7 @@ from edgellm_tui.errors import explain
 from edgellm_tui.wording import in_app
 
 from edgellm.data.report import Problem
-from edgellm.errors import CollectionNotFound, EdgeLLMError, InvalidInput, ModelNotFound
+from edgellm.errors import CollectionNotFound, EdgeLLMError, InvalidInput, ModelNotFound, NotFound
 from tests.tui.conftest import opened, screen_text, settle
 from tests.tui.data_pages import report_of
 from tests.tui.fakes import FakeEdge
@@ -24,7 +24,7 @@ SHOWN_FROM = ("data", "engine", "evals", "export", "hub", "retrieval", "sdk", "s
 FLAG = re.compile(r"(?<![\w-])--[a-z]")
 COMMAND = re.compile(r"`edgellm [^`]*`|edgellm [a-z]+ [a-z]+.*|mlx_lm.*")
 """What is typed in a terminal, for what no page does."""
-COVERED = re.compile(r"edgellm (data|jobs|sessions|models|adapters) (list|pull|resume)|edgellm docs (list|add)")
+COVERED = re.compile(r"edgellm (data|jobs|sessions|models|adapters) (list|pull|resume)|edgellm docs (list|add)|edgellm (keys list|serve)")
 
 
 def said(node: ast.AST) -> str:
@@ -65,6 +65,14 @@ def test_no_message_names_a_flag_or_a_command_that_a_page_stands_for() -> None:
                 "The name is taken.", hint="Choose another name, or remove it first: edgellm models remove a.b"
             ),
             "The name is taken. Choose another name, or remove it first.",
+        ),
+        (
+            NotFound("There is no key 'x'.", hint="edgellm keys list shows them."),
+            "There is no key 'x'. The server page (Ctrl+X) shows them.",
+        ),
+        (
+            NotFound("No server takes requests here.", hint="Start one: edgellm serve"),
+            "No server takes requests here. s on the server page (Ctrl+X) starts one.",
         ),
         (
             CollectionNotFound("There is no collection 'x'.", hint="Make it of documents: edgellm docs add PATH -c x"),

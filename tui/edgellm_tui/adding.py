@@ -15,8 +15,6 @@ from edgellm_tui.ports import Edge
 if TYPE_CHECKING:
     from edgellm.store.records import StoredJob
 
-INGEST = "ingest"
-"""Kind of the jobs that read files."""
 LONGEST_NAME = 56
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 _COUNTS = ("added", "changed", "unchanged", "removed")
@@ -60,18 +58,6 @@ async def begin(edge: Edge, wanted: Wanted) -> StoredJob:
     """The job that reads it. Raises: EdgeLLMError for a name that no collection can have."""
     tags = [tag.strip() for tag in wanted.tags.split(",") if tag.strip()]
     return await edge.documents(wanted.name).add([wanted.path], sync=wanted.is_synced, tags=tags)
-
-
-async def read_before(edge: Edge, collection: str) -> str:
-    """The file or folder that the newest job read into a collection; empty when it is not known.
-
-    Raises: EdgeLLMError.
-    """
-    for job in await edge.jobs.list():
-        if job.kind == INGEST and job.arguments.get("collection") == collection:
-            paths = list(job.arguments.get("paths", ()))
-            return str(paths[0]) if len(paths) == 1 else ""
-    return ""
 
 
 def outcome(result: Mapping[str, Any]) -> tuple[str, int]:

@@ -12,6 +12,7 @@ from edgellm_tui.errors import disk_errors_told
 from edgellm_tui.following import awaited
 from edgellm_tui.ports import (
     Adapters,
+    Audit,
     Collections,
     Datasets,
     Documents,
@@ -19,11 +20,14 @@ from edgellm_tui.ports import (
     Edge,
     Exports,
     Jobs,
+    Keys,
     Models,
     ReplyStream,
+    Servers,
     Sessions,
     Token,
     Training,
+    Use,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +58,10 @@ class LateEdge:
         self.training = cast(Training, _LatePart(self.opened, "training"))
         self.exports = cast(Exports, _LatePart(self.opened, "exports"))
         self.collections = cast(Collections, _LatePart(self.opened, "collections"))
+        self.server = cast(Servers, _LatePart(self.opened, "server"))
+        self.keys = cast(Keys, _LatePart(self.opened, "keys"))
+        self.audit = cast(Audit, _LatePart(self.opened, "audit"))
+        self.usage = cast(Use, _LatePart(self.opened, "usage"))
 
     async def opened(self) -> Edge:
         """EdgeLLM itself; what could not be opened is tried again the next time. Raises: what opening it raises."""

@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from edgellm.hub.fit import Fit
     from edgellm.hub.inspect import Inspection
     from edgellm.hub.installed import InstalledModel
-    from edgellm.retrieval.values import CollectionInfo, Hit, IndexedFile, Place
+    from edgellm.retrieval.values import CollectionInfo, Filters, Hit, IndexedFile, Place
     from edgellm.sdk.datasets import Chats
-    from edgellm.store.records import Rating, SearchHit, Session, StoredJob, StoredMessage
+    from edgellm.sdk.servers import LiveFigures, RunningServer, ServerOptions
+    from edgellm.sdk.serving import Limits
+    from edgellm.store.audit import AuditCheck, AuditEntry
+    from edgellm.store.keys import Key, NewKey
+    from edgellm.store.keys import Role as KeyRole
+    from edgellm.store.records import Rating, SearchHit, Session, StoredJob, StoredMessage, UsageTotal
     from edgellm.train.settings import TrainSettings
 
 
@@ -125,7 +130,11 @@ class Documents(Protocol):
         """Begin to read files and folders; a collection that is not there yet is made."""
         ...
 
-    async def search(self, question: str, *, limit: int = 8) -> Sequence[Hit]: ...
+    async def sync(self) -> StoredJob:
+        """Begin to read again what was added before; what is gone leaves the collection."""
+        ...
+
+    async def search(self, question: str, *, limit: int = 8, filters: Filters = ...) -> Sequence[Hit]: ...
     async def files(self) -> Sequence[IndexedFile]: ...
     async def remove(self, names: Sequence[str]) -> int: ...
     async def verify(self) -> Sequence[str]:
@@ -173,6 +182,41 @@ class Exports(Protocol):
         out: str | Path | None = None,
     ) -> StoredJob: ...
     async def compare(self, model: str, quants: str = ...) -> StoredJob: ...
+
+
+class Servers(Protocol):
+    """This computer's server for other programs, a process that outlives the app."""
+
+    async def begin(self, options: ServerOptions | None = None) -> RunningServer: ...
+    async def status(self) -> RunningServer | None: ...
+    async def last_words(self) -> str: ...
+    async def stop(self) -> None: ...
+    async def live(self) -> LiveFigures: ...
+
+
+class Keys(Protocol):
+    """Keys of the server's clients; a key's id is a tenant."""
+
+    async def create(
+        self, name: str, *, role: KeyRole = "user", limits: Limits | None = None, days: float | None = None
+    ) -> NewKey: ...
+    async def list(self) -> Sequence[Key]: ...
+    async def revoke(self, key_id: str) -> Key: ...
+
+
+class Audit(Protocol):
+    """The audit log, which only grows."""
+
+    async def list(self, limit: int = 50, before: int | None = None) -> Sequence[AuditEntry]: ...
+    async def verify(self) -> AuditCheck: ...
+
+
+class Use(Protocol):
+    """Requests counted."""
+
+    async def totals(
+        self, by: Literal["day", "model", "tenant"] = "day", since: float | None = None
+    ) -> Sequence[UsageTotal]: ...
 
 
 class Token(Protocol):
@@ -228,6 +272,14 @@ class Edge(Protocol):
     def exports(self) -> Exports: ...
     @property
     def collections(self) -> Collections: ...
+    @property
+    def server(self) -> Servers: ...
+    @property
+    def keys(self) -> Keys: ...
+    @property
+    def audit(self) -> Audit: ...
+    @property
+    def usage(self) -> Use: ...
     def documents(self, name: str) -> Documents: ...
 
     async def chat(

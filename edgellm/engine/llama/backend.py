@@ -27,7 +27,7 @@ from edgellm.engine.llama.trace import trace
 from edgellm.engine.llama.vocabulary import Vocabulary
 from edgellm.errors import EngineError, InvalidInput, ModelLoadFailed
 from edgellm.sampling import check_sampling
-from edgellm.types import Constraint, Sampling
+from edgellm.types import Constraint, Sampling, TokenTrace
 
 _OUT_OF_CELLS, _ABORTED = 1, 2
 """llama_decode's results that are no failure."""
@@ -67,7 +67,7 @@ class LlamaBackend:
         self._cells: int = self._embedder.limit_tokens if self._embedder else lib.llama_n_ctx(self._context)
         self._batch = Batch(lib.llama_n_batch(self._context), self._cells)
         self._held = [0] * (0 if is_embedder else lib.llama_n_seq_max(self._context))
-        self._rows: dict[int, int] = {}
+        self._rows: dict[int, range] = {}
         self._buffer: tuple[int, int, Logits] | None = None
         self._abort_flag = ctypes.create_string_buffer(2)
         self._candidates = Candidates(self._vocabulary.size)
@@ -173,6 +173,8 @@ class LlamaBackend:
             raise InvalidInput(f"A step has one span a sequence; these are {sequences}.", field="spans")
         if sum(len(span.tokens) for span in spans) > self._batch.capacity:
             raise InvalidInput(f"A step has at most {self._batch.capacity} tokens.", field="spans")
+        if sum(span.outputs for span in spans) > len(self._held):  # llama.cpp would end the process
+            raise InvalidInput(f"A step gives logits of at most {len(self._held)} positions.", field="spans")
         for span in spans:
             held = self._held_by(span.sequence)
             if span.start != held or not span.tokens:
@@ -191,16 +193,18 @@ class LlamaBackend:
         end = 0
         for span in spans:
             end += len(span.tokens)
-            if span.wants_logits:
-                self._batch.want(end - 1)
+            self._batch.want(end - span.outputs, end)
 
     def _note_rows(self, spans: Sequence[Span]) -> None:
         """llama.cpp keeps the rows of wanted outputs one after the other, in batch order."""
-        wanted = [index for index, span in enumerate(spans) if span.wants_logits]
-        self._rows = {index: row for row, index in enumerate(wanted)}
-        if wanted:
+        rows = 0
+        for index, span in enumerate(spans):
+            if span.outputs:
+                self._rows[index] = range(rows, rows + span.outputs)
+                rows += span.outputs
+        if rows:
             logits = lib.llama_get_logits(self._context)
-            self._view = self._logits_at(ctypes.addressof(logits.contents), len(wanted))
+            self._view = self._logits_at(ctypes.addressof(logits.contents), rows)
 
     def _logits_at(self, address: int, rows: int) -> Logits:
         """llama.cpp's buffer as an array; it rarely moves, and making one takes 50 microseconds of every step."""
@@ -247,13 +251,30 @@ class LlamaBackend:
             return Sampled(token)
         return Sampled(token, trace(row, token, sampler.alternatives, self._vocabulary.piece))
 
+    def score(self, span_index: int, tokens: Sequence[int], alternatives: int) -> list[TokenTrace]:
+        """Traces of tokens that follow the span's positions. Raises: EngineError for NaN logits, InvalidInput."""
+        rows = self._all_logits(span_index)
+        if len(tokens) > len(rows):
+            raise InvalidInput(f"Span {span_index} has logits of {len(rows)} positions only.", field="tokens")
+        traces = []
+        for row, token in zip(rows, tokens, strict=False):
+            require_finite(row.max())
+            traces.append(trace(row, self._vocabulary.checked(token), alternatives, self._vocabulary.piece))
+        return traces
+
     def _logits(self, span_index: int) -> Logits:
-        row = self._rows.get(span_index)
-        if row is None:
+        """Logits after the span's last token: (vocabulary,)."""
+        row: Logits = self._all_logits(span_index)[-1]
+        return row
+
+    def _all_logits(self, span_index: int) -> Logits:
+        """Rows of the span's positions that wanted logits: (positions, vocabulary)."""
+        rows = self._rows.get(span_index)
+        if rows is None:
             raise InvalidInput(
                 f"Span {span_index} of the last step has no logits.", field="span_index", value=span_index
             )
-        view: Logits = self._view[row]
+        view: Logits = self._view[rows.start : rows.stop]
         return view
 
     # memory

@@ -62,9 +62,9 @@ class Batch:
         self._outputs[:end] = 0
         self.struct.n_tokens = end
 
-    def want(self, index: int) -> None:
-        """Ask for the logits after the token at `index`."""
-        self._outputs[index] = 1
+    def want(self, start: int, end: int) -> None:
+        """Ask for the logits after the tokens at `start` up to `end`."""
+        self._outputs[start:end] = 1
 
     def want_all(self) -> None:
         """Ask for an output at every token; pooled embeddings need it."""

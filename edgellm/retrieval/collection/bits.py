@@ -17,5 +17,6 @@ def word_count(dimensions: int) -> int:
 def signs(vectors: Floats) -> Words:
     """Sign bits of (n, d) vectors, the last word filled up with zeros. Returns: (n, ceil(d / 64))."""
     packed = np.packbits(vectors > 0, axis=1)
-    missing = word_count(vectors.shape[1]) * 8 - packed.shape[1]
-    return np.ascontiguousarray(np.pad(packed, ((0, 0), (0, missing)))).view("<u8").astype(np.uint64, copy=False)
+    filled = np.zeros((len(packed), word_count(vectors.shape[1]) * 8), np.uint8)
+    filled[:, : packed.shape[1]] = packed
+    return filled.view("<u8").astype(np.uint64, copy=False)

@@ -51,6 +51,8 @@ class Collection:
         self._database = database
         self._space = space
         self._keeper = MirrorKeeper()
+        self.is_outdated = False
+        """Whether it has to be opened again: it was closed, or another process embedded it again."""
 
     @classmethod
     def create(cls, path: Path, identity: EmbedderIdentity) -> Self:
@@ -128,11 +130,15 @@ class Collection:
             update_file(execute, file, name)
 
     def remove(self, names: Sequence[str]) -> int:
-        """Remove files, one transaction each. Returns: how many were there."""
+        """Remove files, one transaction each; those that were added by themselves are not looked for again.
+
+        Returns: how many were there.
+        """
         count = 0
         for name in names:
             with self._database.write() as execute:
                 count += delete_file(execute, storable(name))
+                execute("DELETE FROM roots WHERE path = ?", (storable(name),))
         return count
 
     def add_roots(self, paths: Sequence[str]) -> None:
@@ -193,6 +199,7 @@ class Collection:
 
     def close(self) -> None:
         """Close the file; twice is fine. The last one to close leaves a single file behind."""
+        self.is_outdated = True
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -206,6 +213,7 @@ class Collection:
     def _live(self, execute: Execute) -> spaces.Space:
         space = spaces.find(execute, "live")
         if space is None or space.id != self._space.id:
+            self.is_outdated = True
             message = f"The collection {self.path} was embedded again by another process."
             raise StoreError(message, hint="Open it again.", path=str(self.path))
         return space

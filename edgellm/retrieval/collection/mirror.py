@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgellm.errors import StoreDamaged
 from edgellm.retrieval.collection.bits import Words, word_count
+from edgellm.retrieval.collection.schema import COLLECTION
 from edgellm.retrieval.collection.spaces import Space
 from edgellm.store.db import Execute, Row
 
@@ -74,6 +76,7 @@ def _room(space: Space, count: int) -> Words:
 
 
 def _renewed(known: Mirror, execute: Execute, space: Space, change: int) -> Mirror:
+    """The mirror after a change. Raises: StoreDamaged where a passage lacks its signs."""
     rows = execute("SELECT id, first_chunk, chunk_count FROM files WHERE chunk_count > 0 ORDER BY id")
     files, first_chunks, counts = np.array(rows, np.int64).reshape(-1, 3).T
     starts = np.concatenate(([0], np.cumsum(counts)))
@@ -82,7 +85,11 @@ def _renewed(known: Mirror, execute: Execute, space: Space, change: int) -> Mirr
     place = int(kept.sum())
     signs[:, :place] = known.signs if kept.all() else known.signs[:, kept]
     last = int(known.files[-1]) if known.files.size else 0  # ids grow: what is new comes after what is known
-    for (blob,) in _signs_after(execute, space, last):
+    new = _signs_after(execute, space, last)
+    if [len(blob) for (blob,) in new] != (counts[files > last] * 8 * len(signs)).tolist():
+        message = "The collection does not have the signs of a vector for each of its passages."
+        raise StoreDamaged(message, hint=COLLECTION.damaged_hint, reason=message)
+    for (blob,) in new:
         block = np.frombuffer(blob, "<u8").reshape(-1, len(signs)).T
         signs[:, place : place + block.shape[1]] = block
         place += block.shape[1]

@@ -63,9 +63,11 @@ def drop(execute: Execute, space: Space) -> None:
     """Remove a space with its vectors."""
     execute("DELETE FROM spaces WHERE id = ?", (space.id,))
     execute("PRAGMA secure_delete = OFF")  # the texts are still here; wiping would write gigabytes
-    execute(f"DROP TABLE {space.vectors}")
-    execute(f"DROP TABLE {space.signs}")
-    execute("PRAGMA secure_delete = ON")
+    try:
+        execute(f"DROP TABLE {space.vectors}")
+        execute(f"DROP TABLE {space.signs}")
+    finally:
+        execute("PRAGMA secure_delete = ON")
 
 
 def put_vectors(execute: Execute, space: Space, file: int, first_chunk: int, vectors: Floats) -> None:

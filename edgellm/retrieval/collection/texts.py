@@ -5,10 +5,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
+from edgellm.errors import StoreDamaged
+from edgellm.retrieval.collection.schema import COLLECTION
 from edgellm.store.db import Execute
 
 PIECE_CHARACTERS = 16_384
 """Small enough that a passage is read in a fraction of a millisecond, large enough to compress three times."""
+PIECE_BYTES = 4 * PIECE_CHARACTERS
+"""Most that a piece unpacks to: a collection may come from elsewhere."""
 
 
 def storable(text: str) -> str:
@@ -23,9 +27,21 @@ def pieces(text: str) -> Iterator[tuple[int, bytes]]:
 
 
 def read_text(execute: Execute, file: int, start: int, end: int) -> str:
-    """The characters from `start` to before `end` of a file's text."""
+    """The characters from `start` to before `end` of a file's text. Raises: StoreDamaged."""
     first = start - start % PIECE_CHARACTERS
     rows = execute(
         "SELECT piece FROM texts WHERE file = ? AND start >= ? AND start < ? ORDER BY start", (file, first, end)
     )
-    return "".join(zlib.decompress(piece).decode("utf-8") for (piece,) in rows)[start - first : end - first]
+    return "".join(_unpacked(piece) for (piece,) in rows)[start - first : end - first]
+
+
+def _unpacked(piece: bytes) -> str:
+    packer = zlib.decompressobj()
+    try:
+        found = packer.decompress(piece, PIECE_BYTES + 1)  # one more, so that a piece that is full comes to its end
+        if not packer.eof:
+            raise zlib.error(f"it is cut off, or unpacks to more than {PIECE_BYTES:,} bytes")
+        return found.decode("utf-8")
+    except (zlib.error, UnicodeDecodeError) as error:
+        message = f"A piece of text of the collection is damaged: {error}."
+        raise StoreDamaged(message, hint=COLLECTION.damaged_hint, reason=str(error)) from error

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 
 import numpy as np
 
+from edgellm.errors import StoreDamaged
 from edgellm.retrieval.collection import spaces
 from edgellm.retrieval.collection.bits import signs
 from edgellm.retrieval.collection.checks import TOLERANCE
@@ -37,8 +37,8 @@ def findings(execute: Execute) -> Iterator[str]:
 def _text_findings(execute: Execute, place: Place, characters: int) -> Iterator[str]:
     try:
         found = len(read_text(execute, place.file, 0, characters))
-    except (zlib.error, UnicodeDecodeError) as error:
-        yield f"{place.name}: its text cannot be read ({error})."
+    except StoreDamaged as error:
+        yield f"{place.name}: its text cannot be read ({error.facts['reason']})."
         return
     if found != characters:
         yield f"{place.name}: {found} of {characters} characters of its text are there."

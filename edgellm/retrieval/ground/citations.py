@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgellm.data.draft_checks import content
@@ -14,9 +14,14 @@ from edgellm.types import Citation
 
 FEWEST_WORDS = 2
 """Content words of a sentence that a passage is looked for; "The answer:" is in many by chance."""
-_CITED = re.compile(r"\s*\[\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*\]")
-_ALONE = re.compile(r"([.!?。！？])((?:\s*\[\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*\])+)")
+_NUMBERS = r"\[\s*([1-9]\d{0,2}(?:\s*[,;]\s*[1-9]\d{0,2})*)\s*\]"
+_CITED = re.compile(rf"\s*{_NUMBERS}")
+_ALONE = re.compile(rf"([.!?。！？])((?:\s*{_NUMBERS})+)")
 """Citations behind the full stop: they belong to the sentence before it."""
+_BLOCK = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
+_CODE = re.compile(rf"{_BLOCK.pattern}|`[^`\n]+`", re.DOTALL)
+_BRACKET = "\ud800"
+"""Stands for a bracket within code, where `[1]` is an index; no text that was decoded has such a character."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,8 @@ class _Sentence:
     named: tuple[int, ...]
     before: str
     """Blanks between it and the sentence before it."""
+    is_code: bool
+    """Whether it is a block of code, which is left as it is."""
 
 
 def check(answer: str, passages: Sequence[Passage]) -> Checked:
@@ -49,26 +56,39 @@ def check(answer: str, passages: Sequence[Passage]) -> Checked:
         supports = {number: _support(sentence.text, passage) for number, passage in known.items()}
         kept = [number for number in sentence.named if number in known and supports[number].is_enough]
         removed += len(sentence.named) - len(kept)
-        added = [] if kept or len(content(sentence.text)) < FEWEST_WORDS else _found(supports)
+        is_short = len(content(sentence.text)) < FEWEST_WORDS
+        added = [] if kept or sentence.is_code or is_short else _found(supports)
         found = [_citation(known[number], supports[number], not kept) for number in kept or added]
         begin = len(text) + len(sentence.before)
         text += sentence.before + _with_numbers(sentence.text, [citation.n for citation in found])
         citations += found
-        if not found and content(sentence.text):
+        if not found and not sentence.is_code and content(sentence.text) and not _found(supports):
             unsupported.append((begin, len(text)))
+    text = text.replace(_BRACKET, "[")
     return Checked(text=text, citations=tuple(citations), removed=removed, unsupported=tuple(unsupported))
 
 
 def _sentences(answer: str) -> list[_Sentence]:
     """The answer's sentences; citations that stand behind a full stop are moved before it first."""
-    moved = _ALONE.sub(r"\2\1", answer.strip())
+    plain = _CODE.sub(lambda code: code[0].replace("[", _BRACKET), answer.strip())
+    moved = _ALONE.sub(r"\2\1", plain)
     found, last = list[_Sentence](), 0
-    for begin, end in sentence_spans(moved):
+    for begin, end, is_code in _parts(moved):
         piece = moved[begin:end]
         named = [int(number) for cited in _CITED.findall(piece) for number in re.split(r"\s*[,;]\s*", cited)]
-        found.append(_Sentence(_CITED.sub("", piece), tuple(dict.fromkeys(named)), moved[last:begin]))
+        found.append(_Sentence(_CITED.sub("", piece), tuple(dict.fromkeys(named)), moved[last:begin], is_code))
         last = end
     return found
+
+
+def _parts(text: str) -> Iterator[tuple[int, int, bool]]:
+    """Begin and end of sentences and of blocks of code, in order, and whether it is code."""
+    begin = 0
+    for start, end in [*(block.span() for block in _BLOCK.finditer(text)), (len(text), len(text))]:
+        yield from ((begin + first, begin + last, False) for first, last in sentence_spans(text[begin:start]))
+        if start < end:
+            yield start, end, True
+        begin = end
 
 
 def _support(sentence: str, passage: Passage) -> Support:

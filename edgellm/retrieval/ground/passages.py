@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from edgellm.data.draft_checks import content
+from edgellm.data.sentences import sentence_spans
+from edgellm.retrieval.ground.support import nearest
 from edgellm.retrieval.values import Hit, named_place
 from edgellm.safetext import clean, clean_line
 
@@ -52,3 +55,44 @@ def numbered(hits: Sequence[Hit], budget: int, count: Count) -> list[Passage]:
             left -= tokens
     in_order = sorted(chosen, key=lambda hit: (hit.file, hit.start, hit.chunk_id))
     return [Passage(number=number, hit=hit) for number, hit in enumerate(in_order, 1)]
+
+
+def shortened(question: str, hit: Hit, budget: int, count: Count) -> Passage:
+    """What fits into `budget` tokens of a hit that is too long: its sentence nearest to the question and those around.
+
+    Of a sentence that is too long itself, a part; one character is left, however small the budget is.
+    """
+
+    def part(start: int, end: int) -> Passage:
+        cut = replace(hit, text=hit.text[start:end], start=hit.start + start, end=hit.start + end)
+        return Passage(number=1, hit=cut)
+
+    def is_fitting(span: tuple[int, int]) -> bool:
+        return count(part(*span).block()) <= budget
+
+    asked, spans = content(question), sentence_spans(hit.text) or [(0, len(hit.text))]
+    best = nearest(asked, spans, hit.text)
+    if is_fitting(best):
+        return part(*_widened(spans, spans.index(best), is_fitting))
+    while best[1] - best[0] > 1 and not is_fitting(best):
+        best = nearest(asked, _halves(*best, hit.text), hit.text)
+    return part(*best)
+
+
+def _widened(
+    spans: Sequence[tuple[int, int]], at: int, is_fitting: Callable[[tuple[int, int]], bool]
+) -> tuple[int, int]:
+    """From the sentence at this place to as many of those behind it, then before it, as fit."""
+    first = last = at
+    while last + 1 < len(spans) and is_fitting((spans[first][0], spans[last + 1][1])):
+        last += 1
+    while first and is_fitting((spans[first - 1][0], spans[last][1])):
+        first -= 1
+    return spans[first][0], spans[last][1]
+
+
+def _halves(start: int, end: int, text: str) -> list[tuple[int, int]]:
+    """The span cut at the last blank before its middle; at its middle in writing without blanks."""
+    middle = (start + end) // 2
+    middle = text.rfind(" ", start, middle) + 1 or middle
+    return [(start, middle), (middle, end)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from edgellm.data.draft_checks import content
@@ -36,7 +36,7 @@ def support(sentence: str, text: str, context: str = "") -> Support:
     A rule about words, not about meaning: a contradiction in the same words passes.
     """
     said, held = content(sentence), content(text) | content(context)
-    start, end = _nearest(said, text)
+    start, end = nearest(said, sentence_spans(text) or [(0, len(text))], text)
     if not said or any(_NUMBER.search(word) for word in said - held):
         return Support(share=0.0, start=start, end=end)
     return Support(share=len(said & held) / len(said), start=start, end=end)
@@ -47,6 +47,6 @@ def best(supports: Iterable[tuple[int, Support]]) -> tuple[int, Support] | None:
     return max(supports, key=lambda found: found[1].share, default=None)
 
 
-def _nearest(said: set[str], text: str) -> tuple[int, int]:
-    spans = sentence_spans(text) or [(0, len(text))]
+def nearest(said: set[str], spans: Sequence[tuple[int, int]], text: str) -> tuple[int, int]:
+    """The span of the text that shares most content words with `said`; the first of equals."""
     return max(spans, key=lambda span: len(content(text[span[0] : span[1]]) & said))

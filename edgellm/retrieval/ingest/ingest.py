@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
 from edgellm.errors import ParseFailed
 from edgellm.events import JobEvent, Progressed, Started
 from edgellm.hub.installed import sha256_of
 from edgellm.retrieval.chunk import chunk
-from edgellm.retrieval.collection import Collection
-from edgellm.retrieval.embed.embedder import TextEmbedder
+from edgellm.retrieval.collection import Collection, StoredFile
+from edgellm.retrieval.embed.embedder import TextEmbedder, room_for_passage
 from edgellm.retrieval.ingest.scan import Known, Todo, look
 from edgellm.retrieval.parse.files import parse_files
 from edgellm.retrieval.values import Chunk, Document, SourceFile
@@ -23,6 +23,8 @@ CHUNK_TOKENS = 200
 OVERLAP_TOKENS = 0
 TOGETHER = 256
 """Passages of several small files are embedded together, about so many: a batch of few costs as much as one of many."""
+NO_SIZE = -1
+"""Of no file."""
 Emit = Callable[[JobEvent], None]
 Parse = Callable[[Sequence[str]], Iterator[Document | ParseFailed]]
 
@@ -62,20 +64,19 @@ class Ingest:
         self._done = self._total = 0
         self._began = 0.0
 
-    def run(self, paths: Sequence[Path], *, sync: bool = False, tags: tuple[str, ...] = ()) -> Ingested:
+    def run(
+        self, paths: Sequence[Path], *, sync: bool = False, tags: tuple[str, ...] = (), retries: bool = True
+    ) -> Ingested:
         """Read what is new and what has changed; with `sync`, remove what is no longer below `paths`.
+
+        With `retries`, files are read again that failed of what may have passed: a missing reader, too little time.
 
         Raises: InvalidInput for a path that does not exist; DiskFull, StoreBusy and StoreError; WorkerDied and
         EngineError from the embedder. Every file that was finished before stays.
         """
         self._found, self._done, self._began = Ingested(), 0, time.monotonic()
         self._emit(Started(title="Looking at files"))
-        known = {
-            each.file.name: Known(
-                sha256=each.file.sha256, size=each.file.size, modified=each.file.modified, tags=each.file.tags
-            )
-            for each in self._collection.files()
-        }
+        known = {each.file.name: _known(each, retries) for each in self._collection.files()}
         todo = look(paths, known, sha256_of, tags)
         self._collection.add_roots([os.path.abspath(path) for path in paths])
         self._note(todo, sync)
@@ -103,10 +104,10 @@ class Ingest:
         """Every file that can be read; the others are noted with their reason."""
         for file, document in zip(files, self._parse([file.name for file in files]), strict=True):
             if isinstance(document, ParseFailed):
-                self._fail(file, str(document.facts.get("reason") or document.message))
+                self._refuse(file, document)
                 continue
             embedder = self._embedder()
-            size = min(CHUNK_TOKENS, embedder.identity.max_tokens)
+            size = min(CHUNK_TOKENS, room_for_passage(embedder))
             cut = chunk(document, count=embedder.count, size=size, overlap=OVERLAP_TOKENS)
             if cut:
                 yield _Read(file, document, cut)
@@ -129,6 +130,11 @@ class Ingest:
                 self._found.added += 1
             self._finish(read.file.name)
 
+    def _refuse(self, file: SourceFile, refused: ParseFailed) -> None:
+        """Note why; a file that is kept without a hash is read again by the next run."""
+        may_pass = bool(refused.facts.get("may_pass"))
+        self._fail(replace(file, sha256="") if may_pass else file, str(refused.facts.get("reason") or refused.message))
+
     def _fail(self, file: SourceFile, reason: str) -> None:
         self._collection.put_failed(file, reason)
         self._found.failed.append((file.name, reason))
@@ -145,6 +151,13 @@ class Ingest:
         rate = self._done / max(time.monotonic() - self._began, 1e-6)
         left_s = (self._total - self._done) / rate if rate else None
         self._emit(Progressed(done=self._done, total=self._total, rate=rate or None, left_s=left_s, note=note))
+
+
+def _known(stored: StoredFile, retries: bool) -> Known:
+    """What a look compares with; a file that may be read by now looks as if it had changed."""
+    file = stored.file
+    size = NO_SIZE if retries and not file.sha256 else file.size
+    return Known(sha256=file.sha256, size=size, modified=file.modified, tags=file.tags)
 
 
 def _together(reads: Iterable[_Read]) -> Iterator[list[_Read]]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from edgellm.errors import InvalidInput
+from edgellm.retrieval.parse.child import FILE_LIMIT_BYTES
 from edgellm.retrieval.values import SourceFile
 
 MOST_FILES = 200_000
 LEFT_OUT = frozenset((".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", ".tox", ".mypy_cache"))
 """Folders that hold no documents of a person, whatever else is hidden."""
+EARLIEST_S, LATEST_S = -2_208_988_800.0, 253_402_214_400.0
+"""1900-01-01 and 9999-12-31: file systems allow any number as a date, calendars do not."""
 Digest = Callable[[Path], str]
 """A file's SHA-256 in hexadecimal digits."""
 
@@ -48,11 +51,11 @@ def look(paths: Sequence[Path], known: Mapping[str, Known], digest: Digest, tags
 
     A file of the same size and date is not opened. One that failed before is read again only when it has changed.
     `tags` are given to every file; without any, a file keeps those it has.
-    Raises: InvalidInput for a path that does not exist and for too many files.
+    Raises: InvalidInput for a path that neither exists nor is a known file which is gone, and for too many files.
     """
     read, touched, unreadable = list[SourceFile](), list[SourceFile](), list[tuple[str, str]]()
     unchanged, seen = 0, set[str]()
-    for name, error in files_of(paths):
+    for name, error in files_of([path for path in paths if not is_gone(os.path.abspath(path), known)]):
         seen.add(name)
         before = known.get(name)
         try:
@@ -68,22 +71,31 @@ def look(paths: Sequence[Path], known: Mapping[str, Known], digest: Digest, tags
             read.append(source)
         elif before != Known(sha256=source.sha256, size=source.size, modified=source.modified, tags=source.tags):
             touched.append(source)
-    hidden = [Path(name) for name, _ in unreadable]  # what lies in a folder that cannot be read is not gone
-    gone = tuple(name for name in known if name not in seen and _is_below(name, paths) and not _is_below(name, hidden))
+    roots = frozenset(os.path.abspath(path) for path in paths)
+    hidden = frozenset(name for name, _ in unreadable)  # what lies in a folder that cannot be read is not gone
+    gone = tuple(name for name in known if name not in seen and is_below(name, roots) and not is_below(name, hidden))
     return Todo(read=tuple(read), unchanged=unchanged, touched=tuple(touched), gone=gone, unreadable=tuple(unreadable))
 
 
 def _source(name: str, before: Known | None, digest: Digest, tags: tuple[str, ...]) -> SourceFile:
     """The file as it is now, opened only when its size or date differ. Raises: OSError."""
     found = os.stat(name)
-    is_same = before is not None and (before.size, before.modified) == (found.st_size, found.st_mtime)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(0, "it is no regular file")  # a device or a pipe has no end
+    modified = min(max(found.st_mtime, EARLIEST_S), LATEST_S)
+    is_same = before is not None and (before.size, before.modified) == (found.st_size, modified)
     return SourceFile(
         name=name,
-        sha256=before.sha256 if before and is_same else digest(Path(name)),
+        sha256=before.sha256 if before and is_same else _content(name, found.st_size, digest),
         size=found.st_size,
-        modified=found.st_mtime,
+        modified=modified,
         tags=tags or (before.tags if before else ()),
     )
+
+
+def _content(name: str, size: int, digest: Digest) -> str:
+    """What tells the file's content from another; of one that is too large to be read, the size is enough."""
+    return digest(Path(name)) if size <= FILE_LIMIT_BYTES else f"{size} bytes"
 
 
 def files_of(paths: Sequence[Path]) -> Iterator[tuple[str, OSError | None]]:
@@ -94,7 +106,7 @@ def files_of(paths: Sequence[Path]) -> Iterator[tuple[str, OSError | None]]:
     seen: set[str] = set()
     for path in paths:
         root = Path(os.path.abspath(path))  # not resolved: a citation shows the name that the person knows
-        if not root.exists():
+        if not os.path.exists(root):
             message = f"There is no file or folder {str(path)!r}."
             raise InvalidInput(message, hint="Name a document, or a folder of them.", field="paths")
         for name, error in _walk(root) if root.is_dir() else [(str(root), None)]:
@@ -135,6 +147,11 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def _is_below(name: str, paths: Sequence[Path]) -> bool:
-    roots = (os.path.abspath(path) for path in paths)
-    return any(name == root or name.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
+def is_below(name: str, roots: frozenset[str]) -> bool:
+    """Whether a name is one of these, or lies below one."""
+    return name in roots or any(str(parent) in roots for parent in PurePath(name).parents)
+
+
+def is_gone(path: str, known: Container[str]) -> bool:
+    """Whether a file was known and was deleted since; not where its folder is away too, as of a disk taken out."""
+    return path in known and not os.path.lexists(path) and os.path.isdir(os.path.dirname(path))

@@ -22,7 +22,7 @@ from edgellm.retrieval.parse.build import Builder, clean_line
 from edgellm.retrieval.parse.clock import Clock
 from edgellm.retrieval.parse.decode import declared_encoding, decoded
 from edgellm.retrieval.parse.kinds import HEAD_BYTES, TEXT_KINDS, kind_of
-from edgellm.retrieval.parse.refusal import Refused
+from edgellm.retrieval.parse.refusal import NotInstalled, Refused
 from edgellm.retrieval.values import Document
 from edgellm.sizes import size
 
@@ -36,10 +36,12 @@ _NEEDLESS = ("numpy", "lxml", "PIL")
 
 
 class Answer(msgspec.Struct, omit_defaults=True):
-    """What became of one file: one of the two."""
+    """What became of one file: its document, or the reason why there is none."""
 
     document: Document | None = None
     reason: str | None = None
+    may_pass: bool = False
+    """Whether it can be read once something is installed."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -65,7 +67,7 @@ def _answered(name: bytes, wall_s: int, output_bytes: int) -> bytes:
     except MemoryError:
         os._exit(OUT_OF_MEMORY)  # nothing that needs memory can be done now
     except Refused as error:
-        answer = Answer(reason=clean_line(str(error))[:LONGEST_REASON])
+        answer = Answer(reason=clean_line(str(error))[:LONGEST_REASON], may_pass=isinstance(error, NotInstalled))
     except RecursionError:
         answer = Answer(reason="its parts are nested too deeply")
     except Exception as error:  # a parser met what its authors did not think of: the reason is handed on
@@ -104,7 +106,8 @@ def _parsed(handle: BinaryIO, name: str, length: int, clock: Clock) -> Document:
         else:
             _read_binary(handle, builder, clock)
     except ModuleNotFoundError as error:
-        raise Refused(f"reading it needs {error.name}; install it with: pip install 'edgellm[docs]'") from error
+        message = f"reading it needs {error.name}; install it with: pip install 'edgellm[docs]'"
+        raise NotInstalled(message) from error
     return builder.document()
 
 

@@ -70,10 +70,10 @@ def _read_some(paths: Sequence[str | Path], limits: Limits) -> list[Document | P
     found: list[Document | ParseFailed] = []
     for path, line in zip(paths, _lines(ended), strict=False):
         answer = msgspec.json.decode(line, type=Answer)
-        found.append(answer.document or failed(path, answer.reason or "it holds nothing"))
+        found.append(answer.document or failed(path, answer.reason or "it holds nothing", may_pass=answer.may_pass))
     is_late = ended.signal_name == "SIGALRM" and len(found) < len(paths)
     if is_late or not found:
-        found.append(failed(paths[len(found)], _how(ended, limits)))
+        found.append(failed(paths[len(found)], _how(ended, limits), may_pass=ended.exit_code != OUT_OF_MEMORY))
     return found
 
 
@@ -82,9 +82,10 @@ def _lines(ended: Ended) -> list[str]:
     return ended.stdout.split("\n")[:-1]
 
 
-def failed(path: str | Path, reason: str) -> ParseFailed:
-    """The error for a file that cannot be read."""
-    return ParseFailed(f"{as_text(path)}: {reason}.", path=as_text(path), reason=reason)
+def failed(path: str | Path, reason: str, *, may_pass: bool = False) -> ParseFailed:
+    """The error for a file that cannot be read; `may_pass`: at another time, or with more installed, it might be."""
+    message = f"{as_text(path)}: {reason}."
+    return ParseFailed(message, path=as_text(path), reason=reason, may_pass=may_pass)
 
 
 def _how(ended: Ended, limits: Limits) -> str:

@@ -63,8 +63,10 @@ _FOREIGN = (
     (b"%!PS", "PostScript; save it as PDF"),
 )
 _OFFICE = (("word/document.xml", "docx"), ("ppt/presentation.xml", "pptx"), ("xl/workbook.xml", "xlsx"))
-_HTML = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
-_SVG = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|<!doctype[^>]*>\s*)*<svg\b", re.IGNORECASE | re.DOTALL)
+_COMMENT = rb"(?><!--.*?-->)\s*"  # atomic: that many comments could be one long comment is not tried
+_XML = rb"\s*(?:<\?xml[^>]*>\s*)?"
+_HTML = re.compile(_XML + rb"(?:" + _COMMENT + rb")*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
+_SVG = re.compile(_XML + rb"(?:" + _COMMENT + rb"|<!doctype[^>]*>\s*)*<svg\b", re.IGNORECASE | re.DOTALL)
 _MAIL = re.compile(rb"(?:From [^\n]+\n)?(?:[A-Za-z0-9-]+:[^\n]*\r?\n(?:[ \t][^\n]*\n)*){3,}")
 _MAIL_FIELDS = (b"from:", b"message-id:", b"mime-version:", b"received:", b"return-path:", b"subject:", b"date:")
 _STAMP = re.compile(rb"\W{0,2}(?:\d{4}-\d\d-\d\d|\d\d?/\w{3}/\d{4}|[A-Z][a-z]{2} [ \d]\d|\d\d:\d\d:\d\d|\d{10}\.\d)")

@@ -19,7 +19,7 @@ from edgellm.retrieval.search.nearest import Scored, checked_question, cosines, 
 from edgellm.retrieval.search.words import by_words
 from edgellm.retrieval.values import Filters, Hit, SearchMode
 
-Rerank = Callable[[str, Sequence[str]], Sequence[float]]
+Rerank = Callable[[str, Sequence[str]], Sequence[float] | Floats]
 """A question and passages to one score a passage; larger is better."""
 MAX_LIMIT = 1000
 MIN_POOL, POOL_FACTOR = 50, 5
@@ -49,19 +49,22 @@ def search(
 ) -> list[Hit]:
     """At most `limit` passages, best first.
 
-    `vector`: the question's, float32 (d,), unit length; None is enough for the mode `words`. Raises: InvalidInput,
-    StoreDamaged, StoreError.
+    `vector`: the question's, float32 (d,), unit length; None is enough for the mode `words`. `rerank` is what the mode
+    `reranked` needs. Raises: InvalidInput, StoreDamaged, StoreError.
     """
     if not 1 <= limit <= MAX_LIMIT:
         raise InvalidInput(f"{limit} hits were asked for.", hint=f"Ask for 1 to {MAX_LIMIT}.", field="limit")
     if vector is None and mode != "words":
         raise InvalidInput(f"A search by {mode!r} needs the question's vector.", field="vector")
+    if mode == "reranked" and rerank is None:
+        raise InvalidInput("A reranked search needs a reranker.", field="rerank")
     asked = _Question(text=question, vector=vector, mode=mode, pool=max(MIN_POOL, POOL_FACTOR * limit))
     with collection.view() as view:
         hits = _hits(view, asked, files_for(view.execute, filters))
-        if rerank is None:
+        if mode != "reranked":
             return diverse(hits, limit)
         read = list(islice(hits, max(RERANKED, limit)))
+    assert rerank is not None  # refused above
     return diverse(_reranked(read, question, rerank), limit)
 
 

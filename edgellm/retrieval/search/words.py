@@ -24,7 +24,7 @@ COMMON_SHARE, MAX_COUNTED = 0.5, 50_000
 
 def by_words(execute: Execute, question: str, depth: int, files: frozenset[int] | None) -> Scored:
     """At most `depth` passages of these files (None: of all), with their BM25 scores; larger is better."""
-    expression = expression_for(execute, words_of(question))
+    expression = expression_for(execute, words_of(question), MAX_SCORED if files is None else MAX_COUNTED)
     if not expression:
         return []
     chosen, parameters = "words WHERE words MATCH ?1", [expression]
@@ -44,12 +44,13 @@ def words_of(text: str) -> list[str]:
     return list(dict.fromkeys(spaced(split).split()))[:MAX_WORDS]
 
 
-def expression_for(execute: Execute, words: Sequence[str]) -> str:
+def expression_for(execute: Execute, words: Sequence[str], most: int) -> str:
     """The FTS5 query: one of the rare words, or all words that tell anything; empty when no passage has any.
 
-    The rarest words are taken until as many passages hold them as can be ranked. A passage that holds all words is
-    found by both parts, and so counts them twice: on headings as questions this raised nDCG@10 from 0.61 to 0.62 where
-    every word could be ranked, and from 0.49 to 0.63 where few could.
+    The rarest words are taken until `most` passages hold them: as many as can be ranked, or, where only some files are
+    searched, as can be looked through. A passage that holds all words is found by both parts, and so counts them twice:
+    on headings as questions this raised nDCG@10 from 0.61 to 0.62 where every word could be ranked, and from 0.49 to
+    0.63 where few could.
     """
     passages: int = execute("SELECT coalesce(sum(chunk_count), 0) FROM files")[0][0]
     common = min(int(COMMON_SHARE * passages), MAX_COUNTED)
@@ -57,7 +58,7 @@ def expression_for(execute: Execute, words: Sequence[str]) -> str:
     present = [(count, _quoted(word)) for count, _, word in counts if count]
     telling = [(count, word) for count, word in present if count <= common] or present
     totals = accumulate(count for count, _ in telling)
-    rare = [word for (_, word), total in zip(telling, totals, strict=True) if total <= MAX_SCORED]
+    rare = [word for (_, word), total in zip(telling, totals, strict=True) if total <= most]
     every = " AND ".join(word for _, word in telling)
     return " OR ".join([*rare, f"({every})"]) if len(telling) > 1 else every
 

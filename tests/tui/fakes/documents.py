@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgellm.errors import CollectionNotFound, EdgeLLMError
-from edgellm.retrieval.values import CollectionInfo, Hit, IndexedFile, Place
+from edgellm.retrieval.values import CollectionInfo, Filters, Hit, IndexedFile, Place
 from edgellm.store.records import StoredJob
 from edgellm.types import Citation, Evidence
 from tests.tui.fakes.clock import NOW
@@ -68,6 +68,7 @@ class FakeCollections:
         """What every search finds; None looks for the question's words."""
         self.defects: builtins.list[str] = []
         self.added: builtins.list[dict[str, Any]] = []
+        self.synced: builtins.list[str] = []
         self.searched: builtins.list[tuple[str, str]] = []
         self.updated = NOW - 7200
         self.failure: EdgeLLMError | None = None
@@ -113,8 +114,19 @@ class FakeDocuments:
         self._all.added.append(asked)
         return await self._all.jobs.start("ingest", f"Read into {self._name}", asked)
 
-    async def search(self, question: str, *, limit: int = 8) -> Sequence[Hit]:
-        files = self._files()
+    async def sync(self) -> StoredJob:
+        self._files()
+        self._all.synced.append(self._name)
+        return await self._all.jobs.start("ingest", f"Read into {self._name}", {"collection": self._name})
+
+    async def search(
+        self,
+        question: str,
+        *,
+        limit: int = 8,
+        filters: Filters = Filters(),  # noqa: B008  a frozen value
+    ) -> Sequence[Hit]:
+        files = [file for file in self._files() if not filters.kinds or file.kind in filters.kinds]
         self._all.searched.append((self._name, question))
         if self._all.hits is not None:
             return self._all.hits[:limit]

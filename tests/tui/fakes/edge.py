@@ -18,6 +18,7 @@ from tests.tui.fakes.exports import FakeExports
 from tests.tui.fakes.jobs import FakeJobs
 from tests.tui.fakes.models import FakeAdapters, FakeModels
 from tests.tui.fakes.scripts import FakeStream, Script, saying
+from tests.tui.fakes.serving import FakeAudit, FakeKeys, FakeServer, FakeUse
 from tests.tui.fakes.sessions import FakeSessions
 from tests.tui.fakes.tokens import FakeToken, pieces, traced
 from tests.tui.fakes.training import FakeTraining
@@ -36,6 +37,10 @@ class FakeEdge:
         self.training = FakeTraining(self.jobs)
         self.exports = FakeExports(self.jobs)
         self.collections = FakeCollections(self.jobs)
+        self.server = FakeServer()
+        self.audit = FakeAudit()
+        self.keys = FakeKeys(self.audit)
+        self.usage = FakeUse()
         self.scripts = list(scripts)
         self.asked: list[dict[str, Any]] = []
         self.is_closed = False

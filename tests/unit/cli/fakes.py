@@ -344,3 +344,12 @@ class FakeEdge:
     def open(self, model: str | None, home: Home, offline: bool | None) -> EdgeLLM:
         self.opened_with.append((model, home, offline))
         return cast("EdgeLLM", self)
+
+
+class ServingEdge(FakeEdge):
+    """The scripted SDK with a real store behind keys, aliases, usage and audit log."""
+
+    def __init__(self, real: EdgeLLM) -> None:
+        super().__init__()
+        self.real = real
+        self.keys, self.aliases, self.usage, self.audit = real.keys, real.aliases, real.usage, real.audit

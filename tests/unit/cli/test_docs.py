@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from edgellm.cli import docs_ask
 from edgellm.cli.diagnostics import Code
 from edgellm.events import Finished, Progressed, Started
 from edgellm.retrieval.embed import recall
@@ -18,6 +19,7 @@ from edgellm.sdk.documents import Collections, Documents
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.settings import Settings
 from edgellm.store import StoredJob
+from edgellm.types import Choice, Citation, Evidence, FinishReason, Reply, Timings, Usage
 from tests.unit.cli.bench import Bench
 from tests.unit.cli.fakes import FakeEdge, FakeJobs
 from tests.unit.retrieval.fakes import WordEmbedder, parse
@@ -106,9 +108,10 @@ def test_when_nothing_could_be_read_the_answer_is_no(bench: Bench, edge: Edge) -
 def test_sync_and_reindex_are_jobs_too(bench: Bench, edge: Edge) -> None:
     edge.jobs.events = [Finished(result=RESULT)]
     assert bench.run("docs", "sync", "-c", "ferry") == Code.DONE
-    edge.jobs.events = [Finished(result={"embedder": "e5", "chunks": 3, "seconds": 2.0})]
+    edge.jobs.events = [Finished(result={"embedder": "e5", "chunks": 3, "cut": 2, "seconds": 2.0})]
     assert bench.run("docs", "reindex", "-c", "ferry", "--embedder", "e5") == Code.DONE
     assert "e5" in bench.out
+    assert "2 passages longer than what e5 reads" in bench.err
     assert bench.run("docs", "reindex", "-c", "ferry", "--detach") == Code.DONE
     assert edge.asked == ["sync", "e5", ""]
 
@@ -170,3 +173,30 @@ def test_files_are_removed_by_name_and_a_collection_only_on_request(bench: Bench
     assert "1 file" in bench.out
     assert bench.run("docs", "remove", "-c", "ferry", "--all") == Code.DONE
     assert bench.run("docs", "files", "-c", "ferry") == Code.NOT_FOUND
+
+
+def test_a_collection_that_cannot_be_opened_is_listed_with_its_reason(bench: Bench, edge: Edge) -> None:
+    CollectionShelf(edge.real.home).path("broken").write_bytes(b"Dear diary")
+    assert bench.run("docs", "list") == Code.DONE
+    lines = bench.out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["broken", "ferry"]
+    assert bench.run("docs", "list", "--json") == Code.DONE
+    assert "it is no SQLite file" in json.loads(bench.out)[0]["reason"]
+
+
+def test_a_citation_as_json_has_the_documented_keys() -> None:
+    cited = Citation(
+        n=1, chunk_id=7, file="/d/fares.pdf", page=3, headings=("Ferry", "Fares"), text="It costs nine crowns.",
+        start=5, end=26, score=0.75,
+    )  # fmt: skip
+    answer = Choice(text="Nine crowns [1]. Dogs bark.", finish_reason=FinishReason.STOP)
+    reply = Reply(choices=(answer,), model="fake:", usage=Usage(), timings=Timings())
+    found = docs_ask._as_json(reply, Evidence(collection="c", citations=(cited,), unsupported=((17, 27),), removed=2))
+    assert found["citations"] == [
+        {
+            "n": 1, "file": "/d/fares.pdf", "page": 3, "heading": "Ferry > Fares", "text": "It costs nine crowns.",
+            "score": 0.75, "start": 5, "end": 26, "is_added": False,
+        }
+    ]  # fmt: skip
+    assert (found["answer"], found["unsupported"], found["removed"]) == (answer.text, ["Dogs bark."], 2)
+    assert "search_s" in found["timings"]

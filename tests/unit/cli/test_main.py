@@ -222,4 +222,4 @@ def test_completion_knows_commands_and_options() -> None:
             timeout=60,
         )
         found.append(done.stdout.split())
-    assert found == [["plain,sessions", "plain,settings"], ["plain,pull"], ["plain,--temperature"]]
+    assert found == [["plain,serve", "plain,sessions", "plain,settings"], ["plain,pull"], ["plain,--temperature"]]

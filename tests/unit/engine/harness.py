@@ -12,7 +12,7 @@ from edgellm.engine.fake import FakeBackend
 from edgellm.engine.loop import Engine
 from edgellm.engine.outcome import Ended, EngineEvent, Failed, Finished, Piece, Progress
 from edgellm.engine.request import Request
-from edgellm.types import FinishReason, Sampling
+from edgellm.types import FinishReason, Sampling, TokenTrace
 
 GREEDY = Sampling(temperature=0.0)
 LONG = "A prompt that goes on for a while, so that reading it again would cost something. "
@@ -152,3 +152,12 @@ def greedy_text(prompt: tuple[int, ...], adapter: str | None, most_tokens: int) 
         answer.append(token)
         step = [token]
     return b"".join(map(backend.piece, answer)).decode("utf-8", "ignore")
+
+
+@lru_cache(maxsize=4096)
+def scores_of(prompt: tuple[int, ...], adapter: str | None, alternatives: int = 1) -> list[TokenTrace]:
+    """What the fake model says of a prompt's own tokens after the first, read in one piece."""
+    backend = FakeBackend(EngineConfig(model_path="fake:", context_tokens=4096, max_parked=len(prompt)))
+    name = None if adapter is None else backend.open_adapter(adapter)
+    backend.run([Span(0, 0, prompt, False, wants_all=True)], name)
+    return backend.score(0, prompt[1:], alternatives)

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from edgellm.engine.outcome import Failed, Finished
 from edgellm.types import FinishReason, Sampling
-from tests.unit.engine.harness import Bench, greedy_text
+from tests.unit.engine.harness import Bench, greedy_text, scores_of
 
 PROMPTS = st.builds(
     lambda base, length, tail: (base * 12)[:length] + tail,
@@ -40,6 +40,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.bench = Bench(model_path=f"fake:{options}", queue_limit=6, **config)
         self.tokens: dict[int, tuple[tuple[int, ...], str | None, int, int]] = {}
         self.work = 0
+        self.scored: set[int] = set()
         self.forgotten: set[str | None] = set()
 
     @rule(
@@ -58,6 +59,13 @@ class EngineMachine(RuleBasedStateMachine):
         self.tokens[request_id] = (tuple(prompt.encode()), whose["adapter"], most_tokens, n)
         self.forgotten.discard(whose["conversation"])
         self.work += n * (len(prompt) + most_tokens)
+
+    @rule(prompt=PROMPTS, adapter=ADAPTERS, tenant=TENANTS)
+    def score(self, prompt: str, adapter: str | None, tenant: str) -> None:
+        request_id = self.bench.submit(prompt, adapter=adapter, tenant=tenant, scores=1)
+        self.tokens[request_id] = (tuple(prompt.encode()), adapter, 0, 1)
+        self.scored.add(request_id)
+        self.work += 20 * len(prompt)  # a preempted one is read again
 
     @rule(steps=st.sampled_from([1, 3, 10, 40]))
     def step(self, steps: int) -> None:
@@ -126,6 +134,9 @@ class EngineMachine(RuleBasedStateMachine):
         if isinstance(outcome, Failed):
             assert outcome.error in ("QueueFull", "ContextOverflow")
             return
+        if request_id in self.scored:
+            self._check_scores(request_id, outcome)
+            return
         expected = greedy_text(prompt, adapter, min(most_tokens, self.bench.config.context_tokens - len(prompt)))
         assert [choice.index for choice in outcome.choices] == list(range(n))
         for choice in outcome.choices:
@@ -133,6 +144,13 @@ class EngineMachine(RuleBasedStateMachine):
             is_cut = choice.finish_reason in (FinishReason.CANCELLED, FinishReason.DEADLINE)
             may_be_cut = is_cut or (self._hides_cells and choice.finish_reason is FinishReason.LENGTH)
             assert expected.startswith(text) if may_be_cut else text == expected
+
+    def _check_scores(self, request_id: int, outcome: Finished) -> None:
+        prompt, adapter, _, _ = self.tokens[request_id]
+        found = [trace for piece in self.bench.pieces(request_id) for trace in piece.delta.tokens]
+        assert found == scores_of(prompt, adapter)[: len(found)]
+        (choice,) = outcome.choices
+        assert choice.finish_reason is FinishReason.CANCELLED or len(found) == len(prompt) - 1
 
     @property
     def _hides_cells(self) -> bool:

@@ -137,6 +137,27 @@ def test_unknown_options_are_named() -> None:
     assert "decode_row_s" in caught.value.hint
 
 
+def test_it_says_what_it_is_told_to() -> None:
+    backend = fake("says=a%2Cb%20%C3%A9")
+    sampler = backend.open_sampler(GREEDY, 0, None, [])
+    written = []
+    for position, token in enumerate([1, *"a,b é".encode()]):
+        backend.run([Span(0, position, [token], True)], None)
+        written.append(backend.sample(0, sampler).token)
+    assert bytes(written[:-1]).decode() == "a,b é"
+    assert backend.is_end(written[-1])
+    sampler.close()
+
+
+def test_more_logits_than_there_are_sequences_are_misuse() -> None:
+    backend = FakeBackend(EngineConfig(model_path="fake:", context_tokens=64, max_running=2, max_parked=1))
+    with pytest.raises(Misuse, match="want logits"):
+        backend.run([Span(0, 0, [1, 2, 3, 4], False, wants_all=True)], None)
+    backend.run([Span(0, 0, [1, 2], False, wants_all=True), Span(1, 0, [1], True)], None)
+    with pytest.raises(Misuse, match="2 positions"):
+        backend.score(0, [2, 3, 4], 0)
+
+
 def test_traces_are_probabilities() -> None:
     backend = fake()
     sampler = backend.open_sampler(Sampling(temperature=1.0, logprobs=5), 1, None, [])

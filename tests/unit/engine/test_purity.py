@@ -11,9 +11,12 @@ import edgellm.engine
 
 PURE = (
     *("request", "outcome", "sequence", "plan", "prefix", "slots", "hostcache", "beginnings", "memory", "waiting"),
-    *("scheduler", "pace", "threads", "text", "answer", "metrics"),
+    *("scheduler", "pace", "threads", "text", "answer", "metrics", "toolcalls", "call_syntax", "json_scanner"),
 )
-ALLOWED = {"__future__", "bisect", "codecs", "collections", "dataclasses", "enum", "heapq", "statistics", "typing"}
+ALLOWED = {
+    *("__future__", "bisect", "codecs", "collections", "dataclasses", "enum", "heapq", "json", "re", "statistics"),
+    "typing",
+}
 
 
 @pytest.mark.parametrize("name", PURE)

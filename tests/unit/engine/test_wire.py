@@ -14,7 +14,20 @@ from edgellm.engine import wire
 from edgellm.engine.config import EngineConfig
 from edgellm.engine.frames import FRAME_LIMIT_BYTES, Frames, WireError, pack
 from edgellm.engine.outcome import ChoiceEnd, Failed, Finished
-from edgellm.types import Constraint, Delta, FinishReason, Message, Sampling, Timings, TokenTrace, Usage
+from edgellm.types import (
+    Constraint,
+    Delta,
+    FinishReason,
+    Message,
+    Sampling,
+    Timings,
+    Token,
+    TokenTrace,
+    Tool,
+    ToolCall,
+    ToolCallPiece,
+    Usage,
+)
 
 ASKS: list[wire.AnyAsk] = [
     wire.Open(id=0, config=EngineConfig(model_path="/models/a.gguf", threads=3)),
@@ -28,6 +41,17 @@ ASKS: list[wire.AnyAsk] = [
         ),
     ),
     wire.Complete(id=2, prompt="", options=wire.Options()),
+    wire.Complete(id=13, prompt=(1, 2), options=wire.Options()),
+    wire.Score(id=14, prompt=(1, 2), options=wire.Options(sampling=Sampling(logprobs=3))),
+    wire.Count(id=15, messages=(Message(role="user", content="x"),), tools=(Tool(name="a"),)),
+    wire.Chat(
+        id=16,
+        messages=(
+            Message(role="assistant", content="", tool_calls=(ToolCall(id="call_1", name="a", arguments="{}"),)),
+            Message(role="tool", content="r", tool_call_id="call_1"),
+        ),
+        options=wire.Options(tools=(Tool(name="a", description="é"),), tool_choice="a", keep="all", trusted=True),
+    ),
     wire.Embed(id=3, texts=("a", "b")),
     wire.EmbedTokens(id=12, inputs=((1, 2), (3,))),
     wire.Tokenize(id=4, text="t", parse_special=True),
@@ -48,7 +72,9 @@ ANSWERS: list[wire.AnyAnswer] = [
     ),
     wire.Refused(id=2, failed=Failed(error="QueueFull", message="full", facts={"limit": 16, "is_new": True})),
     wire.Vectors(id=3, vectors=[[0.5, 0.5]]),
-    wire.Tokens(id=4, tokens=[wire.Token(1, "t")]),
+    wire.Tokens(id=4, tokens=[Token(1, "t")]),
+    wire.Counted(id=15, tokens=7),
+    wire.Piece(id=16, delta=Delta(tool_calls=(ToolCallPiece(position=0, id="call_2", name="a", arguments="{"),))),
     wire.Text(id=5, text="t"),
     wire.Saved(id=7),
 ]

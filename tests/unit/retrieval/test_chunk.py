@@ -139,6 +139,13 @@ def test_a_text_without_an_end_is_counted_in_pieces() -> None:
     assert longest <= 100 * 20
 
 
+@pytest.mark.parametrize("kind", ["text", "code"])
+def test_a_script_without_blanks_whose_words_nobody_knows_is_no_endless_passage(kind: BlockKind) -> None:
+    found = chunk(document([(kind, "ก" * 100_000, 0, None)]), count=words, size=50)
+    assert max(len(each.text) for each in found) <= 50 * 20
+    assert sum(len(each.text) for each in found) == 100_000
+
+
 def test_blanks_at_the_end_of_a_line_are_no_passage() -> None:
     found = chunk(document([("table", "a \nb ", 0, None)]), count=lambda text: len(text) + 1, size=2)
     assert [each.text for each in found] == ["a", "b"]

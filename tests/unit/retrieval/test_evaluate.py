@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -39,3 +40,15 @@ def test_progress_counts_over_all_ways() -> None:
     ways = [(name, lambda _question, _k: [RIGHT]) for name in "ab"]
     evaluate(ways, QUESTIONS[:2], on_done=lambda done, total: told.append((done, total)))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_what_the_first_question_opens_is_nobodys_time() -> None:
+    asked: list[str] = []
+
+    def slow_at_first(question: str, _k: int) -> Sequence[Hit]:
+        time.sleep(0 if asked else 0.2)
+        asked.append(question)
+        return [RIGHT]
+
+    (found,) = evaluate([("slow", slow_at_first)], QUESTIONS)
+    assert found.p99_ms < 100

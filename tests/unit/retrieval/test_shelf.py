@@ -49,3 +49,19 @@ def test_one_that_is_being_changed_is_not_removed(home: Home) -> None:
         shelf.remove("c")
     shelf.remove("c")
     assert [path.name for path in home.collections.iterdir()] == []
+
+
+def test_one_that_cannot_be_opened_hides_no_other(home: Home) -> None:
+    shelf = CollectionShelf(home)
+    for name in ("a", "b", "c"):
+        shelf.open_or_create(name, lambda: WordEmbedder.identity).close()
+    shelf.path("a").write_bytes(b"Dear diary")
+    connection = apsw.Connection(str(shelf.path("c")))
+    connection.pragma("user_version", 99)
+    connection.close()
+    damaged, sound, newer = shelf.list()
+    assert (damaged.name, sound.name, newer.name) == ("a", "b", "c")
+    assert (sound.reason, sound.embedder) == ("", "words")
+    assert "it is no SQLite file" in damaged.reason
+    assert "has format 99" in newer.reason
+    assert (damaged.size_bytes, damaged.files) == (10, 0)

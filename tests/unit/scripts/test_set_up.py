@@ -23,7 +23,7 @@ WANTED = Wanted(
     python="3.11",
     features=("avx2",),
     build=("False", ""),
-    extras=frozenset({"starter", "train", "parquet", "docs", "dev"}),
+    extras=frozenset({"starter", "train", "parquet", "docs", "serve", "dev"}),
 )
 
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edgellm.errors import CollectionNotFound, InvalidInput
+from edgellm.errors import CollectionNotFound, InvalidInput, ModelNotFound
 from edgellm.retrieval.collection import Collection
-from edgellm.retrieval.embed import recall
+from edgellm.retrieval.embed import recall, rerank
 from edgellm.retrieval.ground.prompt import NOT_FOUND
 from edgellm.retrieval.ingest.ingest import Ingest
 from edgellm.retrieval.shelf import CollectionShelf
 from edgellm.retrieval.values import Filters
 from edgellm.sdk.aio import AsyncEdgeLLM
+from edgellm.sdk.conversation import prepare
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.settings import Settings
-from edgellm.types import Sampling
+from edgellm.store import Store
+from edgellm.types import Constraint, Sampling
 from tests.unit.retrieval.fakes import WordEmbedder, parse
 
 GREEDY = Sampling(temperature=0, max_tokens=24)
@@ -61,6 +65,33 @@ def test_a_search_finds_by_meaning_by_words_and_within_filters(edge: EdgeLLM, do
     ]
 
 
+class Shortest:
+    """A reranker that likes short passages."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def rerank(self, _question: str, texts: Sequence[str]) -> list[float]:
+        return [-float(len(text)) for text in texts]
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_a_reranker_of_the_settings_has_the_last_word(edge: EdgeLLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rerank, "Reranker", Shortest)
+    with EdgeLLM("fake:", home=edge.home, settings=Settings(reranker="~/cross")) as other:
+        ferry = other.documents("ferry")
+        lengths = [len(hit.text) for hit in ferry.search("lamp ticket")]
+        assert lengths == sorted(lengths)
+        assert len(lengths) == 2
+        assert ferry.modes[-1] == "reranked"
+        assert ferry.search("lamp ticket", mode="fused")[0].word_rank == 1
+    with pytest.raises(InvalidInput, match="name no reranker"):
+        edge.documents("ferry").search("lamp", mode="reranked")
+    assert "reranked" not in edge.documents("ferry").modes
+
+
 def test_an_answer_carries_what_it_rests_on(edge: EdgeLLM) -> None:
     reply = edge.documents("ferry").ask("What costs a ticket for the ferry?", sampling=GREEDY)
     assert reply.evidence is not None
@@ -76,6 +107,20 @@ def test_without_evidence_no_model_is_asked(edge: EdgeLLM) -> None:
     assert (reply.text, reply.usage.prompt_tokens) == (NOT_FOUND, 0)
     assert reply.evidence is not None
     assert reply.evidence.is_weak
+
+
+def test_more_than_one_answer_from_documents_is_refused(edge: EdgeLLM) -> None:
+    with pytest.raises(InvalidInput, match="n = 2") as caught:
+        edge.documents("ferry").ask("What costs a ticket?", sampling=replace(GREEDY, n=2, temperature=1.0))
+    assert caught.value.facts["field"] == "n"
+
+
+@pytest.mark.parametrize("constraint", [Constraint(kind="json_schema", text='{"type": "object"}'), None])
+def test_whether_an_answer_has_to_keep_a_form_is_noted(constraint: Constraint | None) -> None:
+    def no_store() -> Store:
+        raise AssertionError("opened")
+
+    assert prepare(no_store, "What?", {"constraint": constraint}, GREEDY).is_constrained is (constraint is not None)
 
 
 def test_a_session_keeps_the_question_as_asked_and_the_evidence(edge: EdgeLLM) -> None:
@@ -103,6 +148,75 @@ def test_an_unknown_collection_is_named_before_the_question_is_stored(edge: Edge
     with pytest.raises(CollectionNotFound, match=r"no collection 'fery'\. Did you mean 'ferry'"):
         edge.chat("What?", session=session.id, documents="fery", sampling=GREEDY)
     assert edge.sessions.messages(session.id) == []
+
+
+@pytest.mark.parametrize("what", ["embedder", "reranker"])
+def test_what_a_question_needs_is_open_before_the_question_is_stored(
+    edge: EdgeLLM, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ModelNotFound("It is not there.", name=what)
+
+    monkeypatch.setattr(recall, "open_for", refuse if what == "embedder" else lambda *_, **__: WordEmbedder())
+    monkeypatch.setattr(rerank, "Reranker", refuse)
+    with EdgeLLM("fake:", home=edge.home, settings=Settings(reranker="~/cross")) as other:
+        session = other.sessions.create()
+        with pytest.raises(ModelNotFound):
+            other.chat("What?", session=session.id, documents="ferry", sampling=GREEDY)
+        assert other.sessions.messages(session.id) == []
+
+
+def test_no_reranker_is_started_for_a_collection_that_does_not_exist(
+    edge: EdgeLLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_folder: Path) -> None:
+        raise AssertionError("started")
+
+    monkeypatch.setattr(rerank, "Reranker", refuse)
+    with (
+        EdgeLLM("fake:", home=edge.home, settings=Settings(reranker="~/cross")) as other,
+        pytest.raises(CollectionNotFound),
+    ):
+        other.documents("fery").search("lamp", mode="reranked")
+
+
+def added(edge: EdgeLLM, *paths: Path) -> None:
+    """Read into `ferry` at once, as its job would."""
+    with CollectionShelf(edge.home).open("ferry") as collection:
+        Ingest(collection, WordEmbedder, lambda _event: None, parse).run(paths)
+
+
+def roots(edge: EdgeLLM) -> list[str]:
+    with CollectionShelf(edge.home).open("ferry") as collection:
+        return collection.roots()
+
+
+def test_a_sync_goes_on_without_a_file_that_was_added_and_is_gone(edge: EdgeLLM, tmp_path: Path) -> None:
+    alone = tmp_path / "alone.txt"
+    alone.write_text("Dogs pay one crown.")
+    added(edge, alone)
+    alone.unlink()
+    job = edge.documents("ferry").sync()
+    edge.jobs.cancel(job.id)
+    with CollectionShelf(edge.home).open("ferry") as collection:
+        reader = Ingest(collection, WordEmbedder, lambda _event: None, parse)
+        assert reader.run([Path(root) for root in collection.roots()], sync=True).removed == 1
+        assert str(alone) not in collection.roots()
+
+
+def test_a_folder_that_is_gone_is_named_with_what_takes_it_out(edge: EdgeLLM, tmp_path: Path) -> None:
+    folder = tmp_path / "more docs"
+    folder.mkdir()
+    (folder / "dogs.txt").write_text("Dogs pay one crown.")
+    added(edge, folder, folder / "dogs.txt")
+    shutil.rmtree(folder)
+    ferry = edge.documents("ferry")
+    with pytest.raises(InvalidInput, match="more docs' any more") as caught:
+        ferry.sync()
+    assert caught.value.hint == f"Put it back, or take it out: edgellm docs remove '{folder}' -c ferry"
+    assert ferry.remove([str(folder)]) == 1
+    assert roots(edge) == [str(tmp_path / "docs")]
+    assert len(ferry.files()) == 2
 
 
 @pytest.mark.parametrize("name", ["../ferry", "a/b", "", "a\x1b[2J"])

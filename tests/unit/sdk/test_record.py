@@ -14,6 +14,8 @@ import pytest
 from edgellm.engine.outcome import ChoiceEnd, Finished
 from edgellm.engine.stream import Inbox, Stream
 from edgellm.errors import DiskFull, StoreError, WorkerDied
+from edgellm.retrieval.ground.evidence import Grounding
+from edgellm.retrieval.ground.passages import Passage
 from edgellm.sdk import record as module
 from edgellm.sdk.aio import AsyncEdgeLLM
 from edgellm.sdk.answer import Answer
@@ -25,6 +27,7 @@ from edgellm.settings import Settings
 from edgellm.store import BROKEN, Store, StoredMessage, open_store
 from edgellm.store.records import AnswerDetails
 from edgellm.types import Delta, FinishReason, Sampling, Timings, Usage
+from tests.unit.retrieval.ground.hits import hit
 
 DONE = Finished(choices=(ChoiceEnd(0, FinishReason.STOP),), usage=Usage(completion_tokens=9), timings=Timings())
 
@@ -89,6 +92,21 @@ def test_the_end_completes_the_same_message(store: Store) -> None:
     clock.now_s += module.EVERY_S
     record.grow(written("Once "))  # a thread that comes too late changes nothing
     assert store.sessions.path(ask.session_id)[1] == kept
+
+
+@pytest.mark.parametrize("is_constrained", [True, False])
+def test_a_text_that_has_to_keep_a_form_is_not_rewritten(store: Store, is_constrained: bool) -> None:
+    passages = (Passage(number=1, hit=hit("The fares of the ferry are nine and twelve crowns.")),)
+    grounding = Grounding(collection="ferry", passages=passages, search_s=0.1)
+    ask = Ask((), Sampling(), grounding=grounding, is_constrained=is_constrained)
+    form = '{"fares of the ferry": [1, 2], "moon": ["cheese"]}'
+    answer = written(form)
+    answer.end(DONE)
+    reply = Record(lambda: store, ask).end(answer, None)
+    assert reply.evidence is not None
+    assert reply.evidence.passages == 1
+    assert (reply.text == form) is is_constrained
+    assert (reply.evidence.removed == 0) is is_constrained
 
 
 def test_an_answer_that_breaks_off_says_so(store: Store) -> None:

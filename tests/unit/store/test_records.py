@@ -1,10 +1,9 @@
-"""Usage, job rows, ids and titles."""
+"""Job rows, ids and titles."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,29 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgellm.errors import InvalidInput, NotFound
-from edgellm.store import JobState, Store, UsageTotal, title_from
+from edgellm.store import JobState, Store, title_from
 from edgellm.store.db import Database
 from edgellm.store.ids import new_id
-from edgellm.types import Timings, Usage
-
-
-def test_usage_adds_up_by_day_and_by_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    now = [datetime(2026, 3, 1, 23, 59, tzinfo=UTC).timestamp()]
-    database = Database(tmp_path / "x.db", clock=lambda: now[0])
-    store = Store(database)
-    store.usage.add(model="a", usage=Usage(prompt_tokens=10, cached_tokens=4, completion_tokens=2), timings=Timings())
-    now[0] += 120
-    store.usage.add(model="a", usage=Usage(prompt_tokens=1, completion_tokens=1))
-    store.usage.add(model="b", usage=Usage(prompt_tokens=2, completion_tokens=9))
-    day_one = UsageTotal(
-        key="2026-03-01", requests=1, usage=Usage(prompt_tokens=10, cached_tokens=4, completion_tokens=2)
-    )
-    day_two = UsageTotal(key="2026-03-02", requests=2, usage=Usage(prompt_tokens=3, completion_tokens=10))
-    assert store.usage.totals() == [day_two, day_one]
-    assert [(total.key, total.usage.completion_tokens) for total in store.usage.totals("model")] == [("b", 9), ("a", 3)]
-    store.close()
 
 
 def test_a_job_moves_forward_only(store: Store) -> None:

@@ -12,7 +12,7 @@ from edgellm.errors import InvalidInput, ModelDoesNotFit
 from edgellm.train.lora import make_learning
 from edgellm.train.plan import learning_weights, plan_run, refuse_if_too_large
 from edgellm.train.rows import RowSets
-from edgellm.train.schedule import epochs_of, learning_rate
+from edgellm.train.schedule import epochs_of, learning_rate, steps_of
 from edgellm.train.settings import PRESETS, TrainSettings, from_text, settings_for
 from tests.unit.train.tiny import SHAPE, rows, tiny_decoder
 
@@ -76,6 +76,14 @@ def test_the_more_rows_the_fewer_epochs() -> None:
     assert [epochs_of(balanced, rows) for rows in (1, 100, 400, 10_000, 1_000_000)] == [10, 10, 5, 1, 1]
     assert epochs_of(quick, 60) == pytest.approx(3)
     assert epochs_of(settings_for("best", epochs=2.0), 60) == 2
+
+
+def test_a_handful_of_rows_gets_enough_steps() -> None:
+    balanced, quick = settings_for("balanced"), settings_for("quick")
+    assert [steps_of(balanced, batches, batches * 6) for batches in (1, 2, 4, 10)] == [40, 40, 40, 100]
+    assert steps_of(quick, 2, 12) == 12
+    assert steps_of(settings_for("balanced", epochs=2.0), 2, 12) == 4
+    assert steps_of(settings_for("balanced", steps=3), 2, 12) == 3
 
 
 @pytest.mark.parametrize("method", ["lora", "dora", "full"])

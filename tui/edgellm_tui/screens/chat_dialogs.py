@@ -15,6 +15,7 @@ from edgellm.errors import EdgeLLMError, InvalidInput
 from edgellm.safetext import clean_line
 from edgellm.types import Message, Sampling
 from edgellm_tui.conversation import Conversation
+from edgellm_tui.evidence import stored_evidence
 from edgellm_tui.export import export_session, new_file_name
 from edgellm_tui.messages import ConversationChanged, Refused
 from edgellm_tui.ports import Edge, Preferences
@@ -182,17 +183,21 @@ class ChatDialogs(Vertical):
         history = [Message(role=stored.role, content=stored.content) for stored in before]
         if self.conversation.system:
             history.insert(0, Message(role="system", content=self.conversation.system))
-        self._explain(question.content, answer.sampling, history)
+        evidence = stored_evidence(answer.evidence)
+        self._explain(question.content, answer.sampling, history, evidence.collection if evidence else None)
 
     def explain_text(self, text: str) -> None:
         """Show how the model answers a prompt, token by token."""
         self._explain(text, None, ())
 
-    def _explain(self, text: str, sampling: Sampling | None, history: Sequence[Message]) -> None:
+    def _explain(
+        self, text: str, sampling: Sampling | None, history: Sequence[Message], documents: str | None = None
+    ) -> None:
         from edgellm_tui.screens.explain import ExplainScreen
 
         chosen = sampling or self.conversation.sampling or self.preferences.sampling
-        self.app.push_screen(ExplainScreen(self.edge, self.conversation.model, text, chosen, history))
+        model = self.conversation.model
+        self.app.push_screen(ExplainScreen(self.edge, model, text, chosen, history=history, documents=documents))
 
     # Numbers
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,8 @@ from textual.content import Content
 from edgellm.errors import EdgeLLMError
 from edgellm.events import Finished
 from edgellm.safetext import clean_line
-from edgellm_tui.adding import Wanted, begin, outcome, read_before
-from edgellm_tui.collected import CollectionRow, common_folder
+from edgellm_tui.adding import Wanted, begin, outcome
+from edgellm_tui.collected import CollectionRow
 from edgellm_tui.messages import JobBegan, Refused
 from edgellm_tui.ports import Edge, Preferences
 from edgellm_tui.screens.listing import ListPage
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
 
     from edgellm.store.records import StoredJob
+
+SYNCS = "What has changed in its files and folders is read again, what is new is added, what is gone leaves it."
 
 
 class DocumentActions(ListPage[CollectionRow]):
@@ -37,37 +40,31 @@ class DocumentActions(ListPage[CollectionRow]):
     @work(exclusive=True, group="dialog")
     async def action_add(self) -> None:
         """Fill in what is to be read, and begin."""
-        name = self.chosen.name if self.chosen else ""
-        await self._ask_and_begin("Add documents", Wanted(collection=name))
+        from edgellm_tui.screens.document_dialogs import AddDocuments
+
+        filled = Wanted(collection=self.chosen.name if self.chosen else "")
+        wanted = await self.app.push_screen_wait(AddDocuments("Add documents", filled))
+        if wanted is not None:
+            await self._begin(begin(self.edge, wanted), wanted.name)
 
     @work(exclusive=True, group="dialog")
     async def action_sync(self) -> None:
-        """Read the folder of the highlighted collection again; what is gone from it is removed."""
+        """Bring the highlighted collection up to date with what was added to it; after a question."""
+        from edgellm_tui.screens.dialog import Confirm
+
         row = self.chosen
-        if row is None:
-            return
-        try:
-            path = await read_before(self.edge, row.name)
-            path = path or common_folder(await self.edge.documents(row.name).files())
-        except EdgeLLMError as error:
-            self.post_message(Refused(error))
-            return
-        wanted = Wanted(path=path, collection=row.name, is_synced=True)
-        await self._ask_and_begin(f"Sync {row.name} with its folder", wanted)
+        if row is not None and await self.app.push_screen_wait(Confirm(f"Bring {row.name} up to date?", SYNCS)):
+            await self._begin(self.edge.documents(row.name).sync(), row.name)
 
-    async def _ask_and_begin(self, title: str, filled: Wanted) -> None:
-        from edgellm_tui.screens.document_dialogs import AddDocuments
-
-        wanted = await self.app.push_screen_wait(AddDocuments(title, filled))
-        if wanted is None:
-            return
+    async def _begin(self, begun: Awaitable[StoredJob], name: str) -> None:
+        """Follow the job that `begun` starts."""
         try:
-            job = await begin(self.edge, wanted)
+            job = await begun
         except EdgeLLMError as error:
             self.post_message(Refused(error))
             return
         self.post_message(JobBegan(job))
-        self._await_end(job, wanted.name)
+        self._await_end(job, name)
 
     @work(group="ingest")
     async def _await_end(self, job: StoredJob, name: str) -> None:

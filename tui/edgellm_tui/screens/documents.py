@@ -16,6 +16,7 @@ from textual.worker import WorkerCancelled
 
 from edgellm.errors import EdgeLLMError
 from edgellm.safetext import clean_line
+from edgellm_tui.asked import Asked, asked
 from edgellm_tui.collected import HEAD, CollectionRow, file_facts
 from edgellm_tui.commands import bindings
 from edgellm_tui.errors import report
@@ -44,13 +45,14 @@ EMPTY = (
 NO_FILES = "There is no file in it. Press F5 to add some."
 NOTHING_TO_ASK = "There is no collection to ask. Press F5 to make one of a file or folder."
 NOTHING_FOUND = "Nothing is found. Ask in other words; Esc shows the files."
+LIMITS = "Now the question. file:NAME kind:pdf tag:TAG since:2026-01-31 until:2026-12-31 limit it."
 
 
 class DocumentsPage(DocumentActions):
     """Question above; collections left and files right (below on narrow screens), or what was found."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("documents")
-    HINT = "Ask the highlighted collection"
+    HINT = "Ask the highlighted collection; kind:pdf or tag:NAME limits it"
     ENTER = "open"
     NEED_AN_ITEM = frozenset({"open", "sync", "remove", "verify"})
 
@@ -116,24 +118,30 @@ class DocumentsPage(DocumentActions):
     # Asking
 
     @property
+    def is_asking(self) -> bool:
+        """Whether anything was typed."""
+        return bool(self.field.value.strip())
+
+    @property
     def question(self) -> str:
-        """What was typed."""
-        return self.field.value.strip()
+        """What was typed, without its limits."""
+        return asked(self.field.value).question
 
     @property
     def moved(self) -> OptionList:
         """The list that the arrows move in: what was found, or the collections."""
-        return self.hits.list if self.question else self.list
+        return self.hits.list if self.is_asking else self.list
 
     @on(Input.Changed)
     def _typed(self) -> None:
-        self.hits.display, self.split.display = bool(self.question), not self.question
-        self._reading = self._search(self.question)
+        self.hits.display, self.split.display = self.is_asking, not self.is_asking
+        self._reading = self._search(asked(self.field.value))
 
     @work(exclusive=True, group="search")
-    async def _search(self, question: str) -> None:
-        self.hits.show((), question)
-        if not question:
+    async def _search(self, asked: Asked) -> None:
+        self.hits.show((), asked.question)
+        if not asked.question:
+            self.hits.say(LIMITS)
             return
         self.hits.say("Searching…")
         if self.chosen is None:  # typed before the list was read, if there is one
@@ -146,13 +154,13 @@ class DocumentsPage(DocumentActions):
         self.hits.say(f"Searching {clean_line(row.name)}…")
         await asyncio.sleep(SEARCH_AFTER_S)
         try:
-            found = await self.edge.documents(row.name).search(question, limit=MOST_HITS)
+            found = await self.edge.documents(row.name).search(asked.question, limit=MOST_HITS, filters=asked.filters)
         except EdgeLLMError as error:
             self.hits.say(report(error))
             return
         count = f"{len(found)} passage{'s' if len(found) != 1 else ''} in {clean_line(row.name)}"
         self.hits.say(count if found else NOTHING_FOUND)
-        self.hits.show(found, question)
+        self.hits.show(found, asked.question)
 
     # Actions
 
@@ -161,7 +169,7 @@ class DocumentsPage(DocumentActions):
         from edgellm_tui.screens.dialog import Reading
 
         hit, file = self.hits.chosen, self.files.chosen
-        if self.question:
+        if self.is_asking:
             if hit is not None:
                 await self._open(hit)
         elif self.files.list.has_focus and file is not None:

@@ -35,10 +35,21 @@ class ExplainScreen(Screen[None]):
     IS_LEFT_AT_ONCE = True
 
     def __init__(
-        self, edge: Edge, model: str, prompt: str, sampling: Sampling, history: Sequence[Message] = ()
+        self,
+        edge: Edge,
+        model: str,
+        prompt: str,
+        sampling: Sampling,
+        *,
+        history: Sequence[Message] = (),
+        documents: str | None = None,
     ) -> None:
-        """`history` comes before the prompt; with it and an answer's own seed, that answer is written again."""
+        """`history` comes before the prompt, and passages of the collection `documents` with it.
+
+        With these and an answer's own seed, that answer is written again.
+        """
         super().__init__()
+        self._documents = documents
         self._history = tuple(history)
         self._edge, self._model = edge, model
         self._prompt = prompt.strip() or EXAMPLE
@@ -82,7 +93,9 @@ class ExplainScreen(Screen[None]):
             asked: str | list[Message] = self._prompt
             if self._history:
                 asked = [*self._history, Message(role="user", content=self._prompt)]
-            self._stream = await self._edge.chat(asked, stream=True, model=self._model, sampling=self._sampling)
+            self._stream = await self._edge.chat(
+                asked, stream=True, model=self._model, sampling=self._sampling, documents=self._documents
+            )
             async for event in self._stream:
                 if isinstance(event, Loading):
                     self._trouble = f"Loading {clean_line(event.model)}: {event.fraction:.0%}"

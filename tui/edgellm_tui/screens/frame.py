@@ -24,6 +24,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "train": ("Train", "edgellm_tui.screens.train:TrainPage"),
     "data": ("Data", "edgellm_tui.screens.data:DataPage"),
     "documents": ("Docs", "edgellm_tui.screens.documents:DocumentsPage"),
+    "server": ("Server", "edgellm_tui.screens.server:ServerPage"),
 }
 """Page name to title and class; a page is imported and built when it is first shown."""
 

@@ -273,3 +273,16 @@ def test_a_writer_that_holds_the_file_too_long_is_named(
         with pytest.raises(StoreBusy, match="Another process keeps the collection"):
             add(second, "a", *TEXT)
         assert second.files() == []  # readers never wait
+
+
+def test_a_file_that_was_added_by_itself_and_removed_is_not_looked_for_again(collection: Collection) -> None:
+    collection.add_roots(["/docs", "/other/a.md"])
+    add(collection, "/other/a.md", *TEXT)
+    assert collection.remove(["/other/a.md", "/docs/b.md"]) == 1
+    assert collection.roots() == ["/docs"]
+
+
+def test_a_piece_that_is_full_of_the_longest_characters_comes_back(collection: Collection) -> None:
+    whole = document("\U0001f526" * (2 * PIECE_CHARACTERS))
+    collection.put(source("a"), whole, chunks(whole), vectors(1))
+    assert collection.text("a") == whole.text

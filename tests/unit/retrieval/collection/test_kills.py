@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -43,24 +44,40 @@ def kill_once(path: Path, number: int, delay_s: float) -> int:
     return int((rest or [first])[-1])
 
 
-def check(path: Path, acknowledged: int) -> None:
-    """Raise when a file is there in part, or an acknowledged one is gone."""
+def check(path: Path, before: Mapping[str, int], first: int, acknowledged: int) -> dict[str, int]:
+    """Raise when a file is there in part, or what was acknowledged is lost. Returns: each file's run."""
     with Collection.open(path) as collection:
         assert collection._database.read("PRAGMA integrity_check") == [("ok",)]
         assert collection.verify() == []
-        runs = set()
+        found: dict[str, int] = {}
         for stored in collection.files():
             texts = [one.chunk.text.split() for one in collection.chunks_of(stored.file.name)]
             run = int(texts[0][1])
             assert texts == [["run", str(run), "passage", str(place)] for place in range(1 + run % 40)]
-            runs.add(run)
-        assert max(runs) in (acknowledged, acknowledged + 1)
+            found[stored.file.name] = run
+    assert found in possible(before, first, acknowledged)
+    return found
+
+
+def possible(before: Mapping[str, int], first: int, acknowledged: int) -> list[dict[str, int]]:
+    """What may be there: the last acknowledged file, what is removed behind it, and the one that was on its way."""
+    states, runs = [], dict(before)
+    for number in range(first, acknowledged + 2):
+        runs = runs | {f"file {number % 25}": number}
+        states.append(runs)
+        if number % 7 == 0:
+            runs = {name: run for name, run in runs.items() if name != f"file {(number + 3) % 25}"}
+            states.append(runs)
+    last = next(at for at, state in enumerate(states) if state.get(f"file {acknowledged % 25}") == acknowledged)
+    return states[last:]
 
 
 @pytest.mark.parametrize("rounds", [3, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
 def test_a_killed_writer_leaves_whole_files(tmp_path: Path, rounds: int) -> None:
     path, dice, number = tmp_path / "c.sqlite", random.Random(rounds), 0
     Collection.create(path, IDENTITY).close()
+    found: dict[str, int] = {}
     for _ in range(rounds):
-        number = 1 + kill_once(path, number, dice.uniform(0.0, 0.3))
-        check(path, number - 1)
+        acknowledged = kill_once(path, number, dice.uniform(0.0, 0.3))
+        found = check(path, found, number, acknowledged)
+        number = acknowledged + 1

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgellm.errors import InvalidInput, StoreError
-from edgellm.retrieval.collection import Collection, Reembedding
+from edgellm.errors import DiskFull, InvalidInput, StoreError
+from edgellm.retrieval.collection import Collection, Reembedding, spaces
 from edgellm.retrieval.search import search
 from tests.unit.retrieval.library import IDENTITY, OTHER, add, vectors
 
@@ -111,3 +111,17 @@ def test_who_has_the_collection_open_must_open_it_again(filled: Collection) -> N
         with pytest.raises(StoreError, match="embedded again"):
             add(other, "z", "text")
         assert len(other.files()) == 3
+
+
+def test_what_is_deleted_is_wiped_again_after_a_drop_that_failed() -> None:
+    said: list[str] = []
+
+    def execute(sql: str, _parameters: object = ()) -> list[tuple[object, ...]]:
+        said.append(sql)
+        if sql.startswith("DROP"):
+            raise DiskFull("There is no space left.")
+        return []
+
+    with pytest.raises(DiskFull):
+        spaces.drop(execute, spaces.Space(1, IDENTITY))
+    assert said[-1] == "PRAGMA secure_delete = ON"

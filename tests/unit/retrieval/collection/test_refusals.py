@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import zlib
 from pathlib import Path
 
 import apsw
@@ -12,8 +13,12 @@ import pytest
 from edgellm.errors import CollectionNotFound, DiskFull, StoreDamaged, StoreError, StoreTooNew
 from edgellm.retrieval.collection import Collection
 from edgellm.retrieval.collection.schema import COLLECTION, MIGRATIONS
+from edgellm.retrieval.search import search
 from edgellm.store import open_store
-from tests.unit.retrieval.library import IDENTITY, add, content
+from tests.unit.retrieval.library import IDENTITY, add, content, vectors
+
+BOMB = zlib.compress(bytes(8 * 1024**2))
+"""Eight megabytes of zeros in eight thousand bytes."""
 
 
 def test_the_file_is_marked_private_and_guarded(collection: Collection) -> None:
@@ -102,6 +107,11 @@ def test_a_collection_whose_making_was_killed_is_made_again(tmp_path: Path) -> N
         ("DELETE FROM chunks WHERE id = 3", "a: 2 of 3 passages"),
         ("DELETE FROM texts", "a: 0 of 18 characters"),
         ("UPDATE texts SET piece = x'00'", "a: its text cannot be read"),
+        pytest.param(
+            f"UPDATE texts SET piece = x'{BOMB.hex()}'",
+            "a: its text cannot be read (it is cut off, or unpacks to",
+            id="bomb",
+        ),
         ("INSERT INTO words (rowid, text) VALUES (9, 'ghost')", "4 rows in words stand for 3"),
         ("DELETE FROM spaces", "no embedding space"),
     ],
@@ -136,3 +146,21 @@ def test_a_full_disk_keeps_the_last_state(collection: Collection) -> None:
     assert collection.verify() == []
     add(collection, "a", "after")
     assert collection.text("a") == "after"
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        ("UPDATE texts SET piece = x'00'", "A piece of text of the collection is damaged"),
+        ("DELETE FROM signs_1 WHERE file = 2", "does not have the signs of a vector for each"),
+        ("UPDATE signs_1 SET signs = x'0011'", "does not have the signs of a vector for each"),
+    ],
+)
+def test_a_search_in_what_is_damaged_says_so(collection: Collection, harm: str, said: str) -> None:
+    add(collection, "a", "one", "two", "three")
+    add(collection, "b", "four")
+    with collection._database.write() as execute:
+        execute(harm)
+    with pytest.raises(StoreDamaged, match=said) as caught:
+        search(collection, "one", vectors(1)[0])
+    assert "add the files again" in caught.value.hint

@@ -68,3 +68,17 @@ def test_other_weights_or_settings_are_refused(folder: Path, kept: Path) -> None
 def test_the_name_alone_does_not_make_another_space(folder: Path, kept: Path) -> None:
     identity = replace(opened(folder, kept), name="other")
     assert open_for(identity, kept=kept).identity == identity
+
+
+@pytest.mark.parametrize("harm", ["other settings", "no weights"])
+def test_a_folder_that_changed_hides_no_other_place(
+    folder: Path, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: str
+) -> None:
+    identity = opened(folder, kept)
+    carried = make_folder(tmp_path / "carried")
+    if harm == "no weights":
+        (folder / "model.safetensors").unlink()
+    else:
+        changed(folder / "sentence_bert_config.json", max_seq_length=16)
+    monkeypatch.setattr(recall, "found", lambda name: (carried, name))
+    assert open_for(identity, kept=kept).identity == identity

@@ -52,13 +52,38 @@ def test_a_sentence_that_says_next_to_nothing_gets_no_citation_by_chance() -> No
     assert found.text == "The lamp: Ruben Astley keeps it [2]."
 
 
+def test_one_word_that_a_passage_holds_is_no_doubt() -> None:
+    assert check("Nine.", PASSAGES).unsupported == ()
+    assert check("Eleven!", PASSAGES).unsupported == ((0, 7),)
+
+
+LIST = [passage(1, "Take items[0] or items[1] for the first ticket of the list. Children travel free.")]
+BLOCK = "```python\nfirst = items[1]\n\nlast = items[2]  # the first ticket of the list\n```"
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ("Take items[0] for the first ticket.", "Take items[0] for the first ticket [1]."),
+        ("Take `items[1]` for the first ticket [1].", "Take `items[1]` for the first ticket [1]."),
+        (f"The first ticket of the list [1]:\n{BLOCK}\nChildren travel free.", None),
+        ("```\nitems[1]", "```\nitems[1]"),
+    ],
+)
+def test_an_index_in_code_is_no_citation(answer: str, text: str | None) -> None:
+    found = check(answer, LIST)
+    if text is None:
+        text = f"The first ticket of the list: [1]\n{BLOCK}\nChildren travel free [1]."
+    assert (found.text, found.removed, found.unsupported) == (text, 0, ())
+
+
 def test_both_passages_may_be_named() -> None:
     found = check("Nine crowns [1][2].", [passage(1, FARES), passage(2, FARES, 900)])
     assert found.text == "Nine crowns [1][2]."
     assert found.removed == 0
 
 
-@given(st.text(alphabet=st.sampled_from("[]1234,; .!?aNine crowns\n"), max_size=80))
+@given(st.text(alphabet=st.sampled_from("[]1234,; .!?aNine crowns\n`"), max_size=80))
 def test_any_answer_keeps_only_citations_that_exist(answer: str) -> None:
     found = check(answer, PASSAGES)
     assert {citation.n for citation in found.citations} <= {1, 2}

@@ -29,6 +29,15 @@ def test_only_what_is_near_is_shown_and_not_too_much_of_it() -> None:
     assert len(found.passages) == MOST_PASSAGES
 
 
+def test_a_near_passage_that_is_too_long_is_cut_and_not_passed_over() -> None:
+    long = replace(hit("Ropes are kept dry. " * 50 + FARES), similarity=0.8)
+    found = grounding("What does a ticket cost?", long, budget=25)
+    assert not found.is_weak
+    (shown,) = found.passages
+    assert "A ticket costs nine crowns." in shown.hit.text
+    assert len(shown.block().split()) <= 25
+
+
 def test_without_anything_near_the_answer_is_that_nothing_was_found() -> None:
     found = grounding("Which element has the symbol Au?", replace(hit(FARES), similarity=0.1))
     text, evidence = found.checked(found.refusal)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgellm.retrieval.ground.passages import Passage, neutral, numbered
+from edgellm.retrieval.ground.passages import Passage, neutral, numbered, shortened
 from edgellm.retrieval.ground.prompt import INSTRUCTIONS, grounded
 from edgellm.types import Message
 from tests.unit.retrieval.ground.hits import hit, passage
@@ -35,6 +35,30 @@ def test_passages_stand_in_the_order_of_their_files_whatever_their_rank() -> Non
 def test_a_passage_that_does_not_fit_leaves_room_for_a_smaller_one() -> None:
     hits = [hit("word " * 30, chunk_id=1), hit("word " * 500, chunk_id=2), hit("word " * 20, chunk_id=3, start=500)]
     assert [each.hit.chunk_id for each in numbered(hits, 80, words)] == [1, 3]
+
+
+LONG = "The ferry leaves at six. A ticket costs nine crowns. Children travel free. " + "Ropes are kept dry. " * 50
+
+
+@pytest.mark.parametrize(
+    ("budget", "expected"),
+    [
+        (17, "A ticket costs nine crowns."),
+        (18, "A ticket costs nine crowns. Children travel free."),
+        (14, "costs nine crowns."),
+    ],
+)
+def test_a_passage_is_cut_to_what_is_nearest_to_the_question(budget: int, expected: str) -> None:
+    found = shortened("How many crowns?", hit(LONG), budget, words).hit
+    assert found.text == expected
+    assert len(shortened("How many crowns?", hit(LONG), 0, words).hit.text) == 1
+    assert LONG[found.start - 100 : found.end - 100] == found.text
+
+
+def test_a_passage_without_sentences_or_blanks_is_cut_too() -> None:
+    found = shortened("ตั๋ว", hit("ตั๋วราคาเก้าคราวน์" * 100), 200, len)
+    assert found.hit.text
+    assert 100 < len(found.block()) <= 200
 
 
 @pytest.mark.parametrize(

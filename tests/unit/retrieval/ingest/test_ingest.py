@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from edgellm.errors import EngineError
+from edgellm.errors import EngineError, ParseFailed
 from edgellm.events import JobEvent, Progressed, Started
 from edgellm.retrieval.collection import Collection
 from edgellm.retrieval.embed.embedder import TextEmbedder
@@ -144,3 +145,39 @@ def test_files_with_many_passages_are_written_as_soon_as_they_are_embedded(
     found = run(folder)
     assert len(run.embedder.calls) == 2
     assert sum(run.embedder.calls) == found.chunks >= 600
+
+
+class Short(WordEmbedder):
+    """Reads twelve words of a text, and makes a prefix one of them."""
+
+    identity = replace(WordEmbedder.identity, max_tokens=12, passage_prefix="passage: ")
+
+
+def test_a_passage_leaves_room_for_what_stands_around_it(collection: Collection, tmp_path: Path) -> None:
+    path = tmp_path / "long.txt"
+    path.write_text("word " * 400)
+    Ingest(collection, Short, lambda _event: None, parse).run([path])
+    lengths = {each.chunk.tokens for each in collection.chunks_of(str(path))}
+    assert max(lengths) <= 12 - len(("CLS", "SEP", "passage:"))
+
+
+def test_a_file_that_failed_of_what_may_pass_is_read_by_the_next_run(collection: Collection, folder: Path) -> None:
+    def without_reader(names: Sequence[str]) -> Iterator[ParseFailed]:
+        for name in names:
+            yield ParseFailed(f"{name} cannot be read.", path=name, reason="reading it needs pypdf", may_pass=True)
+
+    path = folder / "fares.txt"
+    first = Ingest(collection, WordEmbedder, lambda _event: None, without_reader).run([path], tags=("x",))
+    assert first.failed == [(str(path), "reading it needs pypdf")]
+    run = Run(collection)
+    waiting = Ingest(collection, WordEmbedder, lambda _event: None, parse).run([path], retries=False)
+    assert (waiting.unchanged, run.names()) == (1, [])
+    assert (run(path).changed, run.names()) == (1, ["fares.txt"])
+    assert collection.files()[0].file.tags == ("x",)
+    assert run(path).unchanged == 1
+
+
+def test_a_file_that_failed_of_its_content_waits_for_a_change(collection: Collection, folder: Path) -> None:
+    run = Run(collection)
+    run(folder / "broken.txt")
+    assert run(folder / "broken.txt").unchanged == 1

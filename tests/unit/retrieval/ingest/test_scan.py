@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from edgellm.errors import InvalidInput
 from edgellm.retrieval.ingest.scan import Known, Todo, files_of, look
+from edgellm.retrieval.parse.child import FILE_LIMIT_BYTES
 
 
 def digest(path: Path) -> str:
@@ -129,3 +132,81 @@ def test_what_lies_in_a_folder_that_cannot_be_read_is_not_gone(folder: Path, mon
 def test_a_path_that_does_not_exist_is_refused(folder: Path) -> None:
     with pytest.raises(InvalidInput, match="no file or folder"):
         look([folder / "nothing"], {}, digest)
+
+
+def test_a_known_file_that_was_deleted_is_gone_unless_its_folder_is_away_too(folder: Path) -> None:
+    path = folder / "a.md"
+    before = known(look([path], {}, digest))
+    path.unlink()
+    assert look([path, folder], before, digest).gone == (str(path),)
+    shutil.rmtree(folder)
+    with pytest.raises(InvalidInput, match="no file or folder"):
+        look([path], before, digest)
+
+
+def refusing_digest(path: Path) -> str:
+    raise AssertionError(f"{path} was read from end to end")
+
+
+def test_what_is_no_regular_file_is_told_and_never_read(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    found = look([folder / "pipe", Path("/dev/zero")], {}, refusing_digest)
+    assert (found.read, [reason for _, reason in found.unreadable]) == ((), ["it is no regular file"] * 2)
+
+
+def test_a_file_that_is_too_large_to_be_read_is_not_hashed(folder: Path) -> None:
+    (folder / "more" / "b.txt").unlink()
+    os.truncate(folder / "a.md", FILE_LIMIT_BYTES + 1)  # a hole: it takes no room
+    first = look([folder], {}, refusing_digest)
+    assert names(first) == ["a.md"]
+    os.utime(folder / "a.md", (1, 1))
+    again = look([folder], known(first), refusing_digest)
+    assert (again.read, len(again.touched)) == ((), 1)
+    os.truncate(folder / "a.md", FILE_LIMIT_BYTES + 2)
+    assert names(look([folder], known(first), refusing_digest)) == ["a.md"]
+
+
+@pytest.mark.parametrize(("seconds", "year"), [(10**15, 9999), (-(10**15), 1900)])
+def test_a_date_that_no_calendar_has_is_brought_into_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, seconds: int, year: int
+) -> None:
+    real = os.stat
+
+    def odd(path: str, **how: bool) -> os.stat_result:
+        found = list(real(path, **how))
+        found[8] = seconds
+        return os.stat_result(found)
+
+    monkeypatch.setattr(os, "stat", odd)
+    first = look([folder], {}, digest)
+    assert {datetime.fromtimestamp(file.modified, UTC).year for file in first.read} == {year}
+    assert look([folder], known(first), refusing_digest).unchanged == 2
+
+
+def test_many_paths_are_not_compared_one_by_one_with_many_names(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [folder / f"{number}.md" for number in range(50)]
+    for path in paths:
+        path.write_text("x")
+    elsewhere = {f"/other/{number}.md": Known(sha256="x", size=1, modified=1.0) for number in range(50)}
+    calls, real = [], os.path.abspath
+
+    def counting(path: str) -> str:
+        calls.append(path)
+        return real(path)
+
+    monkeypatch.setattr(os.path, "abspath", counting)
+    assert look(paths, elsewhere, digest).gone == ()
+    assert len(calls) <= 4 * len(paths)
+
+
+def test_a_path_that_may_not_be_looked_at_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.stat
+
+    def refusing(path: str, **how: bool) -> os.stat_result:
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path, **how)
+
+    monkeypatch.setattr(os, "stat", refusing)
+    with pytest.raises(InvalidInput, match="no file or folder"):
+        look([folder / "locked"], {}, digest)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edgellm.errors import InvalidInput, ParseFailed
 from edgellm.hub.limited import Ended, Limits
 from edgellm.retrieval.parse import files
+from edgellm.retrieval.parse.child import OUT_OF_MEMORY
 from edgellm.retrieval.parse.files import parse_file, parse_files
 from edgellm.retrieval.values import Document
 from tests.unit.retrieval import hostile
@@ -30,7 +33,7 @@ def test_a_failure_names_the_file_and_says_why(tmp_path: Path) -> None:
     with pytest.raises(ParseFailed, match=r"a\.pdf: the file is empty\.") as caught:
         parse_file(tmp_path / "a.pdf")
     assert isinstance(caught.value, InvalidInput)
-    assert caught.value.facts == {"path": str(tmp_path / "a.pdf"), "reason": "the file is empty"}
+    assert caught.value.facts == {"path": str(tmp_path / "a.pdf"), "reason": "the file is empty", "may_pass": False}
 
 
 def test_every_file_has_its_answer_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,3 +101,33 @@ def test_libraries_that_read_formats_stay_in_the_child() -> None:
     heavy = {"pypdf", "openpyxl", "selectolax", "markdown_it"}
     code = f"import sys, edgellm.retrieval.parse.files; sys.exit(bool({heavy!r} & set(sys.modules)))"
     assert os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", code]) == 0
+
+
+@pytest.mark.parametrize(
+    ("ended", "may_pass"),
+    [
+        (Ended(0, '{"reason":"it is encrypted"}\n', ""), False),
+        (Ended(0, '{"reason":"reading it needs pypdf","may_pass":true}\n', ""), True),
+        (Ended(-14, "", ""), True),  # SIGALRM: the machine may have been busy
+        (Ended(OUT_OF_MEMORY, "", ""), False),
+    ],
+)
+def test_a_failure_says_whether_it_may_pass(monkeypatch: pytest.MonkeyPatch, ended: Ended, may_pass: bool) -> None:
+    monkeypatch.setattr(files, "run_limited", lambda *_: ended)
+    (found,) = parse_files(["a"])
+    assert isinstance(found, ParseFailed)
+    assert found.facts["may_pass"] is may_pass
+
+
+def test_what_fails_for_want_of_a_library_may_pass(tmp_path: Path) -> None:
+    page = tmp_path / "a.html"
+    page.write_text("<html><p>x")
+    code = (
+        "import sys; sys.modules['selectolax'] = None; from edgellm.retrieval.parse.child import main;"
+        f"main(['20', '100000', {os.fsencode(page).hex()!r}])"
+    )
+    with (tmp_path / "said").open("wb") as said:
+        subprocess.run([sys.executable, "-c", code], stdout=said, check=True, timeout=60)
+    answer = msgspec.json.decode((tmp_path / "said").read_bytes())
+    assert answer["may_pass"] is True
+    assert answer["reason"].endswith("install it with: pip install 'edgellm[docs]'")

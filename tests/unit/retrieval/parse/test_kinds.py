@@ -70,3 +70,10 @@ def test_a_wrong_name_is_named(data: bytes, name: str, expected: str) -> None:
 def test_what_is_no_document_is_refused_by_its_name(data: bytes, reason: str) -> None:
     with pytest.raises(Refused, match=reason):
         kind(data, "a.txt")
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(("end", "expected"), [(b"<html>", "html"), (b"# words", "markdown")])
+def test_a_file_that_begins_with_many_comments_is_told_at_once(end: bytes, expected: str) -> None:
+    name = "a.html" if expected == "html" else "a.md"
+    assert kind(b"<!-- a line of a licence -->\n" * 60 + end, name) == (expected, None)

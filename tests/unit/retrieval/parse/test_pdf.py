@@ -115,10 +115,11 @@ def test_pages_that_are_pictures_are_told() -> None:
     assert found.notices == ("pages 2-3 are scanned pictures; text in pictures is not read",)
 
 
-def test_an_encrypted_file_is_refused_and_one_with_an_empty_password_read() -> None:
+@pytest.mark.parametrize("algorithm", ["RC4-128", "AES-128", "AES-256"])
+def test_an_encrypted_file_is_refused_and_one_with_an_empty_password_read(algorithm: str) -> None:
     for password, is_read in (("secret", False), ("", True)):
         writer = PdfWriter(clone_from=PdfReader(io.BytesIO(hostile.simple_pdf())))
-        writer.encrypt(password, owner_password="other", algorithm="RC4-128")
+        writer.encrypt(password, owner_password="other", algorithm=algorithm)
         stream = io.BytesIO()
         writer.write(stream)
         if is_read:

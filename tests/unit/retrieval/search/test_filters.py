@@ -47,6 +47,9 @@ def chosen(shelf: Collection, filters: Filters) -> set[int] | None:
         (Filters(files=("notes [1].md",)), {3}),
         (Filters(files=("notes ?.md",)), {4}),
         (Filters(files=("*.md", "report.pdf")), {1, 3, 4}),
+        (Filters(files=("**20?4*report**",)), {1, 2}),
+        (Filters(files=("*o*o*ts*",)), set()),
+        (Filters(files=("no*s*1*.*md",)), {3, 4}),
         (Filters(files=("eport.pdf",)), set()),
         (Filters(kinds=("pdf", "docx")), {1, 2}),
         (Filters(tags=("sea",)), {1, 2}),
@@ -67,3 +70,11 @@ def test_what_is_no_day_is_refused(shelf: Collection, day: str) -> None:
         with pytest.raises(InvalidInput, match="is no day") as caught:
             chosen(shelf, filters)
         assert caught.value.facts["field"] == field
+
+
+@pytest.mark.timeout(10)
+def test_a_pattern_of_many_stars_is_answered_at_once(collection: Collection) -> None:
+    whole = document("text")
+    collection.put(source("/docs/" + "a" * 200), whole, chunks(whole), vectors(1))
+    assert chosen(collection, Filters(files=("*a" * 30 + "b",))) == set()
+    assert chosen(collection, Filters(files=("*a" * 30,))) == {1}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,6 +16,9 @@ from edgellm.retrieval.values import Chunk, Filters, SearchMode
 from tests.unit.retrieval.library import add, chunks, document, source, unit, vectors
 
 WORDS = ("lamp", "keeper", "cutter", "oil", "rope", "storm", "log", "tower")
+
+PLAIN: tuple[SearchMode, ...] = ("fused", "vector", "words")
+"""Ways of searching that need no reranker."""
 
 
 def towards(place: int, others: float = 0.1) -> Floats:
@@ -52,7 +54,7 @@ def test_a_hit_tells_where_it_stands_and_why(filled: Collection) -> None:
 
 
 def test_modes_rank_by_what_they_say(filled: Collection) -> None:
-    by_mode = {mode: search(filled, "rope", towards(0), mode=mode, limit=2) for mode in get_args(SearchMode)}
+    by_mode = {mode: search(filled, "rope", towards(0), mode=mode, limit=2) for mode in PLAIN}
     assert by_mode["vector"][0].chunk_id == 1
     assert by_mode["vector"][0].score == by_mode["vector"][0].similarity
     assert by_mode["vector"][0].word_rank is None
@@ -70,7 +72,7 @@ def test_words_need_no_vector(filled: Collection) -> None:
 
 def test_filters_apply_before_the_best_are_taken(filled: Collection) -> None:
     add(filled, "/docs/other.txt", "A word about the lamp.")
-    for mode in get_args(SearchMode):
+    for mode in PLAIN:
         hits = search(filled, "lamp", towards(0), mode=mode, limit=1, filters=Filters(files=("other.txt",)))
         assert [hit.file for hit in hits] == ["/docs/other.txt"]
         assert search(filled, "lamp", towards(0), mode=mode, filters=Filters(tags=("none",))) == []
@@ -83,7 +85,7 @@ def test_the_order_is_the_rerankers(filled: Collection) -> None:
         asked.append((question, len(passages)))
         return [10.0 if "storm" in passage else -len(passage) for passage in passages]
 
-    hits = search(filled, "lamp", towards(0), limit=3, rerank=longest_word)
+    hits = search(filled, "lamp", towards(0), limit=3, mode="reranked", rerank=longest_word)
     assert asked == [("lamp", 8)]
     assert (hits[0].chunk_id, hits[0].score) == (6, 10.0)
     assert len(hits) == 3
@@ -92,11 +94,16 @@ def test_the_order_is_the_rerankers(filled: Collection) -> None:
 @pytest.mark.parametrize("scores", [[], [1.0], [float("nan")] * 8])
 def test_a_reranker_that_gives_no_score_for_each_is_refused(filled: Collection, scores: list[float]) -> None:
     with pytest.raises(InvalidInput, match="reranker"):
-        search(filled, "lamp", towards(0), rerank=lambda *_: scores)
+        search(filled, "lamp", towards(0), mode="reranked", rerank=lambda *_: scores)
+
+
+def test_a_reranked_search_without_a_reranker_is_refused(filled: Collection) -> None:
+    with pytest.raises(InvalidInput, match="needs a reranker"):
+        search(filled, "lamp", towards(0), mode="reranked")
 
 
 def test_a_reranker_is_not_asked_about_nothing(collection: Collection) -> None:
-    assert search(collection, "lamp", towards(0), rerank=lambda *_: [1.0]) == []
+    assert search(collection, "lamp", towards(0), mode="reranked", rerank=lambda *_: [1.0]) == []
 
 
 def test_ten_hits_are_not_one_page(collection: Collection) -> None:

@@ -148,7 +148,7 @@ def test_unspaced_scripts_are_cut_into_pairs() -> None:
 
 def expression(collection: Collection, question: str) -> str:
     with collection.view() as view:
-        return expression_for(view.execute, words_of(question))
+        return expression_for(view.execute, words_of(question), words.MAX_SCORED)
 
 
 def test_words_in_most_passages_are_left_out(collection: Collection) -> None:
@@ -184,6 +184,17 @@ def test_a_question_ranks_a_bounded_number_of_passages(collection: Collection, m
     assert expression(collection, "third fourth") == '"fourth"'
     assert expression(collection, "third number") == '("third" AND "number")'  # each is in too many
     assert len(found(collection, "third number")) == 5
+
+
+def test_within_some_files_words_count_that_are_common_elsewhere(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "MAX_SCORED", 5)
+    for number in range(30):
+        add(collection, f"{number}", ("the lamp is lit", "the tower is high", "oil and rope")[number % 3])
+    add(collection, "last", "a lamp of another kind")
+    with collection.view() as view:
+        assert [number for number, _ in by_words(view.execute, "lamp tower", 10, frozenset({31}))] == [31]
 
 
 def test_filters_come_before_the_ranking(filled: Collection) -> None:

@@ -1,0 +1,64 @@
+"""`edgellm usage`: requests, tokens, latency and energy, by day, model or tenant."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgellm.cli.ids import SHOWN
+from edgellm.cli.style import Part, bad, bold
+from edgellm.cli.table import Column
+from edgellm.cli.units import span
+from edgellm.cli.world import World, pass_world
+
+if TYPE_CHECKING:
+    from edgellm.store import UsageTotal
+
+
+@click.command("usage")
+@click.option(
+    "--by", type=click.Choice(["day", "model", "tenant"]), default="day", show_default=True, help="What is added up."
+)
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Only from this day on: 2026-03-01.")
+@click.option("--json", "as_data", is_flag=True, help="Print JSON.")
+@pass_world
+def usage(world: World, by: Any, since: datetime | None, as_data: bool) -> None:
+    """Show what was used: requests, tokens, latency, errors.
+
+    A tenant is a key of the server's; what this machine's own programs ask is its own line. P50 and P99 are the
+    seconds that 50 and 99 % of the answered requests took at most; energy is shown where the machine reports it.
+    """
+    with world.open() as edge:
+        found = edge.usage.totals(by, _timestamp(since))
+        names = {key.id: key.name for key in edge.keys.list()} if by == "tenant" else {}
+    if as_data:
+        world.out.json([{"name": _name(total.key, by, names), **asdict(total)} for total in found])
+    elif not found:
+        world.err.note("Nothing was used in that time." if since else "Nothing was used yet.")
+    else:
+        titles = ("REQUESTS", "ERRORS", "READ", "CACHED", "WRITTEN", "P50", "P99", "ENERGY")
+        header = [Column(by.upper(), flexible=True), *(Column(title, right=True) for title in titles)]
+        world.out.table(header, [_row(total, _name(total.key, by, names)) for total in found])
+
+
+def _name(key: str, by: str, names: dict[str, str]) -> str:
+    """How a line is called: a tenant by its key's name and the beginning of its id."""
+    if by != "tenant":
+        return key
+    return f"{names.get(key, 'unknown key')} ({key[:SHOWN]})" if key else "this machine"
+
+
+def _row(total: UsageTotal, name: str) -> tuple[Part, ...]:
+    tokens = (total.usage.prompt_tokens, total.usage.cached_tokens, total.usage.completion_tokens)
+    latency = ("" if seconds is None else span(seconds) for seconds in (total.p50_s, total.p99_s))
+    energy = "" if total.energy_j is None else f"{total.energy_j / 3600:,.1f} Wh"
+    errors = bad(f"{total.errors:,}") if total.errors else ""
+    return (bold(name), f"{total.requests:,}", errors, *(f"{number:,}" for number in tokens), *latency, energy)
+
+
+def _timestamp(day: datetime | None) -> float | None:
+    """The local midnight at which a day begins; no day before 1970 was ever used."""
+    return None if day is None or day.year < 1971 else day.timestamp()

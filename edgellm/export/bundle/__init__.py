@@ -1,0 +1,1 @@
+"""Sealed bundles: one archive file that proves itself, written and read."""

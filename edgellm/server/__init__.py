@@ -1,0 +1,1 @@
+"""The API: what OpenAI's, Anthropic's and Ollama's clients call."""

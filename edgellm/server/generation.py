@@ -1,0 +1,155 @@
+"""From a `Call` to an answer: the key's rights, its budget, the line, the engine; and what is kept of it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+from edgellm.errors import DeadlineExceeded
+from edgellm.sdk.options import CompleteOptions
+from edgellm.sdk.serving import ServedAnswer
+from edgellm.sdk.stream import ReplyStream
+from edgellm.server.accounts import Account
+from edgellm.server.admission import admitted
+from edgellm.server.call import AnswerId, Call
+from edgellm.server.caller import Caller
+from edgellm.server.model_name import ModelName, resolve
+from edgellm.server.service import Service
+from edgellm.types import Choice, Delta, FinishReason, Reply, StreamEvent, TokenTrace, Usage
+
+Put = Callable[[StreamEvent], None]
+
+
+class Generation:
+    """One call on its way to an answer. `run` once; cancelling its task ends the engine's work at its next step."""
+
+    def __init__(self, service: Service, caller: Caller, call: Call, answer: AnswerId) -> None:
+        self._service = service
+        self._caller = caller
+        self._call = call
+        self._answer = answer
+        self._deadline = service.clock() + service.options.deadline_s
+
+    async def run(self, put: Put) -> Reply:
+        """The answer; its events are handed to `put` as they come.
+
+        Raises: ModelNotFound, BudgetExceeded, QueueFull, DeadlineExceeded, ServerStopping; what the SDK raises.
+        """
+        service = self._service
+        name = await asyncio.to_thread(resolve, service.names, self._caller, self._call.model)
+        account = Account(service, self._caller, name)
+        async with account, admitted(service, self._caller, self._left_s()):
+            account.turn_came()
+            reply = await self._answered(account, put)
+        await self._keep(reply, account)
+        return reply
+
+    def _left_s(self) -> float:
+        """Raises: DeadlineExceeded."""
+        left_s = self._deadline - self._service.clock()
+        if left_s <= 0:
+            raise self._late()
+        return left_s
+
+    def _late(self) -> DeadlineExceeded:
+        deadline_s = self._service.options.deadline_s
+        return DeadlineExceeded(
+            f"The answer was not complete after {deadline_s:g} s, the longest that this server works on one.",
+            hint="Ask for fewer tokens.",
+            deadline_s=deadline_s,
+        )
+
+    async def _answered(self, account: Account, put: Put) -> Reply:
+        call = self._call
+        echo = await asyncio.to_thread(self._echo, account) if call.echo else None
+        if echo is not None:
+            for index in range(call.sampling.n):
+                put(replace(echo, index=index))
+            if call.sampling.max_tokens == 0:
+                return self._echo_alone(echo, account)
+        stream = await asyncio.to_thread(self._stream, account.name)
+        reply = await self._read(stream, account, put)
+        if any(choice.finish_reason is FinishReason.DEADLINE for choice in reply.choices):
+            raise self._late()
+        return _with_echo(reply, echo) if echo else reply
+
+    def _stream(self, name: ModelName) -> ReplyStream:
+        """Hand the call to the engine."""
+        call, edge = self._call, self._service.edge
+        common: CompleteOptions = {
+            "model": self._service.names.opened(name),
+            "sampling": call.sampling,
+            "constraint": call.constraint,
+            "deadline_s": self._left_s(),
+            "tenant": self._caller.tenant,
+            "trusted": False,
+        }
+        if call.prompt is not None:
+            return edge.complete(call.prompt, stream=True, **common)
+        return edge.chat(
+            call.messages,
+            stream=True,
+            tools=call.tools,
+            tool_choice=call.tool_choice,
+            keep="all",
+            documents=name.collection,
+            **common,
+        )
+
+    async def _read(self, stream: ReplyStream, account: Account, put: Put) -> Reply:
+        """Hand the events on until the answer ends; whatever ends this ends the engine's work, and it is counted."""
+        try:
+            async with stream:
+                async for event in stream:
+                    if isinstance(event, Delta):
+                        account.token_came()
+                    put(event)
+        finally:
+            with suppress(RuntimeError):  # an error of the engine left no reply
+                account.add(stream.reply.usage, stream.reply.timings)
+        return stream.reply
+
+    def _echo(self, account: Account) -> Delta:
+        """The prompt as the beginning of the answer, with the log-probabilities of its tokens where they are asked for.
+
+        Its first token has none: not a number.
+        """
+        call, edge, prompt = self._call, self._service.edge, self._call.prompt or ""
+        model = self._service.names.opened(account.name)
+        text = prompt if isinstance(prompt, str) else edge.detokenize(prompt, model=model)
+        if call.sampling.logprobs is None:
+            return Delta(text=text)
+        scored = edge.score(prompt, model=model, alternatives=call.sampling.logprobs, tenant=self._caller.tenant)
+        first = TokenTrace(token=scored.first.id, text=scored.first.text, logprob=math.nan, entropy=0.0)
+        return Delta(text=text, tokens=(first, *scored.tokens))
+
+    def _echo_alone(self, echo: Delta, account: Account) -> Reply:
+        """The answer to a prompt that is to be scored, not gone on with."""
+        choice = Choice(text=echo.text, finish_reason=FinishReason.LENGTH, tokens=echo.tokens)
+        account.add(Usage(prompt_tokens=len(echo.tokens)), None)
+        choices = (choice,) * self._call.sampling.n
+        return Reply(choices=choices, model=account.name.model, usage=account.usage, timings=account.timings)
+
+    async def _keep(self, reply: Reply, account: Account) -> None:
+        """Keep the answer for feedback; its text only where the key's log policy says so."""
+        call, is_full = self._call, self._caller.keeps_text
+        answer = ServedAnswer(
+            id=self._answer.id,
+            tenant=self._caller.tenant,
+            model=str(account.name),
+            messages=call.messages if is_full and call.messages else None,
+            text=reply.text if is_full else None,
+            sampling=call.sampling,
+        )
+        await account.store(self._service.edge.answers.add, answer)
+
+
+def _with_echo(reply: Reply, echo: Delta) -> Reply:
+    return replace(reply, choices=tuple(_begun(choice, echo) for choice in reply.choices))
+
+
+def _begun(choice: Choice, echo: Delta) -> Choice:
+    return replace(choice, text=echo.text + choice.text, tokens=echo.tokens + choice.tokens)

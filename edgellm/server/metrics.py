@@ -1,0 +1,71 @@
+"""Figures for Prometheus, in its text format 0.0.4."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from edgellm.engine.metrics import EngineMetrics
+from edgellm.types import Usage
+
+if TYPE_CHECKING:
+    from edgellm.server.service import Service
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+Labels = Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Counters:
+    """What this server has counted since it started. Belongs to one event loop."""
+
+    requests: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """By route and status."""
+    open: int = 0
+    """Requests at this moment."""
+    tokens: Counter[str] = field(default_factory=Counter)
+
+    def spent(self, usage: Usage) -> None:
+        """An answer has ended."""
+        self.tokens["prompt"] += usage.prompt_tokens
+        self.tokens["cached"] += usage.cached_tokens
+        self.tokens["completion"] += usage.completion_tokens
+
+
+ENGINE_GAUGES = ("running", "waiting", "parked", "cells_used", "cells_total", "decode_tokens_per_s")
+"""Fields of `EngineMetrics` that are shown for each open model."""
+
+
+def exposition(service: Service, engines: Mapping[str, EngineMetrics]) -> str:
+    """Everything, as text. `engines`: what each open model measured."""
+    counters, line = service.counters, service.line
+    routes = sorted(counters.requests.items())
+    parts = [
+        _metric("edgellm_requests_total", "counter", [({"route": r, "status": str(s)}, n) for (r, s), n in routes]),
+        _metric("edgellm_requests_open", "gauge", [({}, counters.open)]),
+        _metric("edgellm_tokens_total", "counter", [({"kind": k}, n) for k, n in sorted(counters.tokens.items())]),
+        _metric("edgellm_line_running", "gauge", [({}, line.running)]),
+        _metric("edgellm_line_waiting", "gauge", [({}, line.waiting)]),
+    ]
+    for name in ENGINE_GAUGES:
+        values = [({"model": model}, getattr(found, name)) for model, found in sorted(engines.items())]
+        parts.append(_metric(f"edgellm_engine_{name}", "gauge", values))
+    return "".join(parts)
+
+
+def _metric(name: str, kind: str, values: Iterable[tuple[Labels, float]]) -> str:
+    lines = [f"{name}{_labels(labels)} {value:g}\n" for labels, value in values]
+    return f"# TYPE {name} {kind}\n{''.join(lines)}"
+
+
+def _labels(labels: Labels) -> str:
+    if not labels:
+        return ""
+    pairs = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
+    return f"{{{pairs}}}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,1 @@
+"""One file a family of addresses: parse, call, render."""

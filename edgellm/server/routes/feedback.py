@@ -1,0 +1,27 @@
+"""POST /v1/feedback: what a person thinks of an answer, by the answer's id."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from edgellm.errors import InvalidInput
+from edgellm.server.answering import caller_of_request, service_of
+from edgellm.server.bodies import FeedbackBody
+from edgellm.server.refuse import JsonResponse
+from edgellm.store.records import Rating
+
+router = APIRouter(tags=["EdgeLLM"])
+RATINGS: dict[str | None, Rating] = {"up": 1, "down": -1, None: 0}
+
+
+@router.post("/v1/feedback")
+async def rate(body: FeedbackBody, request: Request) -> Response:
+    """Rate one of the key's own answers, and say what it should have been; a later one replaces it."""
+    if body.rating is None and body.correction is None:
+        raise InvalidInput("There is neither a rating nor a correction.", field="rating")
+    tenant, answers = caller_of_request(request).tenant, service_of(request).edge.answers
+    rated = await asyncio.to_thread(answers.rate, body.response_id, tenant, RATINGS[body.rating], body.correction)
+    return JsonResponse({"object": "feedback", "response_id": rated.id, "rating": body.rating})

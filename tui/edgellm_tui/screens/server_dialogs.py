@@ -1,0 +1,193 @@
+"""Forms of the server page: a new key, its secret, a server to be started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.suggester import SuggestFromList
+from textual.widgets import Input, Static
+
+from edgellm.errors import EdgeLLMError
+from edgellm_tui.errors import explain
+from edgellm_tui.new_key import KEPT, ROLES, WantedKey, WantedServer
+from edgellm_tui.screens.dialog import Answer, Dialog
+from edgellm_tui.widgets.choice import ChoiceLine
+from edgellm_tui.widgets.fields import LineField, knob
+
+KEY_NUMBERS = {
+    "tokens_per_day": "Tokens/day",
+    "tokens_per_minute": "Tokens/minute",
+    "requests": "At once",
+    "days": "Valid days",
+}
+_KEY_HELP = {
+    "name": "Who will use it: a person or a program.",
+    "role": "user: asks models. viewer: sees figures only. admin: manages, and may use everything.",
+    "models": "Models and aliases that it may name, separated by commas. Empty: all.",
+    "tokens_per_day": "Read and written ones together, from midnight on. Empty: no limit.",
+    "tokens_per_minute": "Read and written ones together. Empty: no limit.",
+    "requests": "Requests that may run or wait at one time. Empty: no limit.",
+    "days": "After so many days it is no longer valid. Empty: it has no end.",
+    "log": "full: answers are kept for feedback. content-free: numbers only, no text.",
+}
+_SERVER_HELP = {
+    "host": "127.0.0.1 is for programs on this computer. 0.0.0.0 is for the network; that needs a key.",
+    "port": "A number up to 65535; 0 takes one that is free.",
+    "model": "Opened at once, as MODEL or MODEL@ADAPTER; clients may name others. Empty: the default model.",
+}
+
+
+class _Form(Dialog[Answer]):
+    """One line a field; the hint below follows the focus."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "app.focus_next"),
+        Binding("up", "app.focus_previous"),
+        Binding("enter", "done"),
+    ]
+    HINTS: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, title: str, trouble: EdgeLLMError | None = None) -> None:
+        """`trouble`: what was wrong with what stands in the form."""
+        super().__init__(title)
+        self._trouble = trouble
+        self._refused: tuple[str, str, str] = ("", "", "")
+        """A field, what stood in it, and what is wrong with that."""
+
+    def on_mount(self) -> None:
+        """Say at once what was wrong."""
+        super().on_mount()
+        if self._trouble is not None:
+            self.refuse(self._trouble)
+
+    def on_descendant_focus(self) -> None:
+        """Explain the field in focus, or say what is wrong with it."""
+        name = (self.focused.id or "") if self.focused else ""
+        wrong = self._refused[2] if name == self._refused[0] else ""
+        self.query_one("#knob-help", Static).update(
+            Content.styled(wrong or self.HINTS.get(name, ""), "$text-error" if wrong else "")
+        )
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        if event.input.id == self._refused[0] and event.value != self._refused[1]:
+            self._refused = ("", "", "")
+            self.on_descendant_focus()
+
+    def value(self, name: str) -> str:
+        """What stands in a field."""
+        found = self.query_one(f"#{name}")
+        assert isinstance(found, Input | ChoiceLine)
+        return found.value
+
+    def refuse(self, error: EdgeLLMError) -> None:
+        """Go to the field that is wrong, and say why."""
+        name = str(error.facts.get("field", ""))
+        name = name if name in self.HINTS else next(iter(self.HINTS))
+        self._refused = (name, self.value(name), explain(error))
+        self.query_one(f"#{name}").focus()
+        self.on_descendant_focus()
+
+    @on(Input.Submitted)
+    def action_done(self) -> None:
+        """Answer with what was filled in."""
+
+
+class NewKeyForm(_Form[WantedKey]):
+    """Name, role, models, limits, days."""
+
+    KEYS = "↑↓ move   ←→ choose   Enter makes it   Esc leaves it"
+    HINTS = _KEY_HELP
+
+    def __init__(self, wanted: WantedKey, trouble: EdgeLLMError | None = None) -> None:
+        super().__init__("A new key", trouble)
+        self._wanted = wanted
+
+    def compose_body(self) -> ComposeResult:
+        """A line a field."""
+        wanted = self._wanted
+        yield from knob("Name", LineField(wanted.name, id="name", compact=True))
+        yield from knob("Role", ChoiceLine(ROLES, wanted.role, id="role"))
+        yield from knob("Models", LineField(wanted.models, placeholder="all", id="models", compact=True))
+        for name, title in KEY_NUMBERS.items():
+            hint = "no end" if name == "days" else "no limit"
+            field = LineField(wanted.numbers.get(name, ""), placeholder=hint, id=name, compact=True)
+            yield from knob(title, field)
+        yield from knob("Keeps", ChoiceLine(KEPT, wanted.log, id="log"))
+        yield Static(id="knob-help", markup=False)
+
+    @on(Input.Submitted)
+    def action_done(self) -> None:
+        """Answer with what was filled in, or say what is wrong with it."""
+        wanted = WantedKey(
+            name=self.value("name").strip(),
+            role=self.value("role"),
+            models=self.value("models"),
+            numbers={name: self.value(name) for name in KEY_NUMBERS},
+            log=self.value("log"),
+        )
+        try:
+            wanted.check()
+        except EdgeLLMError as error:
+            self.refuse(error)
+        else:
+            self.dismiss(wanted)
+
+
+class SecretDialog(Dialog[None]):
+    """A new key's secret, this once. Enter does nothing: it may still come from the form before."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("c,y", "copy")]
+    KEYS = "c copies it   Esc closes: it is not shown again"
+
+    def __init__(self, name: str, secret: str) -> None:
+        super().__init__(f"The key of {name}")
+        self._secret = secret
+
+    def compose_body(self) -> ComposeResult:
+        """The secret, and how it is used."""
+        yield Static(Content.styled(self._secret, "bold $text-accent"), id="secret", markup=False)
+        use = "Clients send it as their API key (Authorization: Bearer, or x-api-key). Only its hash is kept here."
+        yield Static(Content(use), id="secret-use", markup=False)
+
+    def action_copy(self) -> None:
+        """Copy the secret."""
+        self.app.copy_to_clipboard(self._secret)
+        self.query_one("#dialog-keys", Static).update(Content("Copied   Esc closes: it is not shown again"))
+
+
+class StartForm(_Form[WantedServer]):
+    """Address, port, model."""
+
+    KEYS = "↑↓ move   Enter starts it   Esc leaves it"
+    HINTS = _SERVER_HELP
+
+    def __init__(self, wanted: WantedServer, models: Sequence[str], *, has_key: bool) -> None:
+        super().__init__("A server for other programs")
+        self._wanted, self._models, self._has_key = wanted, models, has_key
+
+    def compose_body(self) -> ComposeResult:
+        """A line a field."""
+        wanted = self._wanted
+        suggester = SuggestFromList(self._models, case_sensitive=False)
+        model = LineField(wanted.model, placeholder="the default", suggester=suggester, id="model", compact=True)
+        yield from knob("Address", LineField(wanted.host, id="host", compact=True))
+        yield from knob("Port", LineField(wanted.port, id="port", compact=True))
+        yield from knob("Model", model)
+        yield Static(id="knob-help", markup=False)
+
+    @on(Input.Submitted)
+    def action_done(self) -> None:
+        """Answer with what was filled in, or say what is wrong with it."""
+        wanted = WantedServer(self.value("host"), self.value("port"), self.value("model"))
+        try:
+            wanted.options(has_key=self._has_key)
+        except EdgeLLMError as error:
+            self.refuse(error)
+        else:
+            self.dismiss(wanted)
