@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
 
+KINDS = ("pdf", "docx", "pptx", "xlsx", "csv", "html", "markdown", "text", "code", "email", "log")
+"""Formats of files that are read."""
 BlockKind = Literal["heading", "text", "table", "code"]
 SearchMode = Literal["reranked", "fused", "vector", "words"]
 """By what a search ranks; `fused`: by vectors and words; `reranked`: by a cross-encoder, the best of `fused`."""
@@ -60,7 +62,12 @@ class Chunk:
     @property
     def embedded_text(self) -> str:
         """What the embedder reads: the headings, then the passage."""
-        return "\n".join((" > ".join(self.headings), self.text)) if self.headings else self.text
+        return below_headings(self.headings, self.text)
+
+
+def below_headings(headings: Sequence[str], text: str) -> str:
+    """A passage as every model reads it: `Ferry > Fares`, and the text in the next line."""
+    return "\n".join((" > ".join(headings), text)) if headings else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

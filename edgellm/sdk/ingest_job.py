@@ -146,12 +146,11 @@ def reindex(work: Work) -> dict[str, Any]:
 def _embed_again(work: Work, collection: Collection, again: Reembedding, embedder: TextEmbedder) -> list[int]:
     """Until nothing is pending: files may come and go while it runs. Returns: lengths of the passages, in tokens."""
     lengths: list[int] = []
-    while names := again.pending():
+    while names := again.finish():
         work.emit(Started(title=f"Embedding {len(names)} files again", total=len(names), unit="files"))
         for done, name in enumerate(names, 1):
             lengths += _embed_file_again(collection, again, embedder, name)
             work.emit(Progressed(done=done, total=len(names), note=Path(name).name))
-    again.finish()
     return lengths
 
 

@@ -97,7 +97,7 @@ def make_app(service: Service) -> ASGIApp:
     unguarded = routes(service)
     app: ASGIApp = BodyGuard(unguarded)
     app = ContentGuard(app, takes_upload)
-    app = KeyGuard(app, service.keyring, TABLE)
+    app = KeyGuard(app, service.keyring, TABLE, service.trail)
     app = OriginGuard(app, options.allow_origins)
     app = HostGuard(app, own_names(options.host, options.allow_hosts))
     return Outermost(HeaderLimits(app), unguarded, service)

@@ -121,11 +121,20 @@ def serve(
     service = open_service(edge, options, is_open=is_loopback(options.host), token=token, admin_token=admin_token)
     with listen(options.host, options.port) as listening:
         ready = Ready(url_of(listening, options.host), service.names.own, token)
-        server = Server(config_of(make_app(service)), service.drain, lambda: on_ready(ready))
+
+        def begun() -> None:
+            service.trail.started(ready.url, ready.model)
+            on_ready(ready)
+
+        server = Server(config_of(make_app(service)), service.drain, begun)
         if until is not None:
             threading.Thread(target=_stop_after, args=(until, server), name="edgellm-until", daemon=True).start()
         _also_hang_up(server)
-        asyncio.run(server.serve(sockets=[listening]))
+        try:
+            asyncio.run(server.serve(sockets=[listening]))
+        finally:
+            if server.started:
+                service.trail.stopped(ready.url)
 
 
 def config_of(app: ASGIApp) -> uvicorn.Config:

@@ -16,6 +16,7 @@ from edgellm.server.line import Line
 from edgellm.server.log import ServerLog
 from edgellm.server.metrics import Counters
 from edgellm.server.names import ServerNames
+from edgellm.server.trail import Trail
 
 if TYPE_CHECKING:
     from edgellm.server.accounts import Account
@@ -50,6 +51,7 @@ class Service:
     budget: Budget
     drain: Drain
     log: ServerLog
+    trail: Trail
     counters: Counters = field(default_factory=Counters)
     accounts: set[Account] = field(default_factory=set)
     """Requests that have not ended."""
@@ -63,6 +65,7 @@ def open_service(
 ) -> Service:
     """The parts of a server over `edge`; what tenants used today is read from the store. Arguments as for `Keyring`."""
     keyring = Keyring(edge.keys, is_open=is_open, token=token, admin_token=admin_token)
+    log = ServerLog(edge.home.logs / "server.log")
     return Service(
         edge=edge,
         options=options,
@@ -71,7 +74,8 @@ def open_service(
         line=Line(options.running, options.waiting),
         budget=Budget(keyring.limits, spent_today=_spent_today(edge)),
         drain=Drain(),
-        log=ServerLog(edge.home.logs / "server.log"),
+        log=log,
+        trail=Trail(edge.audit, log),
     )
 
 

@@ -36,7 +36,7 @@ class TrainSettings:
     layers: int | None = None
     """How many layers, counted from the top, learn; None: all."""
     epochs: float | None = None
-    """How often each row is read; None: ten times up to a hundred rows, less for more, but in no fewer than 40 steps."""
+    """How often each row is read; None: ten times up to a hundred rows, less for more; 40 steps at least."""
     effort: float = 1.0
     """What the number of epochs that follows from the rows is multiplied by."""
     steps: int | None = None

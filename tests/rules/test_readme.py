@@ -20,8 +20,19 @@ GUIDES = sorted(
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-NEEDS_MORE = ("models pull", " -m ", "train run", "pretrain", "edgellm export", "docs search", "docs ask")
-"""What marks a command that needs the network, what another command brought, or minutes: those have live tests."""
+NEEDS_MORE = (
+    "models pull",
+    " -m ",
+    "train run",
+    "pretrain",
+    "edgellm export",
+    "docs search",
+    "docs ask",
+    "edgellm serve",
+    "edgellm usage",
+)
+"""What marks a command that needs the network, what another command brought, or minutes, or that runs until it is
+stopped: those have live tests."""
 
 
 def blocks(text: str, language: str) -> list[str]:

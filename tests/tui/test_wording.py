@@ -24,7 +24,10 @@ SHOWN_FROM = ("data", "engine", "evals", "export", "hub", "retrieval", "sdk", "s
 FLAG = re.compile(r"(?<![\w-])--[a-z]")
 COMMAND = re.compile(r"`edgellm [^`]*`|edgellm [a-z]+ [a-z]+.*|mlx_lm.*")
 """What is typed in a terminal, for what no page does."""
-COVERED = re.compile(r"edgellm (data|jobs|sessions|models|adapters) (list|pull|resume)|edgellm docs (list|add)|edgellm (keys list|serve)")
+COVERED = re.compile(
+    r"edgellm (data|jobs|sessions|models|adapters) (list|pull|resume)"
+    r"|edgellm docs (list|add)|edgellm (keys list|serve)"
+)
 
 
 def said(node: ast.AST) -> str:

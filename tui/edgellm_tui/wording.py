@@ -15,7 +15,7 @@ _SAID = tuple(
         (r"Make it of documents: edgellm docs add \S+ -c \S+", "F5 on the documents page (Ctrl+F) makes one."),
         (r"Make one first: edgellm keys create NAME", "n on the server page (Ctrl+X) makes one."),
         (r"`?edgellm keys list`? shows", "The server page (Ctrl+X) shows"),
-        (r"Start one: edgellm serve", "s on the server page (Ctrl+X) starts one."),
+        (r"[Ss]tart one: edgellm serve", "s on the server page (Ctrl+X) starts one."),
         (r" Choose another one: --host, --port\.", " Choose another one."),
         (r"`?edgellm jobs list`? shows", "The training page (F7) shows"),
         (r"`?edgellm jobs resume`?", "r on the training page (F7)"),

@@ -120,14 +120,18 @@ class Collection:
         with self._database.write() as execute:
             insert_file(execute, self._live(execute), rows, None)
 
-    def update(self, file: SourceFile) -> None:
-        """Set the time, size and tags of a file whose content is what it was. Raises: NotFound, InvalidInput."""
+    def update(self, files: Sequence[SourceFile]) -> None:
+        """Set the time, size and tags of files whose content is what it was, in one transaction.
+
+        Raises: NotFound, InvalidInput.
+        """
         with self._database.write() as execute:
-            name = self._place(execute, file.name).name
-            if execute("SELECT sha256 FROM files WHERE name = ?", (name,)) != [(file.sha256,)]:
-                message = f"The content of {file.name} has changed; it has to be read again."
-                raise InvalidInput(message, field="file")
-            update_file(execute, file, name)
+            for file in files:
+                name = self._place(execute, file.name).name
+                if execute("SELECT sha256 FROM files WHERE name = ?", (name,)) != [(file.sha256,)]:
+                    message = f"The content of {file.name} has changed; it has to be read again."
+                    raise InvalidInput(message, field="file")
+                update_file(execute, file, name)
 
     def remove(self, names: Sequence[str]) -> int:
         """Remove files, one transaction each; those that were added by themselves are not looked for again.

@@ -18,7 +18,8 @@ from edgellm.store.db import Database, Execute
 class Reembedding:
     """A second set of vectors that grows file by file, over as many processes and days as it takes.
 
-    Searches and ingests go on in the live space. `pending`, `put`, and again until nothing is pending; then `finish`.
+    Searches and ingests go on in the live space. `finish` names what is missing: `put` that, and `finish` again until
+    nothing is.
     """
 
     def __init__(
@@ -62,23 +63,23 @@ class Reembedding:
             spaces.put_vectors(execute, self._space, place.file, place.first, checked)
             return True
 
-    def finish(self) -> None:
+    def finish(self) -> list[str]:
         """Search with the new vectors from now on, and drop the old ones; one transaction.
 
-        Raises: StoreError when files are pending.
+        Returns: the pending files, for which it was not done; none: it was.
         """
         with self._database.write() as execute:
             self._require(execute)
             missing = self._missing(execute)
             if missing:
-                message = f"{len(missing)} files have no vectors of the new embedder yet, among them {missing[0]!r}."
-                raise StoreError(message, hint="Embed them, then finish.", path=str(self._database.path))
+                return missing
             live = spaces.find(execute, "live")
             if live is not None:
                 spaces.drop(execute, live)
             execute("UPDATE spaces SET state = 'live' WHERE id = ?", (self._space.id,))
             mark_change(execute)
         self._switched(self._space)
+        return []
 
     def cancel(self) -> None:
         """Drop the new vectors; the live ones stay."""

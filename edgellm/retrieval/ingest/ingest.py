@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
-from edgellm.errors import ParseFailed
+from edgellm.errors import EngineError, InvalidInput, ParseFailed
 from edgellm.events import JobEvent, Progressed, Started
 from edgellm.hub.installed import sha256_of
 from edgellm.retrieval.chunk import chunk
 from edgellm.retrieval.collection import Collection, StoredFile
 from edgellm.retrieval.embed.embedder import TextEmbedder, room_for_passage
-from edgellm.retrieval.ingest.scan import Known, Todo, look
+from edgellm.retrieval.ingest.scan import Known, Todo, is_below, look
 from edgellm.retrieval.parse.files import parse_files
 from edgellm.retrieval.values import Chunk, Document, SourceFile
 
@@ -23,6 +23,9 @@ CHUNK_TOKENS = 200
 OVERLAP_TOKENS = 0
 TOGETHER = 256
 """Passages of several small files are embedded together, about so many: a batch of few costs as much as one of many."""
+TOUCHED = 1000
+"""Files of one transaction that sets their dates and tags."""
+NO_VECTOR = "the embedder computed no vector for one of its passages"
 NO_SIZE = -1
 """Of no file."""
 Emit = Callable[[JobEvent], None]
@@ -71,7 +74,8 @@ class Ingest:
 
         With `retries`, files are read again that failed of what may have passed: a missing reader, too little time.
 
-        Raises: InvalidInput for a path that does not exist; DiskFull, StoreBusy and StoreError; WorkerDied and
+        Raises: InvalidInput for a path that does not exist, and with `sync` for a folder that has lost all its files,
+        as one does whose disk is not there; DiskFull, StoreBusy and StoreError; WorkerDied and
         EngineError from the embedder. Every file that was finished before stays.
         """
         self._found, self._done, self._began = Ingested(), 0, time.monotonic()
@@ -79,6 +83,8 @@ class Ingest:
         known = {each.file.name: _known(each, retries) for each in self._collection.files()}
         todo = look(paths, known, sha256_of, tags)
         self._collection.add_roots([os.path.abspath(path) for path in paths])
+        if sync:
+            _refuse_emptied(todo)
         self._note(todo, sync)
         if todo.read:
             self._total = len(todo.read)
@@ -89,8 +95,8 @@ class Ingest:
 
     def _note(self, todo: Todo, sync: bool) -> None:
         """What needs no reading."""
-        for file in todo.touched:
-            self._collection.update(file)
+        for first in range(0, len(todo.touched), TOUCHED):
+            self._collection.update(todo.touched[first : first + TOUCHED])
         if sync:
             self._found.removed = self._collection.remove(todo.gone)
         self._found.unchanged = todo.unchanged
@@ -102,7 +108,10 @@ class Ingest:
 
     def _cut(self, files: Sequence[SourceFile]) -> Iterator[_Read]:
         """Every file that can be read; the others are noted with their reason."""
-        for file, document in zip(files, self._parse([file.name for file in files]), strict=True):
+        documents = self._parse([file.name for file in files])
+        for file in files:
+            self._say(PurePath(file.name).name)
+            document = next(documents)
             if isinstance(document, ParseFailed):
                 self._refuse(file, document)
                 continue
@@ -115,9 +124,19 @@ class Ingest:
                 self._fail(file, "; ".join(document.notices) or "it holds no text")
 
     def _write(self, together: Sequence[_Read], known: set[str]) -> None:
-        """Embed the passages of several files, then write each file whole."""
+        """Embed the passages of several files, then write each file whole; one that has no vectors fails alone."""
         texts = [chunk.embedded_text for read in together for chunk in read.chunks]
-        vectors = self._embedder().embed_passages(texts, lambda done: self._progress(together, done, len(texts)))
+        try:
+            vectors = self._embedder().embed_passages(texts, lambda done: self._progress(together, done))
+        except EngineError as error:
+            if "index" not in error.facts:
+                raise
+            if len(together) == 1:
+                self._fail(replace(together[0].file, sha256=""), NO_VECTOR)  # another run may have a sound embedder
+                return
+            for read in together:
+                self._write([read], known)
+            return
         begin = 0
         for read in together:
             end = begin + len(read.chunks)
@@ -144,13 +163,27 @@ class Ingest:
         self._done += 1
         self._say(PurePath(name).name)
 
-    def _progress(self, together: Sequence[_Read], done: int, total: int) -> None:
-        self._say(f"{PurePath(together[0].file.name).name}: {done} of {total} passages")
+    def _progress(self, together: Sequence[_Read], done: int) -> None:
+        for read in together:
+            if done <= len(read.chunks):
+                self._say(f"{PurePath(read.file.name).name}: {done} of {len(read.chunks)} passages")
+                return
+            done -= len(read.chunks)
 
     def _say(self, note: str) -> None:
         rate = self._done / max(time.monotonic() - self._began, 1e-6)
         left_s = (self._total - self._done) / rate if rate else None
         self._emit(Progressed(done=self._done, total=self._total, rate=rate or None, left_s=left_s, note=note))
+
+
+def _refuse_emptied(todo: Todo) -> None:
+    for folder in todo.emptied:
+        lost = sum(is_below(name, frozenset((folder,))) for name in todo.gone)
+        raise InvalidInput(
+            f"The folder {folder!r} is empty; the collection has {lost:,} files of it.",
+            hint="Connect its disk if it is on one. To take the files out: edgellm docs remove FOLDER -c NAME",
+            field="paths",
+        )
 
 
 def _known(stored: StoredFile, retries: bool) -> Known:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -42,6 +42,8 @@ class Todo:
     """Files with the same bytes and a new date or new tags; they count as unchanged."""
     gone: tuple[str, ...]
     """Names that the collection knows below the given paths and that are there no more."""
+    emptied: tuple[str, ...]
+    """Folders of the given paths that hold no file now, and held some."""
     unreadable: tuple[tuple[str, str], ...]
     """Name and reason of what could not be looked at."""
 
@@ -74,7 +76,14 @@ def look(paths: Sequence[Path], known: Mapping[str, Known], digest: Digest, tags
     roots = frozenset(os.path.abspath(path) for path in paths)
     hidden = frozenset(name for name, _ in unreadable)  # what lies in a folder that cannot be read is not gone
     gone = tuple(name for name in known if name not in seen and is_below(name, roots) and not is_below(name, hidden))
-    return Todo(read=tuple(read), unchanged=unchanged, touched=tuple(touched), gone=gone, unreadable=tuple(unreadable))
+    return Todo(
+        read=tuple(read),
+        unchanged=unchanged,
+        touched=tuple(touched),
+        gone=gone,
+        emptied=tuple(sorted(roots & _above(gone) - _above(seen))),
+        unreadable=tuple(unreadable),
+    )
 
 
 def _source(name: str, before: Known | None, digest: Digest, tags: tuple[str, ...]) -> SourceFile:
@@ -150,6 +159,11 @@ def _is_text(name: str) -> bool:
 def is_below(name: str, roots: frozenset[str]) -> bool:
     """Whether a name is one of these, or lies below one."""
     return name in roots or any(str(parent) in roots for parent in PurePath(name).parents)
+
+
+def _above(names: Iterable[str]) -> set[str]:
+    """Every folder that one of the names lies in."""
+    return {str(parent) for name in names for parent in PurePath(name).parents}
 
 
 def is_gone(path: str, known: Container[str]) -> bool:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 from datetime import date
+from difflib import get_close_matches
 
 from edgellm.errors import InvalidInput
-from edgellm.retrieval.values import Filters
+from edgellm.retrieval.values import KINDS, Filters
 from edgellm.store.db import Execute
 
 
 def files_for(execute: Execute, filters: Filters) -> frozenset[int] | None:
-    """Ids of the files that fit; None when every file does. Raises: InvalidInput for a day that is none."""
+    """Ids of the files that fit; None when every file does. Raises: InvalidInput for a day or a kind that is none."""
     _check_days(filters)
+    _check_kinds(filters)
     if filters == Filters():
         return None
     rows = execute(
@@ -45,6 +47,14 @@ def _check_days(filters: Filters) -> None:
     for field, day in (("since", filters.since), ("until", filters.until)):
         if day is not None and not _is_day(day):
             raise InvalidInput(f"{day[:40]!r} is no day.", hint="Write it like 2026-01-31.", field=field)
+
+
+def _check_kinds(filters: Filters) -> None:
+    for kind in filters.kinds:
+        if kind not in KINDS:
+            near = get_close_matches(kind, KINDS, 1)
+            advice = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(KINDS)}."
+            raise InvalidInput(f"{kind[:40]!r} is no kind of document.", hint=advice, field="kinds")
 
 
 def _is_day(text: str) -> bool:

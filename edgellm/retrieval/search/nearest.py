@@ -23,6 +23,8 @@ SMALL, GROWTH = 10_000, 0.4
 """In a collection larger than this, more passages lie between the signs of the ten nearest: both steps grow with this
 power of the size. With vectors of all-MiniLM-L6-v2 and a list of 50, of the exact ten are found 0.998 among 10,000,
 0.994 among 100,000 and 0.993 among a million passages; without growth 0.983 and 0.93."""
+MOST_BY_FLOATS = 10_000
+"""Up to so many the third step grows: a list of 1,000 among a million would read a tenth of all vectors."""
 BLOCK = 32_768
 """Vectors compared at a time; their signs and distances stay in the processor's cache."""
 BITS: Floats = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float32)
@@ -38,7 +40,7 @@ def nearest(view: View, vector: Floats, depth: int, files: frozenset[int] | None
     signs_of_all = view.mirror.signs
     floats = rescored(depth, signs_of_all.shape[1])
     near = closest(hamming(signs_of_all, signs(question[None])[0]), BY_SIGNS * floats, allowed)
-    products = sign_products(signs_of_all[:, near], question)
+    products = sign_products(signs_of_all, near, question)
     positions = near[np.argsort(-products, kind="stable")[:floats]]
     similarities = cosines(view, view.mirror.chunk_ids(positions).tolist(), question)
     return sorted(similarities.items(), key=lambda found: (-found[1], found[0]))[:depth]
@@ -47,7 +49,7 @@ def nearest(view: View, vector: Floats, depth: int, files: frozenset[int] | None
 def rescored(depth: int, count: int) -> int:
     """How many passages of `count` are compared by their floats for a list of `depth`."""
     grown: float = max(1.0, count / SMALL) ** GROWTH
-    return math.ceil(BY_FLOATS * depth * grown)
+    return max(BY_FLOATS * depth, min(MOST_BY_FLOATS, math.ceil(BY_FLOATS * depth * grown)))
 
 
 def checked_question(view: View, vector: Floats) -> Floats:
@@ -85,18 +87,22 @@ def hamming(kept: Words, question: Words) -> NDArray[np.uint16]:
     return distances
 
 
-def sign_products(kept: Words, question: Floats) -> Floats:
+def sign_products(kept: Words, positions: NDArray[np.intp], question: Floats) -> Floats:
     """Dot products of the question with vectors of +1 and -1 in place of signs, but for a constant factor and summand.
 
-    `kept`: (words, n), `question`: (d,). Returns: (n,). What each byte of signs adds is looked up: 30 times faster on a
-    busy machine than unpacking the signs for a matrix product, which waits for a second thread.
+    `kept`: (words, n), `positions`: (m,) of the n, `question`: (d,). Returns: (m,). What each byte of signs
+    adds is looked up: 30 times faster on a busy machine than unpacking the signs for a matrix product, which waits for
+    a second thread.
     """
-    packed = np.ascontiguousarray(kept.T).astype("<u8", copy=False).view(np.uint8)
-    count = packed.shape[1]
+    count = 8 * len(kept)
     padded = np.zeros(8 * count, np.float32)
     padded[: len(question)] = question
     sums = np.ascontiguousarray((BITS @ padded.reshape(count, 8).T).T)  # (bytes, 256)
-    found: Floats = sums.ravel().take(packed + np.arange(0, count * 256, 256)).sum(axis=1)
+    tables, found = sums.ravel(), np.empty(len(positions), np.float32)
+    for start in range(0, len(positions), BLOCK):  # any number of passages can be equally near: copies of one page
+        block = kept[:, positions[start : start + BLOCK]]
+        packed = np.ascontiguousarray(block.T).astype("<u8", copy=False).view(np.uint8)
+        found[start : start + BLOCK] = tables.take(packed + np.arange(0, count * 256, 256)).sum(axis=1)
     return found
 
 

@@ -17,15 +17,16 @@ from edgellm.retrieval.search.filters import files_for
 from edgellm.retrieval.search.fuse import reciprocal_ranks
 from edgellm.retrieval.search.nearest import Scored, checked_question, cosines, nearest
 from edgellm.retrieval.search.words import by_words
-from edgellm.retrieval.values import Filters, Hit, SearchMode
+from edgellm.retrieval.values import Filters, Hit, SearchMode, below_headings
 
 Rerank = Callable[[str, Sequence[str]], Sequence[float] | Floats]
 """A question and passages to one score a passage; larger is better."""
 MAX_LIMIT = 1000
 MIN_POOL, POOL_FACTOR = 50, 5
 """Passages of each list that are fused, and of which the hits are chosen."""
-RERANKED = 20
-"""Passages that a reranker reads; on a processor it reads tens a second."""
+FEWEST_RERANKED, MOST_RERANKED = 20, 50
+"""Passages that a reranker reads, between these twice as many as are asked for; on a processor it reads tens a
+second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +53,10 @@ def search(
     `vector`: the question's, float32 (d,), unit length; None is enough for the mode `words`. `rerank` is what the mode
     `reranked` needs. Raises: InvalidInput, StoreDamaged, StoreError.
     """
-    if not 1 <= limit <= MAX_LIMIT:
-        raise InvalidInput(f"{limit} hits were asked for.", hint=f"Ask for 1 to {MAX_LIMIT}.", field="limit")
+    most = MOST_RERANKED if mode == "reranked" else MAX_LIMIT
+    if not 1 <= limit <= most:
+        other = f", or for up to {MAX_LIMIT} by another mode" if mode == "reranked" else ""
+        raise InvalidInput(f"{limit} hits were asked for.", hint=f"Ask for 1 to {most}{other}.", field="limit")
     if vector is None and mode != "words":
         raise InvalidInput(f"A search by {mode!r} needs the question's vector.", field="vector")
     if mode == "reranked" and rerank is None:
@@ -63,7 +66,7 @@ def search(
         hits = _hits(view, asked, files_for(view.execute, filters))
         if mode != "reranked":
             return diverse(hits, limit)
-        read = list(islice(hits, max(RERANKED, limit)))
+        read = list(islice(hits, min(MOST_RERANKED, max(FEWEST_RERANKED, 2 * limit))))
     assert rerank is not None  # refused above
     return diverse(_reranked(read, question, rerank), limit)
 
@@ -104,7 +107,8 @@ def _hit(stored: StoredChunk, score: float, similarity: float | None, word_rank:
 
 def _reranked(hits: Sequence[Hit], question: str, rerank: Rerank) -> list[Hit]:
     """The hits in the reranker's order. Raises: InvalidInput when it does not return a finite score for each."""
-    scores = [float(score) for score in rerank(question, [hit.text for hit in hits])] if hits else []
+    texts = [below_headings(hit.headings, hit.text) for hit in hits]
+    scores = [float(score) for score in rerank(question, texts)] if hits else []
     if len(scores) != len(hits) or not all(map(math.isfinite, scores)):
         message = f"The reranker gave {len(scores)} scores for {len(hits)} passages, or one that is no number."
         raise InvalidInput(message, field="rerank")

@@ -14,6 +14,7 @@ from edgellm.server.guard.headers import one_header
 from edgellm.server.keyring import Keyring
 from edgellm.server.refuse import refuse
 from edgellm.server.rights import methods_of, route_of
+from edgellm.server.trail import Trail
 
 MOST_CHARACTERS = 256
 """Of a key; ours have 37."""
@@ -26,10 +27,11 @@ class KeyGuard:
     row in the table does not exist.
     """
 
-    def __init__(self, app: ASGIApp, keyring: Keyring, access: Access) -> None:
+    def __init__(self, app: ASGIApp, keyring: Keyring, access: Access, trail: Trail) -> None:
         self._app = app
         self._keyring = keyring
         self._access = access
+        self._trail = trail
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -52,6 +54,7 @@ class KeyGuard:
             return None
         caller = self._keyring.find(secret)
         if caller is None:
+            self._trail.key_refused(secret, (scope.get("client") or ("",))[0])
             raise KeyRefused("This key is not valid.", hint="Ask the server's administrator for one.")
         return caller
 

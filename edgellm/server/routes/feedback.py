@@ -22,6 +22,8 @@ async def rate(body: FeedbackBody, request: Request) -> Response:
     """Rate one of the key's own answers, and say what it should have been; a later one replaces it."""
     if body.rating is None and body.correction is None:
         raise InvalidInput("There is neither a rating nor a correction.", field="rating")
-    tenant, answers = caller_of_request(request).tenant, service_of(request).edge.answers
-    rated = await asyncio.to_thread(answers.rate, body.response_id, tenant, RATINGS[body.rating], body.correction)
+    service, tenant, rating = service_of(request), caller_of_request(request).tenant, RATINGS[body.rating]
+    rated = await asyncio.to_thread(service.edge.answers.rate, body.response_id, tenant, rating, body.correction)
+    is_corrected = body.correction is not None
+    await asyncio.to_thread(service.trail.rated, tenant, rated.id, rating, is_corrected=is_corrected)
     return JsonResponse({"object": "feedback", "response_id": rated.id, "rating": body.rating})

@@ -31,9 +31,9 @@ def plist() -> dict[str, object]:
 
 def unit() -> dict[str, str]:
     """The unit's settings; none of them occurs twice."""
-    pairs = [line.split("=", 1) for line in UNIT.splitlines() if line and line[0] not in "#["]
-    assert len({name for name, _ in pairs}) == len(pairs)
-    return dict((name, value) for name, value in pairs)
+    lines = [line.partition("=") for line in UNIT.splitlines() if line and line[0] not in "#["]
+    assert len({name for name, _, _ in lines}) == len(lines)
+    return {name: value for name, _, value in lines}
 
 
 def instructions(name: str) -> list[str]:
@@ -74,7 +74,7 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
 def test_systemd_finds_little_exposure(tmp_path: Path) -> None:
     copy = tmp_path / "edgellm.service"
     copy.write_text(UNIT)
-    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", copy]
+    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(copy)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     found = re.search(r"exposure level for edgellm.service: ([0-9.]+)", done.stdout)
     if found is None:

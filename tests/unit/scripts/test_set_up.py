@@ -47,7 +47,7 @@ def test_every_change_makes_it_stale(venv: Path) -> None:
     assert not is_current(venv, replace(WANTED, root="/moved"))
     assert not is_current(venv, replace(WANTED, python="3.12"))
     assert not is_current(venv, replace(WANTED, features=("avx512f",)))
-    assert not is_current(venv, replace(WANTED, extras=WANTED.extras | {"serve"}))
+    assert not is_current(venv, replace(WANTED, extras=WANTED.extras | {"embed"}))
 
 
 def test_an_interrupted_or_damaged_environment_is_stale(venv: Path) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edgellm.errors import CollectionNotFound, InvalidInput
 from edgellm.events import JobEvent, Progressed, Started
 from edgellm.paths import Home, home_from
+from edgellm.retrieval.collection import Reembedding
 from edgellm.retrieval.embed.embedder import OnDone, TextEmbedder, nothing
 from edgellm.retrieval.search import search
 from edgellm.retrieval.shelf import CollectionShelf
@@ -166,6 +167,26 @@ def test_a_file_that_is_removed_while_all_are_embedded_again_is_passed_over(
     job = Job(home, collection="c", embedder="other")
     assert reindex(job.work)["chunks"] == 1
     assert [event.title for event in job.events if isinstance(event, Started)] == ["Embedding 2 files again"]
+    with CollectionShelf(home).open("c") as collection:
+        assert collection.identity == Mirrored.identity
+        assert collection.verify() == []
+
+
+def test_a_file_that_comes_when_all_are_embedded_again_is_embedded_too(
+    home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(Job(home, collection="c", paths=[str(folder)]).work)
+    finish, new = Reembedding.finish, folder / "new.txt"
+
+    def late(again: Reembedding) -> list[str]:
+        if not new.exists() and not again.pending():
+            new.write_text(NEW)
+            ingest(Job(home, collection="c", paths=[str(new)]).work)
+        return finish(again)
+
+    monkeypatch.setattr(Reembedding, "finish", late)
+    monkeypatch.setattr(ingest_job, "open_embedder", lambda _name, **_places: Mirrored())
+    assert reindex(Job(home, collection="c", embedder="other").work)["chunks"] == 3
     with CollectionShelf(home).open("c") as collection:
         assert collection.identity == Mirrored.identity
         assert collection.verify() == []

@@ -126,12 +126,12 @@ def test_a_file_without_text_is_ready(collection: Collection) -> None:
 def test_time_and_tags_change_without_embedding_again(collection: Collection) -> None:
     add(collection, "a", *TEXT)
     newer = source("a", tags=("new",), modified=1_800_000_000.0)
-    collection.update(newer)
+    collection.update([newer])
     assert collection.files()[0].file == newer
     with pytest.raises(InvalidInput, match="has changed"):
-        collection.update(source("a", sha256="d" * 64))
+        collection.update([source("a", sha256="d" * 64)])
     with pytest.raises(NotFound, match="no file 'b'"):
-        collection.update(source("b"))
+        collection.update([source("b")])
 
 
 @pytest.mark.parametrize("written", ["2025-02-03T10:00:00Z", "someday", None])

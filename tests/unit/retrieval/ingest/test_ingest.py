@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from edgellm.errors import EngineError, ParseFailed
+from edgellm.errors import EngineError, InvalidInput, ParseFailed
 from edgellm.events import JobEvent, Progressed, Started
 from edgellm.retrieval.collection import Collection
-from edgellm.retrieval.embed.embedder import TextEmbedder
-from edgellm.retrieval.ingest.ingest import Ingest, Ingested
+from edgellm.retrieval.embed.embedder import OnDone, TextEmbedder, nothing, unit_rows
+from edgellm.retrieval.ingest.ingest import NO_VECTOR, Ingest, Ingested
+from edgellm.retrieval.values import Document, SourceFile
 from tests.unit.retrieval.fakes import WordEmbedder, parse
 
 
@@ -66,7 +70,20 @@ def test_progress_names_the_file_and_ends_at_the_total(collection: Collection, f
     assert [each.title for each in run.events if isinstance(each, Started)] == ["Looking at files", "Reading 3 files"]
     progress = [each for each in run.events if isinstance(each, Progressed)]
     assert (progress[-1].done, progress[-1].total) == (3, 3)
-    assert "fares.txt: 2 of 2 passages" in [each.note for each in progress]
+    notes = [each.note for each in progress]
+    assert "keeper.txt: 1 of 1 passages" in notes
+
+
+def test_a_file_is_named_before_it_is_read(collection: Collection, folder: Path) -> None:
+    run, said = Run(collection), list[str]()
+
+    def asking(names: Sequence[str]) -> Iterator[Document | ParseFailed]:
+        for name in names:
+            said.append(run.events[-1].note if isinstance(run.events[-1], Progressed) else "")
+            yield from parse([name])
+
+    Ingest(collection, WordEmbedder, run.events.append, asking).run([folder])
+    assert said == ["broken.txt", "fares.txt", "keeper.txt"]
 
 
 def test_a_second_run_reads_nothing(collection: Collection, folder: Path) -> None:
@@ -89,6 +106,36 @@ def test_a_changed_file_is_replaced_and_a_removed_one_stays_until_it_is_synced(
     assert collection.text(str(folder / "fares.txt")) == "A ticket costs ten crowns since May."
     assert run(folder, sync=True).removed == 1
     assert run.names() == ["fares.txt"]
+
+
+def test_a_folder_that_lost_all_its_files_is_not_synced(collection: Collection, folder: Path) -> None:
+    run = Run(collection)
+    run(folder)
+    for path in folder.iterdir():
+        path.unlink()
+    with pytest.raises(InvalidInput, match=r"docs' is empty; the collection has 3 files of it") as caught:
+        run(folder, sync=True)
+    assert "edgellm docs remove" in str(caught.value.hint)
+    assert run.names() == ["fares.txt", "keeper.txt"]
+    assert run(folder).removed == 0
+
+
+def test_files_with_new_dates_are_written_together(
+    collection: Collection, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, calls, update = Run(collection), list[int](), collection.update
+    run(folder)
+    for path in folder.iterdir():
+        os.utime(path, (1, 1))
+
+    def counted(files: Sequence[SourceFile]) -> None:
+        calls.append(len(files))
+        update(files)
+
+    monkeypatch.setattr(collection, "update", counted)
+    assert run(folder).unchanged == 3
+    assert calls == [3]
+    assert {each.file.modified for each in collection.files()} == {1.0}
 
 
 def test_what_was_added_is_remembered(collection: Collection, folder: Path) -> None:
@@ -131,6 +178,22 @@ def test_an_embedder_that_fails_loses_nothing_that_was_written(collection: Colle
     run = Run(collection)
     assert run.names() == ["fares.txt"]
     assert run(folder).added == 1  # and the next run goes on
+
+
+def test_a_file_whose_vectors_are_no_numbers_fails_alone(collection: Collection, folder: Path) -> None:
+    class Overflowing(WordEmbedder):
+        def embed_passages(self, texts: Sequence[str], on_done: OnDone = nothing) -> NDArray[np.float32]:
+            vectors = super().embed_passages(texts, on_done)
+            vectors[[at for at, text in enumerate(texts) if "Ruben" in text]] = np.nan
+            return unit_rows(vectors)
+
+    found = Ingest(collection, Overflowing, lambda _event: None, parse).run([folder])
+    assert found.added == 1
+    assert (str(folder / "keeper.txt"), NO_VECTOR) in found.failed
+    run = Run(collection)
+    assert run.names() == ["fares.txt"]
+    assert run(folder).changed == 1  # and a sound embedder reads it
+    assert run.names() == ["fares.txt", "keeper.txt"]
 
 
 def test_files_with_many_passages_are_written_as_soon_as_they_are_embedded(

@@ -144,6 +144,14 @@ def test_a_known_file_that_was_deleted_is_gone_unless_its_folder_is_away_too(fol
         look([path], before, digest)
 
 
+def test_a_folder_that_lost_all_its_files_is_told_and_one_that_lost_some_is_not(folder: Path) -> None:
+    before = known(look([folder, folder / "more"], {}, digest))
+    (folder / "more" / "b.txt").unlink()
+    found = look([folder, folder / "more"], before, digest)
+    assert (found.gone, found.emptied) == ((str(folder / "more" / "b.txt"),), (str(folder / "more"),))
+    assert look([folder], before, digest).emptied == ()
+
+
 def refusing_digest(path: Path) -> str:
     raise AssertionError(f"{path} was read from end to end")
 

@@ -72,6 +72,14 @@ def test_what_is_no_day_is_refused(shelf: Collection, day: str) -> None:
         assert caught.value.facts["field"] == field
 
 
+@pytest.mark.parametrize(("kind", "advice"), [("word", "Known: pdf, docx"), ("markdwn", "Did you mean 'markdown'?")])
+def test_what_is_no_kind_is_refused(shelf: Collection, kind: str, advice: str) -> None:
+    with pytest.raises(InvalidInput, match=f"'{kind}' is no kind") as caught:
+        chosen(shelf, Filters(kinds=("pdf", kind)))
+    assert advice in str(caught.value.hint)
+    assert caught.value.facts["field"] == "kinds"
+
+
 @pytest.mark.timeout(10)
 def test_a_pattern_of_many_stars_is_answered_at_once(collection: Collection) -> None:
     whole = document("text")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from edgellm.errors import InvalidInput
 from edgellm.retrieval.collection import Collection
 from edgellm.retrieval.collection.bits import Floats, signs
-from edgellm.retrieval.search.nearest import BLOCK, closest, cosines, hamming, nearest, sign_products
+from edgellm.retrieval.search.nearest import BLOCK, closest, cosines, hamming, nearest, rescored, sign_products
 from tests.unit.retrieval.library import DIMENSIONS, add, chunks, document, source, unit, vectors
 
 
@@ -35,9 +37,27 @@ def test_sign_products_order_as_vectors_of_signs(count: int, dimensions: int, se
     dice = np.random.default_rng(seed)
     rows = dice.normal(size=(count, dimensions)).astype(np.float32)
     question = dice.normal(size=dimensions).astype(np.float32)
-    products = sign_products(np.ascontiguousarray(signs(rows).T), question)
-    expected = np.where(rows > 0, 1, -1) @ question
+    positions = dice.permutation(count)
+    products = sign_products(np.ascontiguousarray(signs(rows).T), positions, question)
+    expected = np.where(rows > 0, 1, -1)[positions] @ question
     assert 2 * products - question.sum() == pytest.approx(expected, abs=1e-3)
+
+
+def test_sign_products_of_a_million_equals_take_little_memory() -> None:
+    count, words = 8 * BLOCK, 6
+    kept = np.zeros((words, count), np.uint64)
+    tracemalloc.start()
+    products = sign_products(kept, np.arange(count), np.ones(words * 64, np.float32))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert products.tolist() == [products[0]] * count
+    assert peak < 40 * 2**20
+
+
+def test_long_lists_among_many_are_not_rescored_in_tens_of_thousands() -> None:
+    assert rescored(50, 10_000) == 150
+    assert rescored(50, 1_000_000) == 947  # as measured: the cap does not reach a list of the usual length
+    assert rescored(5000, 1_000_000) == 15_000
 
 
 def test_hamming_goes_on_behind_a_block() -> None:

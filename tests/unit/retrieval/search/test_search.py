@@ -91,6 +91,30 @@ def test_the_order_is_the_rerankers(filled: Collection) -> None:
     assert len(hits) == 3
 
 
+@pytest.mark.parametrize(("limit", "read"), [(1, 20), (10, 20), (20, 40), (50, 50)])
+def test_a_reranker_reads_more_than_is_asked_for_and_never_many(collection: Collection, limit: int, read: int) -> None:
+    add(collection, "a", *(f"The lamp, part {number}." for number in range(60)))
+    asked: list[int] = []
+
+    def rerank(_question: str, passages: Sequence[str]) -> list[float]:
+        asked.append(len(passages))
+        return [1.0] * len(passages)
+
+    search(collection, "lamp", vectors(1)[0], limit=limit, mode="reranked", rerank=rerank)
+    assert asked == [read]
+    with pytest.raises(InvalidInput, match="51 hits") as caught:
+        search(collection, "lamp", vectors(1)[0], limit=51, mode="reranked", rerank=rerank)
+    assert "Ask for 1 to 50, or" in str(caught.value.hint)
+
+
+def test_a_reranker_reads_what_the_embedder_reads(filled: Collection) -> None:
+    def rerank(_question: str, passages: Sequence[str]) -> list[float]:
+        assert "Part 2\nAll about the keeper." in passages
+        return [1.0] * len(passages)
+
+    assert search(filled, "keeper", towards(1), mode="reranked", rerank=rerank)
+
+
 @pytest.mark.parametrize("scores", [[], [1.0], [float("nan")] * 8])
 def test_a_reranker_that_gives_no_score_for_each_is_refused(filled: Collection, scores: list[float]) -> None:
     with pytest.raises(InvalidInput, match="reranker"):
