@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 SETUP = $(PYTHON) -m scripts.set_up --venv "$(VENV)" --extras "$(EXTRAS)" $(if $(PORTABLE),--portable)
 
 help:            ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
 
 run: .setup      ## open EdgeLLM; without a terminal, the guided tour
 	@if [ -t 0 ] && [ -t 1 ]; then exec "$(BIN)/edgellm" $(ARGS); else exec "$(BIN)/edgellm" tour $(ARGS); fi
@@ -23,6 +23,10 @@ setup:           ## environment, llama.cpp for this processor, dependencies (EXT
 
 test: .setup     ## every test (ARGS='-k engine -m "not live"' chooses some)
 	@"$(BIN)/python" -m pytest $(ARGS)
+
+test-clients: .setup  ## packages that people use, against the server; needs a network to install them once
+	@"$(BIN)/python" -m tests.clients.environments build/clients
+	@CLIENT_ENVIRONMENTS="$(CURDIR)/build/clients" "$(BIN)/python" -m pytest tests/clients -m clients $(ARGS)
 
 check: .setup    ## format, lint, types, import contracts, repository rules
 	@"$(BIN)/ruff" format --check .
@@ -49,4 +53,4 @@ clean:           ## remove what tools left behind (not the environment)
 .setup:
 	@$(SETUP)
 
-.PHONY: help run setup test check bench llama-server format clean .setup
+.PHONY: help run setup test test-clients check bench llama-server format clean .setup

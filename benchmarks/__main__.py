@@ -10,6 +10,7 @@ from scripts import readme_table
 NAMES = (
     "single_stream",
     "eight_streams",
+    "serving",
     "token_gap",
     "shared_prefix",
     "resume",

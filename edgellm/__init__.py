@@ -53,6 +53,7 @@ PUBLIC = {
         "DownloadError",
         "EdgeLLMError",
         "EngineError",
+        "GateClosed",
         "HubRefused",
         "IntegrityError",
         "InvalidInput",
@@ -99,6 +100,7 @@ if TYPE_CHECKING:  # the same list once more, for type checkers; a test compares
     from edgellm.errors import DownloadError as DownloadError
     from edgellm.errors import EdgeLLMError as EdgeLLMError
     from edgellm.errors import EngineError as EngineError
+    from edgellm.errors import GateClosed as GateClosed
     from edgellm.errors import HubRefused as HubRefused
     from edgellm.errors import IntegrityError as IntegrityError
     from edgellm.errors import InvalidInput as InvalidInput

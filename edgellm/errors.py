@@ -35,6 +35,7 @@
     │   └── DiskFull
     ├── JobError                a long work ended badly
     │   └── TrainingError       a training run cannot go on
+    ├── GateClosed              a candidate does not meet the policy
     └── ServingError            a server refused its client
         ├── KeyRefused          no valid key came with the request
         ├── AccessDenied        the key has no right to this
@@ -202,6 +203,10 @@ class JobError(EdgeLLMError):
 
 class TrainingError(JobError):
     """A training run cannot go on; the message says from where it can."""
+
+
+class GateClosed(EdgeLLMError):
+    """A candidate does not meet the policy and does not go live; facts: `run`, the evaluation that says why."""
 
 
 class ServingError(EdgeLLMError):

@@ -64,9 +64,19 @@ class Home:
         return self.data / "adapters"
 
     @property
+    def evals(self) -> Path:
+        """One folder per evaluation: its manifest, answers and reports."""
+        return self.data / "evals"
+
+    @property
     def jobs(self) -> Path:
         """One folder per long work, with its event log."""
         return self.data / "jobs"
+
+    @property
+    def uploads(self) -> Path:
+        """Files that clients of a server sent."""
+        return self.data / "uploads"
 
     @property
     def server(self) -> Path:
@@ -82,6 +92,11 @@ class Home:
     def conversations(self) -> Path:
         """Saved KV states, resumed without prefill."""
         return self.cache / "conversations"
+
+    @property
+    def answers(self) -> Path:
+        """Answers of evaluations by what was asked of whom, so that nothing is asked twice."""
+        return self.cache / "answers"
 
     @property
     def settings(self) -> Path:

@@ -37,7 +37,9 @@ from edgellm.types import Sampling
 PREFIX = "EDGELLM_"
 SERVER_TOKEN = "EDGELLM_SERVER_TOKEN"
 """Variable in which a server is told an administrator's token by the program that starts it."""
-NOT_SETTINGS = frozenset({"EDGELLM_HOME", "EDGELLM_CMAKE_ARGS", SERVER_TOKEN})
+REMOTE_KEY = "EDGELLM_API_KEY"
+"""Variable with the key for servers that an evaluation asks."""
+NOT_SETTINGS = frozenset({"EDGELLM_HOME", "EDGELLM_CMAKE_ARGS", SERVER_TOKEN, REMOTE_KEY})
 """Variables with our prefix that other parts read."""
 FOREIGN_VARIABLES = {"HF_HUB_OFFLINE": "offline", "TRANSFORMERS_OFFLINE": "offline", "HF_ENDPOINT": "hub_endpoint"}
 
@@ -78,6 +80,13 @@ class Settings:
     """Model layers on the GPU; without a value, all of them where there is a GPU."""
     kv_type: Literal["f16", "q8_0"] = "f16"
     """Number format of the KV cache; q8_0 halves its memory at a small loss of precision."""
+
+    feedback_days: Annotated[int, Meta(ge=1, le=36_500)] = 90
+    """Days for which a server keeps its answers, so that feedback can refer to them; then they are deleted, ratings and
+    corrections with them."""
+    kwh_price: Annotated[float, Meta(ge=0, le=1_000_000)] | None = None
+    """Price of a kilowatt-hour, in any currency: `edgellm usage` works out costs with it, where the machine reports its
+    power. Without a value, no costs are shown."""
 
     theme: Annotated[str, Meta(min_length=1)] = "auto"
     """Colours of the app: `auto` follows the terminal, otherwise a theme's name."""

@@ -52,7 +52,7 @@ class Stopped(BaseException):
 MEANINGS: dict[Code, str] = {
     Code.DONE: "It worked.",
     Code.ANSWER_IS_NO: "The question was answered, and the answer is no: `doctor` found a failure, a model does not "
-    "fit, a search found nothing.",
+    "fit, a search found nothing, a candidate does not pass the gate.",
     Code.USAGE: "The command line itself is wrong: an unknown command or option, a missing argument.",
     Code.INVALID_INPUT: "A value is malformed or out of range: sampling, schema, settings, a prompt longer than the "
     "context.",
@@ -83,6 +83,7 @@ BY_TYPE: dict[type[BaseException], Code] = {
     errors.StoreError: Code.STORE,
     errors.JobError: Code.JOB,
     errors.ServingError: Code.SERVER,
+    errors.GateClosed: Code.ANSWER_IS_NO,
     errors.EdgeLLMError: Code.OTHER,
     OSError: Code.FILE,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from edgellm.cli.docs_names import COLLECTION, JSON
 from edgellm.cli.names import MODEL
 from edgellm.cli.style import bold, dim, warn
 from edgellm.cli.table import Column
+from edgellm.cli.talk import ChatOptions
 from edgellm.cli.units import count, span
 from edgellm.cli.world import World, pass_world
 from edgellm.retrieval.values import Filters, named_place
@@ -93,7 +94,7 @@ def ask(world: World, /, question: str, collection: str, as_data: bool, **said: 
     """
     model = said["model"]
     with world.open(model) as edge:
-        sampling = replace(edge.settings.sampling, temperature=0.0, max_tokens=said["max_tokens"])
+        sampling = ChatOptions(temperature=0.0, max_tokens=said["max_tokens"]).sampling(edge.settings.sampling)
         world.err.status(f"searching {collection}")
         stream = edge.documents(collection).ask(question, stream=True, model=model, sampling=sampling)
         reply, ended_by = follow(stream, world, quiet=True)

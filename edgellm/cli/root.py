@@ -27,6 +27,19 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "edgellm.cli.bundle:bundle",
         "Seal a model with adapter and documents in one file; open it on another machine.",
     ),
+    "eval": (
+        "edgellm.cli.evaluation:evaluation",
+        "Measure models on your own questions, and whether a change made them better.",
+    ),
+    "gate": (
+        "edgellm.cli.promotion:gate",
+        "Say whether a model may take the place of another, by the rules of a policy file.",
+    ),
+    "promote": ("edgellm.cli.promotion:promote", "Let an alias stand for a model that passes the gate."),
+    "rollback": (
+        "edgellm.cli.promotion:rollback",
+        "Let an alias stand for what it stood for before; at once, for all clients.",
+    ),
     "adapters": ("edgellm.cli.adapters:adapters", "List, attach and remove what models were taught."),
     "docs": ("edgellm.cli.docs:docs", "Ask your own documents, with citations you can check."),
     "keys": ("edgellm.cli.keys:keys", "Make, list and revoke keys of the server's clients."),

@@ -32,13 +32,13 @@ PORT = 8000
 )
 @click.option("-m", "--model", type=MODEL, metavar="MODEL[@ADAPTER]", help="The model that is opened at once.")
 @click.option(
-    "--workers-line",
+    "--parallel",
     "running",
     type=click.IntRange(1, 256),
     default=8,
     show_default=True,
     metavar="N",
-    help="Answers that are written at once.",
+    help="Requests that are answered at once; others wait.",
 )
 @click.option(
     "--queue",

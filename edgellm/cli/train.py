@@ -36,7 +36,13 @@ def _with_settings(command: Any) -> Any:
     """What `run` and `plan` both take."""
     options = [
         click.option("--data", required=True, metavar="PATH", help="A dataset, a file of examples, or drafts:NAME."),
-        click.option("--base", default="starter", show_default=True, metavar="MODEL", help="The model that learns."),
+        click.option(
+            "--base",
+            default="starter",
+            show_default=True,
+            metavar="MODEL",
+            help="The model that learns, or MODEL@ADAPTER to go on with an adapter.",
+        ),
         click.option("--preset", default="balanced", show_default=True, help="quick, balanced or best."),
         click.option(
             "--iters", "steps", type=int, metavar="N", help="Number of steps; by default the preset's epochs."
@@ -45,6 +51,12 @@ def _with_settings(command: Any) -> Any:
         click.option(
             "--method", type=click.Choice(["lora", "qlora", "dora", "full"]), help="What learns; lora by default."
         ),
+        click.option(
+            "--objective",
+            type=click.Choice(["sft", "dpo", "orpo", "kto"]),
+            help="sft: imitate answers (default); dpo, orpo: of two, prefer one; kto: judgements of single answers.",
+        ),
+        click.option("--beta", type=float, metavar="X", help="How closely dpo and kto keep to what the model was."),
         click.option("--rank", type=int, metavar="N", help="Width of the adapter."),
         click.option("--layers", type=int, metavar="N", help="How many layers, from the top, learn."),
         click.option("--learning-rate", type=float, metavar="X", help="Largest step width."),
@@ -181,7 +193,7 @@ def _shared(said: dict[str, Any]) -> dict[str, Any]:
 def _settings(said: dict[str, Any]) -> TrainSettings:
     from edgellm.train.settings import from_text, settings_for  # deferred: only this command needs it
 
-    names = ("epochs", "steps", "method", "rank", "layers", "learning_rate", "batch_rows", "seed")
+    names = ("epochs", "steps", "method", "objective", "beta", "rank", "layers", "learning_rate", "batch_rows", "seed")
     named = {name: said[name] for name in names if said[name] is not None}
     return settings_for(said["preset"], **named, **dict(map(from_text, said["sets"])))
 
@@ -196,4 +208,19 @@ def _show(world: World, result: dict[str, Any], as_data: bool) -> None:
     )
     facts = f"{clock(result['train_s'])}, {result['tokens_per_s']:.0f} tokens a second"
     world.out.line(dim(f"{facts}, {size(result['peak_memory_bytes'])} at the peak"))
+    if "preference" in result:
+        _show_preference(world, result["preference"], losses)
     world.err.note(f"Talk to it: edgellm chat -m {result['model']}")
+
+
+def _show_preference(world: World, found: dict[str, Any], losses: dict[str, float]) -> None:
+    """What was measured on the rows that were held out, and which rows could not be used."""
+    margin = f"margin {losses['valid_margin_first']:.2f} to {losses['valid_margin_last']:.2f}"
+    right = f"{losses['valid_accuracy_last']:.0%} judged right"
+    kl = f", {losses['valid_kl_last']:.3f} nats a token from the reference" if "valid_kl_last" in losses else ""
+    world.out.line(f"on {found['held_out']} held-out rows: {margin}, {right}{kl}")
+    if found["left_out"]:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in found["left_out"].items())
+        world.err.note(f"Left out: {reasons}.")
+    for note in found["notes"]:
+        world.err.note(note)

@@ -29,19 +29,21 @@ def usage(world: World, by: Any, since: datetime | None, as_data: bool) -> None:
     """Show what was used: requests, tokens, latency, errors.
 
     A tenant is a key of the server's; what this machine's own programs ask is its own line. P50 and P99 are the
-    seconds that 50 and 99 % of the answered requests took at most; energy is shown where the machine reports it.
+    seconds that 50 and 99 % of the answered requests took at most; energy is an estimate, shown where the
+    machine reports its power; with the setting kwh_price also what it cost, all together and a request.
     """
     with world.open() as edge:
-        found = edge.usage.totals(by, _timestamp(since))
+        found, price = edge.usage.totals(by, _timestamp(since)), edge.settings.kwh_price
         names = {key.id: key.name for key in edge.keys.list()} if by == "tenant" else {}
     if as_data:
-        world.out.json([{"name": _name(total.key, by, names), **asdict(total)} for total in found])
+        world.out.json([_as_json(total, _name(total.key, by, names), price) for total in found])
     elif not found:
         world.err.note("Nothing was used in that time." if since else "Nothing was used yet.")
     else:
-        titles = ("REQUESTS", "ERRORS", "READ", "CACHED", "WRITTEN", "P50", "P99", "ENERGY")
+        costs = () if price is None else ("COST", "A REQUEST")
+        titles = ("REQUESTS", "ERRORS", "READ", "CACHED", "WRITTEN", "P50", "P99", "ENERGY", *costs)
         header = [Column(by.upper(), flexible=True), *(Column(title, right=True) for title in titles)]
-        world.out.table(header, [_row(total, _name(total.key, by, names)) for total in found])
+        world.out.table(header, [_row(total, _name(total.key, by, names), price) for total in found])
 
 
 def _name(key: str, by: str, names: dict[str, str]) -> str:
@@ -51,12 +53,30 @@ def _name(key: str, by: str, names: dict[str, str]) -> str:
     return f"{names.get(key, 'unknown key')} ({key[:SHOWN]})" if key else "this machine"
 
 
-def _row(total: UsageTotal, name: str) -> tuple[Part, ...]:
+def _row(total: UsageTotal, name: str, price: float | None) -> tuple[Part, ...]:
     tokens = (total.usage.prompt_tokens, total.usage.cached_tokens, total.usage.completion_tokens)
     latency = ("" if seconds is None else span(seconds) for seconds in (total.p50_s, total.p99_s))
     energy = "" if total.energy_j is None else f"{total.energy_j / 3600:,.1f} Wh"
     errors = bad(f"{total.errors:,}") if total.errors else ""
-    return (bold(name), f"{total.requests:,}", errors, *(f"{number:,}" for number in tokens), *latency, energy)
+    costs = () if price is None else tuple(map(_money, _costs(total, price)))
+    return (bold(name), f"{total.requests:,}", errors, *(f"{number:,}" for number in tokens), *latency, energy, *costs)
+
+
+def _costs(total: UsageTotal, price: float | None) -> tuple[float | None, float | None]:
+    """Of the measured requests together, and of one of them."""
+    cost = total.cost(price)
+    return cost, None if cost is None or not total.measured else cost / total.measured
+
+
+def _money(amount: float | None) -> str:
+    if amount is None:
+        return ""
+    return f"{amount:,.2f}" if amount >= 1 else f"{amount:.3g}"
+
+
+def _as_json(total: UsageTotal, name: str, price: float | None) -> dict[str, Any]:
+    cost, each = _costs(total, price)
+    return {"name": name, **asdict(total), "cost": cost, "cost_per_request": each}
 
 
 def _timestamp(day: datetime | None) -> float | None:

@@ -24,6 +24,8 @@ REASONS = {
     Reason.TOO_LONG: "longer than the context",
     Reason.EXACT_DUPLICATE: "exact duplicate",
     Reason.NEAR_DUPLICATE: "near duplicate",
+    Reason.NO_DIFFERENCE: "two answers that are the same",
+    Reason.CONTRADICTION: "judged the other way round elsewhere",
 }
 """Every reason in words."""
 

@@ -23,14 +23,19 @@ def read_jsonl(handle: BinaryIO, reading: Reading) -> Iterator[Record]:
     are no text; a single bad line is a dropped row.
     """
     lines = Lines(handle, reading.file)
+    for source, row, problem in read_objects(lines, reading.file):
+        yield _record(row, problem, source, reading)
+    reading.notes.extend(lines.notes)
+
+
+def read_objects(lines: Lines, file: str) -> Iterator[tuple[Source, dict[str, Any] | None, str]]:
+    """Of each line that is not blank the object, or None and what is wrong with it. Raises: DataRejected as `Lines`."""
     for number, line in lines:
         if line.strip():
-            source = Source(reading.file, number)
             row, problem = _parsed(line.encode())
             if row is None and lines.is_cut:
                 problem = f"the file ends within this row (cut off?): {problem}"
-            yield _record(row, problem, source, reading)
-    reading.notes.extend(lines.notes)
+            yield Source(file, number), row, problem
 
 
 def read_json_list(handle: BinaryIO, reading: Reading) -> Iterator[Record]:

@@ -54,6 +54,10 @@ class Reason(StrEnum):
     """An earlier row has the same content."""
     NEAR_DUPLICATE = "near_duplicate"
     """An earlier row has nearly the same content."""
+    NO_DIFFERENCE = "no_difference"
+    """Of a preference row: the chosen answer is the rejected one."""
+    CONTRADICTION = "contradiction"
+    """Of a preference row: another one judges the same answers the other way round."""
 
 
 @dataclass(frozen=True, slots=True)

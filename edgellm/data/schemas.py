@@ -96,7 +96,7 @@ class Schema:
         if isinstance(system, str) and system.strip():
             messages.append(Message(role="system", content=system))
         for number, turn in enumerate(turns, 1):
-            message = _turn(turn, number, source)
+            message = read_turn(turn, number, source)
             if not isinstance(message, Message):
                 return message
             messages.append(message)
@@ -105,7 +105,7 @@ class Schema:
         return Example(source, tuple(messages))
 
 
-def _turn(turn: object, number: int, source: Source) -> Message | Record:
+def read_turn(turn: object, number: int, source: Source) -> Message | Record:
     """One turn as OpenAI (role, content) or ShareGPT (from, value) writes it, or why the row is dropped."""
     if not isinstance(turn, dict):
         return _wrong(source, f"turn {number}", turn)

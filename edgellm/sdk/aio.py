@@ -177,6 +177,7 @@ class AsyncJobs(Awaitables[Jobs]):
     list = awaitable(Jobs.list)
     get = awaitable(Jobs.get)
     latest = awaitable(Jobs.latest)
+    events = awaitable(Jobs.events)
     cancel = awaitable(Jobs.cancel)
     resume = awaitable(Jobs.resume)
 
@@ -217,6 +218,7 @@ class AsyncAnswers(Awaitables[Answers]):
     add = awaitable(Answers.add)
     get = awaitable(Answers.get)
     rate = awaitable(Answers.rate)
+    prune = awaitable(Answers.prune)
 
 
 class AsyncUse(Awaitables[Use]):
@@ -244,6 +246,8 @@ class AsyncEdgeLLM(Awaitables[EdgeLLM]):
     tokenize = awaitable(EdgeLLM.tokenize)
     detokenize = awaitable(EdgeLLM.detokenize)
     count = awaitable(EdgeLLM.count)
+    rerank = awaitable(EdgeLLM.rerank)
+    scoring = awaitable(EdgeLLM.scoring)
     stats = awaitable(EdgeLLM.stats)
     memory_bytes = awaitable(EdgeLLM.memory_bytes)
     close = awaitable(EdgeLLM.close)
@@ -317,8 +321,11 @@ class AsyncEdgeLLM(Awaitables[EdgeLLM]):
         self, prompt: str | Sequence[int], *, model: str | None = None, alternatives: int = 0, tenant: str = ""
     ) -> Scored:
         """How probable the model finds a text; cancelling the task cancels the request."""
-        scoring = await asyncio.to_thread(self.blocking._begin_score, prompt, model, alternatives, tenant)
-        return await scoring.finish_async()
+        scoring = await self.scoring(prompt, model=model, alternatives=alternatives, tenant=tenant)
+        scored = await scoring.finish_async()
+        if not tenant:
+            await asyncio.to_thread(self.blocking._count_scoring, scoring)
+        return scored
 
     async def __aenter__(self) -> Self:
         return self

@@ -22,6 +22,7 @@ from edgellm.sdk.datasets import Datasets
 from edgellm.sdk.documents import Collections, Documents
 from edgellm.sdk.drafts import Drafts
 from edgellm.sdk.engines import Engines, Opened
+from edgellm.sdk.evaluation import Evals, Means
 from edgellm.sdk.exports import Exports
 from edgellm.sdk.inspections import library_in
 from edgellm.sdk.jobs import Jobs
@@ -29,6 +30,7 @@ from edgellm.sdk.models import Models
 from edgellm.sdk.open_collections import OpenCollections
 from edgellm.sdk.options import ChatOptions, CompleteOptions, check_names
 from edgellm.sdk.pretraining import Pretraining
+from edgellm.sdk.promotion import Promotion
 from edgellm.sdk.record import Record
 from edgellm.sdk.said import said
 from edgellm.sdk.scoring import Scoring, begin
@@ -38,7 +40,7 @@ from edgellm.sdk.sessions import Sessions
 from edgellm.sdk.stream import ReplyStream, whole
 from edgellm.sdk.training import Training
 from edgellm.settings import Settings, load_settings
-from edgellm.store import Store, open_store
+from edgellm.store import Store, UsageRow, open_store
 from edgellm.types import Message, Reply, Sampling, Scored, Token, Tool
 
 if TYPE_CHECKING:
@@ -90,12 +92,14 @@ class EdgeLLM:
         self.server = Servers(self.home, self.models.resolve, self.model, offline=self.offline)
         self.datasets = Datasets(self.home, self._store, self._engines)
         self.drafts = Drafts(self.home, self.jobs, self._engines)
-        self.training = Training(self.jobs, self.datasets, library)
+        self.training = Training(self.home, self.jobs, self.datasets, library)
         self.pretraining = Pretraining(self.jobs, library)
         self.exports = Exports(self.home, library, self.jobs)
         self.bundles = Bundles(self.home, library)
         self._open_collections = OpenCollections(self.home, self.settings.reranker)
         self.collections = Collections(self.home, self._open_collections)
+        self.evals = Evals(self.home, self.jobs, self._means())
+        self.promotion = Promotion(self.evals, self._store)
 
     @staticmethod
     def remote(url: str, key: str | None = None, *, model: str | None = None) -> RemoteEdgeLLM:
@@ -196,12 +200,34 @@ class EdgeLLM:
             alternatives: how many of the most probable tokens to name at each position (0 to 20).
             tenant: whose text this is.
 
-        Raises: ContextOverflow, InvalidInput, ModelError, EngineError.
+        Raises: ContextOverflow, InvalidInput, ModelError, EngineError; StoreError when it cannot be counted.
         """
-        return self._begin_score(prompt, model, alternatives, tenant).finish()
+        scoring = self.scoring(prompt, model=model, alternatives=alternatives, tenant=tenant)
+        scored = scoring.finish()
+        if not tenant:
+            self._count_scoring(scoring)
+        return scored
 
-    def _begin_score(self, prompt: str | Sequence[int], model: str | None, alternatives: int, tenant: str) -> Scoring:
-        return begin(self._engines.open(model or self.model, mode="generate"), prompt, alternatives, tenant)
+    def scoring(
+        self,
+        prompt: str | Sequence[int],
+        *,
+        model: str | None = None,
+        alternatives: int = 0,
+        tenant: str = "",
+        deadline_s: float | None = None,
+    ) -> Scoring:
+        """As `score`, begun and not waited for: who ends it, and who counts what it read, is the caller's matter."""
+        opened = self._engines.open(model or self.model, mode="generate")
+        return begin(opened, prompt, alternatives, tenant, deadline_s)
+
+    def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
+        """How well each text answers the question, by the reranker that the settings name.
+
+        Returns: a score a text; larger is better, comparable for one question only. What is longer than the reranker
+        reads is cut. Raises: InvalidInput, also without a reranker; MissingExtra, ModelRejected, WorkerDied.
+        """
+        return [float(score) for score in self._open_collections.reranker().rerank(question, texts)]
 
     def stats(self, model: str | None = None) -> EngineMetrics | None:
         """Counters of a loaded model; None when it is not loaded."""
@@ -226,6 +252,15 @@ class EdgeLLM:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    def _means(self) -> Means:
+        return Means(
+            engines=self._engines,
+            chat=self.chat,
+            documents=self.documents,
+            opened=self._open_collections,
+            resolve=self.aliases.resolve,
+        )
+
     def _sampling(self, options: CompleteOptions) -> Sampling:
         """What was asked for, or the settings' own; refused before anything is stored. Raises: InvalidInput."""
         sampling = options.get("sampling") or self.settings.sampling
@@ -248,6 +283,10 @@ class EdgeLLM:
         return self.chat(
             None, session=session_id, parent=asked_id, sampling=sampling, documents=collection, stream=True
         )
+
+    def _count_scoring(self, scoring: Scoring) -> None:
+        """Note what was read as this machine's own use. Raises: StoreError."""
+        self.usage.add(UsageRow(model=scoring.model, usage=scoring.usage, timings=scoring.timings))
 
     def _store(self) -> Store:
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -12,11 +12,13 @@ from typing import Any
 
 from edgellm.errors import NotFound
 from edgellm.events import JobEvent, Progressed, Started
+from edgellm.hub.installed import sha256_of
 from edgellm.retrieval.collection import Collection, Reembedding
 from edgellm.retrieval.embed.embedder import TextEmbedder, room_for_passage
 from edgellm.retrieval.embed.open import DEFAULT, open_embedder
 from edgellm.retrieval.embed.recall import open_for
-from edgellm.retrieval.ingest.ingest import Ingest, Ingested
+from edgellm.retrieval.ingest.ingest import Ingest, Ingested, known_files
+from edgellm.retrieval.ingest.scan import Known, look
 from edgellm.retrieval.shelf import CollectionShelf
 from edgellm.retrieval.values import EmbedderIdentity
 from edgellm.sdk.ingest_request import IngestRequest, ReindexRequest, request_from
@@ -25,6 +27,8 @@ from edgellm.settings import load_settings
 
 LOOK_EVERY_S = 2.0
 """Time between two looks at a folder that is watched."""
+Mark = tuple[int, int, int] | None
+"""Inode, size and time of a file."""
 
 
 class _Embedding:
@@ -77,20 +81,53 @@ def ingest(work: Work) -> dict[str, Any]:
     """
     request = request_from(work.arguments, IngestRequest)
     request.check()
-    total, is_first = Ingested(), True
+    total, watch, is_first = Ingested(), _Watch(CollectionShelf(work.home).path(request.collection), request), True
     with _embedding(work) as embedding:
         while True:
-            found = _run(work, request, embedding, is_first=is_first)
-            _add(total, found)
-            if not request.watch:
-                return summary(request.collection, total)
-            if is_first or found.added or found.changed or found.removed:
-                work.emit(Progressed(done=total.added + total.changed, note="Watching for changes"))
+            if is_first or watch.finds_work():
+                found = _run(work, request, embedding, watch, is_first=is_first)
+                _add(total, found)
+                if not request.watch:
+                    return summary(request.collection, total)
+                if is_first or found.added or found.changed or found.removed:
+                    work.emit(Progressed(done=total.added + total.changed, note="Watching for changes"))
             is_first = False
             time.sleep(LOOK_EVERY_S)
 
 
-def _run(work: Work, request: IngestRequest, embedding: _Embedding, *, is_first: bool) -> Ingested:
+class _Watch:
+    """Tells whether a look has something to do, without opening the collection: a folder may be watched for months."""
+
+    def __init__(self, collection: Path, request: IngestRequest) -> None:
+        self._file, self._request = collection, request
+        self._known: Mapping[str, Known] = {}
+        self._marks: list[Mark] = []
+
+    def remember(self, known: Mapping[str, Known]) -> None:
+        """What the collection holds, which is closed by now."""
+        self._known, self._marks = known, self._marks_now()
+
+    def finds_work(self) -> bool:
+        """Whether a file has changed, or somebody else has changed the collection. Raises: InvalidInput, as `look`."""
+        if self._marks != self._marks_now():
+            return True
+        todo = look([Path(path) for path in self._request.paths], self._known, sha256_of, self._request.tags)
+        return bool(todo.read or todo.touched or todo.gone)
+
+    def _marks_now(self) -> list[Mark]:
+        return [_mark(self._file), _mark(self._file.with_name(f"{self._file.name}-wal"))]
+
+
+def _mark(path: Path) -> Mark:
+    """What changes with a file's content; None: there is no such file."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _run(work: Work, request: IngestRequest, embedding: _Embedding, watch: _Watch, *, is_first: bool) -> Ingested:
     """One look at all paths. A collection that was removed while its files were watched does not come back."""
     shelf, name = CollectionShelf(work.home), request.collection
     with shelf.locked(name, _waits(work)):
@@ -101,7 +138,10 @@ def _run(work: Work, request: IngestRequest, embedding: _Embedding, *, is_first:
             )
             paths = [Path(path) for path in request.paths]
             sync = request.sync or request.watch
-            return reader.run(paths, sync=sync, tags=request.tags, retries=is_first)
+            found = reader.run(paths, sync=sync, tags=request.tags, retries=is_first)
+            known = known_files(collection, retries=False)
+        watch.remember(known)
+        return found
 
 
 def _news(work: Work) -> Emit:

@@ -108,6 +108,13 @@ def reindex(work: Work) -> dict[str, Any]:
     return embed(work)
 
 
+def evaluate(work: Work) -> dict[str, Any]:
+    """Ask suites of models and compare them. Arguments: those of `EvalRequest`."""
+    from edgellm.sdk.eval_job import evaluate as judge  # deferred: only this kind needs it
+
+    return judge(work)
+
+
 def selftest(work: Work) -> dict[str, Any]:
     """Count, to see that jobs work here. Arguments: `steps`, `step_s`."""
     steps, step_s = int(work.arguments.get("steps", 3)), float(work.arguments.get("step_s", 0.1))
@@ -127,6 +134,7 @@ KINDS: Mapping[str, Callable[[Work], dict[str, Any]]] = {
     "draft": draft,
     "ingest": ingest,
     "reindex": reindex,
+    "evaluate": evaluate,
     "selftest": selftest,
     "export": export,
     "quants": quants,

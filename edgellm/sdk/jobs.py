@@ -66,6 +66,11 @@ class Jobs:
         self._store().jobs.get(job_id)
         return JobLog(self._home, job_id).latest()
 
+    def events(self, job_id: str) -> builtins.list[JobEvent]:
+        """What the job's current attempt said so far, oldest first."""
+        self._store().jobs.get(job_id)
+        return JobLog(self._home, job_id).read()[0]
+
     def follow(self, job_id: str, poll_s: float = POLL_S) -> Iterator[JobEvent]:
         """All events of the job's current attempt, past and coming; the last one is always a final one.
 

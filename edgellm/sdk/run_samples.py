@@ -15,14 +15,16 @@ ANSWER_TOKENS = 32
 class Sampler:
     """Asks the base with what a checkpoint holds. Each answer is that of the adapter as it would be served."""
 
-    def __init__(self, base: Path, alpha: float, probe: Probe) -> None:
-        self._base, self._alpha, self._probe = base, alpha, probe
+    def __init__(self, base: Path, alpha: float, probe: Probe, start: Path | None = None) -> None:
+        """`start`: weights of the adapter that goes on learning; None: a new one."""
+        self._base, self._alpha, self._probe, self._start = base, alpha, probe, start
 
     def ask(self, step: int, weights: Path | None) -> Sampled:
         """The answer with a checkpoint's weights; None: before anything was learnt.
 
         Raises: errors of the process that runs llama.cpp, TrainingError, OSError.
         """
+        weights = weights or self._start
         with TemporaryDirectory() as folder:
             adapter = None if weights is None else str(self._adapter(Path(folder), weights))
             with Judge(str(self._base), adapter, len(self._probe.tokens) + ANSWER_TOKENS + 8) as judge:

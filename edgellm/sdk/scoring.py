@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from edgellm.engine.outcome import Finished
 from edgellm.engine.stream import Stream
-from edgellm.errors import InvalidInput
+from edgellm.errors import DeadlineExceeded, InvalidInput
 from edgellm.sdk.engines import Opened
-from edgellm.types import Delta, Sampling, Scored, StreamEvent, Token, TokenTrace
+from edgellm.types import Delta, FinishReason, Sampling, Scored, StreamEvent, Timings, Token, TokenTrace, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,21 +18,45 @@ class Scoring:
 
     first: Token
     stream: Stream
+    model: str
+    """The model that reads it, with its adapter."""
 
     def finish(self) -> Scored:
-        """The result. Raises: ContextOverflow, InvalidInput, EngineError."""
+        """The result. Raises: ContextOverflow, InvalidInput, DeadlineExceeded, EngineError."""
         return self._scored([trace for event in self.stream for trace in _traces(event)])
 
     async def finish_async(self) -> Scored:
         """As `finish`; cancelling the task cancels the request."""
         return self._scored([trace async for event in self.stream for trace in _traces(event)])
 
+    def close(self) -> None:
+        """End it, if it has not ended, and wait for that: then `usage` is known."""
+        self.stream.cancel()
+        for _ in self.stream:
+            continue
+
+    @property
+    def usage(self) -> Usage:
+        """What was read; nothing before the end, and where the engine failed."""
+        outcome = self.stream.outcome
+        return outcome.usage if isinstance(outcome, Finished) else Usage()
+
+    @property
+    def timings(self) -> Timings | None:
+        """How long it took; None where `usage` is not known."""
+        outcome = self.stream.outcome
+        return outcome.timings if isinstance(outcome, Finished) else None
+
     def _scored(self, traces: Iterable[TokenTrace]) -> Scored:
-        self.stream.result()
+        choices = self.stream.result().choices
+        if any(choice.finish_reason is FinishReason.DEADLINE for choice in choices):
+            raise DeadlineExceeded("The text was not scored in the time that it had.", hint="Score a shorter one.")
         return Scored(first=self.first, tokens=tuple(traces))
 
 
-def begin(opened: Opened, prompt: str | Sequence[int], alternatives: int, tenant: str) -> Scoring:
+def begin(
+    opened: Opened, prompt: str | Sequence[int], alternatives: int, tenant: str, deadline_s: float | None = None
+) -> Scoring:
     """Ask for the log-probabilities of a prompt's own tokens. Raises: InvalidInput, ModelLoadFailed, EngineError."""
     worker = opened.worker
     if isinstance(prompt, str):
@@ -43,7 +68,8 @@ def begin(opened: Opened, prompt: str | Sequence[int], alternatives: int, tenant
     if not tokens:
         raise InvalidInput("The prompt is empty.", field="prompt")
     sampling = Sampling(logprobs=alternatives)
-    return Scoring(tokens[0], worker.score(ids, sampling=sampling, adapter=opened.adapter, tenant=tenant))
+    stream = worker.score(ids, sampling=sampling, adapter=opened.adapter, tenant=tenant, deadline_s=deadline_s)
+    return Scoring(tokens[0], stream, opened.name)
 
 
 def _traces(event: StreamEvent) -> tuple[TokenTrace, ...]:

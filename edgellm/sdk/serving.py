@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import time
 from collections.abc import Callable
 from typing import Literal
 
@@ -22,7 +23,7 @@ from edgellm.store import (
     UsageTotal,
 )
 from edgellm.store.audit import LOCAL
-from edgellm.store.keys import Role
+from edgellm.store.keys import DAY_S, Role
 from edgellm.store.records import Rating
 
 __all__ = ["LOCAL", "Aliases", "Answers", "Audit", "Head", "Keys", "Limits", "Role", "ServedAnswer", "UsageRow", "Use"]
@@ -137,6 +138,10 @@ class Answers:
     def rate(self, answer_id: str, tenant: str, rating: Rating = 0, correction: str | None = None) -> ServedAnswer:
         """Replace what was said about an answer: 1, -1 or 0, and what it should have been."""
         return self._store().answers.rate(answer_id, tenant, rating, correction)
+
+    def prune(self, days: float) -> int:
+        """Delete answers that are older, with what was said about them. Returns: how many there were."""
+        return self._store().answers.remove_before(time.time() - days * DAY_S)
 
 
 class Use:

@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from edgellm.data.dataset import Dataset, open_dataset
+from edgellm.data.dataset import open_dataset, read_manifest
+from edgellm.engine.supervisor import Worker
 from edgellm.errors import InvalidInput
 from edgellm.events import Progressed, Started
 from edgellm.gguf_header import read_header
@@ -27,9 +28,11 @@ from edgellm.sdk.import_gate import pass_gate
 from edgellm.sdk.inspections import library_in
 from edgellm.sdk.run_samples import Sampler
 from edgellm.sdk.taught_model import Taught, check_room, keep_model
+from edgellm.sdk.training_preferences import measured, paired, told
 from edgellm.sdk.training_request import TrainRequest, request_from
 from edgellm.sdk.training_rows import tokenized
 from edgellm.sdk.training_run import WEIGHTS, Outcome, Together, follow
+from edgellm.sdk.training_start import keep_start, starting_adapter
 from edgellm.sdk.work import Emit
 from edgellm.settings import load_settings
 from edgellm.train.architecture import read_architecture
@@ -47,12 +50,17 @@ class Prepared:
 
     request: TrainRequest
     base: InstalledModel
-    dataset: Dataset
+    dataset: DatasetRecord
     rows: Path
     plan: TrainPlan
     folder: Path
     reading_kl: float
     """How far the trainer's reading of the base is from llama.cpp's, in nats a token."""
+
+    @property
+    def start(self) -> Path | None:
+        """Weights of the adapter that goes on learning; None: a new one."""
+        return _start_in(self.folder) if self.request.start else None
 
 
 def prepare(home: Home, request: TrainRequest, folder: Path, emit: Emit) -> Prepared:
@@ -66,14 +74,16 @@ def prepare(home: Home, request: TrainRequest, folder: Path, emit: Emit) -> Prep
     library.inspect(base.path)
     header = read_header(base.path)
     shape = read_architecture(header)
-    dataset = open_dataset(home.datasets / request.dataset)
+    dataset = _dataset(home, request)
     emit(Started(title=f"Comparing how {base.name} is read with llama.cpp"))
     gate = pass_gate(header, base.sha256 or sha256_of(base.path), home.cache / "readings")
     private_dir(folder)
+    if request.start and not _start_in(folder).exists():
+        keep_start(starting_adapter(Shelf(home), base, request.start), _start_in(folder))
     rows = folder / "rows.msgpack"
     emit(Started(title=f"Reading {dataset.name} as {base.name} does"))
     if not rows.exists():  # a resumed run learns from the very rows it began with
-        write_rows(rows, _read_by_engine(home, base, dataset, request, emit))
+        write_rows(rows, _read_by_engine(home, base, request, emit))
     plan = plan_run(shape, read_rows(rows), request.settings, header.parameters)
     refuse_if_too_large(plan, probe().available_bytes)
     return Prepared(
@@ -81,11 +91,23 @@ def prepare(home: Home, request: TrainRequest, folder: Path, emit: Emit) -> Prep
     )
 
 
-def _read_by_engine(home: Home, base: InstalledModel, dataset: Dataset, request: TrainRequest, emit: Emit) -> RowSets:
+def _dataset(home: Home, request: TrainRequest) -> DatasetRecord:
+    """What is learnt from; its content is verified when it is read. Raises: DatasetNotFound, DataRejected."""
+    if request.preferences is not None:
+        return DatasetRecord(name=request.dataset, hash=request.preferences.sha256)
+    manifest = read_manifest(home.datasets / request.dataset)
+    return DatasetRecord(name=manifest.name, hash=manifest.dataset_hash)
+
+
+def _start_in(folder: Path) -> Path:
+    return folder / "start.safetensors"
+
+
+def _read_by_engine(home: Home, base: InstalledModel, request: TrainRequest, emit: Emit) -> RowSets:
     engines = Engines(home, load_settings(home, os.environ), library_in(home))
     try:
         worker = engines.worker(base.reference, lambda _share: None)[1]
-        sets = tokenized(dataset, worker, request.settings)
+        sets = _tokenized(home, worker, request)
         if not request.settings.anchors:
             return sets
         emit(Started(title=f"Asking {base.name} what it says so far", unit="questions"))
@@ -98,6 +120,12 @@ def _read_by_engine(home: Home, base: InstalledModel, dataset: Dataset, request:
         engines.close()  # its memory is needed for training
 
 
+def _tokenized(home: Home, worker: Worker, request: TrainRequest) -> RowSets:
+    if request.preferences is not None:
+        return paired(request.preferences, worker, request.settings)
+    return tokenized(open_dataset(home.datasets / request.dataset), worker, request.settings)
+
+
 def train(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, Any]:
     """Do a training job; `folder` keeps what a resumed job needs. Returns the result as JSON values."""
     request = request_from(arguments)
@@ -107,8 +135,9 @@ def train(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, Any
     emit(Started(title=f"Teaching {prepared.base.name}", total=prepared.plan.steps, unit="steps"))
     outcome = follow(prepared.folder, _together(prepared), emit, _sampler(prepared))
     kept = _keep(home, prepared, outcome) if request.makes_adapter else _keep_model(home, prepared, outcome, emit)
+    result = kept | _result(prepared, outcome) | told(request, read_rows(prepared.rows), outcome)
     shutil.rmtree(prepared.folder, ignore_errors=True)
-    return kept | _result(prepared, outcome)
+    return result
 
 
 def _together(prepared: Prepared) -> Together:
@@ -121,7 +150,7 @@ def _sampler(prepared: Prepared) -> Sampler | None:
     probe = read_rows(prepared.rows).probe
     if probe is None or not prepared.request.makes_adapter:
         return None
-    return Sampler(prepared.base.path, prepared.request.settings.alpha, probe)
+    return Sampler(prepared.base.path, prepared.request.settings.alpha, probe, prepared.start)
 
 
 def _check_name(home: Home, request: TrainRequest) -> None:
@@ -162,12 +191,14 @@ def plan(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, Any]
 
 def _spec(prepared: Prepared) -> RunSpec:
     settings = prepared.request.settings
-    identity = [prepared.base.sha256, prepared.dataset.manifest.dataset_hash, settings]
+    start = "" if prepared.start is None else sha256_of(prepared.start)
+    identity = [prepared.base.sha256, prepared.dataset.hash, settings, start]
     return RunSpec(
         base=str(prepared.base.path),
         rows=str(prepared.rows),
         settings=settings,
         plan_hash=hashlib.sha256(msgspec.json.encode(identity)).hexdigest(),
+        start=str(prepared.start or ""),
     )
 
 
@@ -200,7 +231,7 @@ def _keep_model(home: Home, prepared: Prepared, outcome: Outcome, emit: Emit) ->
 
 
 def _manifest(prepared: Prepared, outcome: Outcome) -> AdapterManifest:
-    base, dataset = prepared.base, prepared.dataset
+    base = prepared.base
     return AdapterManifest(
         name=prepared.request.name,
         base=BaseRecord(
@@ -208,11 +239,19 @@ def _manifest(prepared: Prepared, outcome: Outcome) -> AdapterManifest:
             sha256=base.sha256 or sha256_of(base.path),
             architecture=read_header(base.path).architecture,
         ),
-        dataset=DatasetRecord(name=dataset.name, hash=dataset.manifest.dataset_hash),
-        plan=msgspec.to_builtins(prepared.request.settings),
+        dataset=prepared.dataset,
+        plan=msgspec.to_builtins(prepared.request.settings) | _origin(prepared),
         losses=_losses(outcome),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+
+
+def _origin(prepared: Prepared) -> dict[str, str]:
+    """What the run began with, where that was an adapter; and what its answers were compared with."""
+    request, base = prepared.request, prepared.base
+    began = f"{base.reference}@{request.start}" if request.start else base.reference
+    start = {} if prepared.start is None else {"start": began, "start_sha256": sha256_of(prepared.start)}
+    return start | ({"reference": began} if request.settings.has_reference else {})
 
 
 def _losses(outcome: Outcome) -> dict[str, float]:
@@ -221,7 +260,7 @@ def _losses(outcome: Outcome) -> dict[str, float]:
     losses = {"first": outcome.first.loss, "last": outcome.last.loss, "straying": outcome.last.straying}
     if outcome.valid_losses:
         losses |= {"valid_first": outcome.valid_losses[0], "valid_last": outcome.valid_losses[-1]}
-    return losses
+    return losses | measured(outcome)
 
 
 def _result(prepared: Prepared, outcome: Outcome) -> dict[str, Any]:

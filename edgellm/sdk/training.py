@@ -9,12 +9,14 @@ from typing import Any
 import msgspec
 
 from edgellm.errors import InvalidInput
-from edgellm.hub.adapters import adapter_name
+from edgellm.hub.adapters import Shelf, adapter_name
 from edgellm.hub.installed import Library
-from edgellm.hub.names import name_from
+from edgellm.hub.names import name_from, split_adapter
+from edgellm.paths import Home
 from edgellm.sdk.datasets import Datasets
 from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.training_request import TrainRequest, request_from
+from edgellm.sdk.training_start import inherited, starting_adapter
 from edgellm.store import StoredJob
 from edgellm.train.settings import TrainSettings
 
@@ -22,9 +24,10 @@ KIND = "train"
 
 
 class Training:
-    """Errors: InvalidInput, ModelNotFound, DatasetNotFound, DataRejected, JobError, MissingExtra."""
+    """Errors: InvalidInput, ModelNotFound, AdapterNotFound, DatasetNotFound, DataRejected, JobError, MissingExtra."""
 
-    def __init__(self, jobs: Jobs, datasets: Datasets, library: Library) -> None:
+    def __init__(self, home: Home, jobs: Jobs, datasets: Datasets, library: Library) -> None:
+        self._shelf = Shelf(home)
         self._jobs, self._datasets, self._library = jobs, datasets, library
 
     def start(
@@ -40,6 +43,8 @@ class Training:
         """Begin to teach the model `base`; the adapter `name` is there when the job has finished.
 
         `data` is the name of a dataset; or a file of examples or `drafts:NAME`, which become the dataset `name`.
+        For the objectives dpo, orpo and kto it is a JSONL file of judged answers. With `MODEL@ADAPTER` as base that
+        adapter goes on learning, under the new name.
         `hosts` are lines of `ADDRESS[:PORT] [SSH-TARGET [COMMAND ...]]`, this machine first.
         """
         adapter_name(name)
@@ -61,9 +66,17 @@ class Training:
         self, data: str | Path, base: str, name: str, settings: TrainSettings | None, shared: dict[str, Any]
     ) -> dict[str, Any]:
         """A job's arguments. Raises: InvalidInput here, before there is a job."""
-        base = self._library.find(base).reference
+        model_name, start = split_adapter(base)
+        model, settings = self._library.find(model_name), settings or TrainSettings()
+        if start is not None:
+            settings = inherited(settings, starting_adapter(self._shelf, model, start))
         request = TrainRequest(
-            dataset=self._dataset(data, name), base=base, name=name, settings=settings or TrainSettings(), **shared
+            base=model.reference,
+            start=start or "",
+            name=name,
+            settings=settings,
+            **self._material(data, name, settings),
+            **shared,
         )
         arguments: dict[str, Any] = msgspec.to_builtins(request)
         request_from(arguments)
@@ -72,6 +85,15 @@ class Training:
     def list(self) -> builtins.list[StoredJob]:
         """Training jobs, newest first."""
         return [job for job in self._jobs.list(limit=1000) if job.kind == KIND]
+
+    def _material(self, data: str | Path, name: str, settings: TrainSettings) -> dict[str, Any]:
+        """Which of the request's fields say what is learnt from."""
+        if not settings.is_preference:
+            return {"dataset": self._dataset(data, name)}
+        from edgellm.sdk.training_preferences import checked_file  # deferred: what reads examples is needed here alone
+
+        path = Path(data).expanduser()
+        return {"dataset": name_from(path.stem), "preferences": checked_file(path, settings)}
 
     def _dataset(self, data: str | Path, name: str) -> str:
         from edgellm.data.draft_source import PREFIX  # deferred: what reads examples is needed here alone

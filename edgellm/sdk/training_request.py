@@ -11,16 +11,30 @@ from edgellm.train.ring import Member, loopback, read_hosts
 from edgellm.train.settings import TrainSettings, check
 
 
+class PreferenceFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file of judged answers that was read when the run was asked for."""
+
+    path: str
+    """Absolute."""
+    sha256: str
+    left_out: dict[str, int] = {}
+    """How many rows cannot be used, by reason."""
+
+
 class TrainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The arguments of a `train` job, JSON values."""
 
     dataset: str
-    """Name of a dataset."""
+    """Name of a dataset; of a file of judged answers, the name made from the file's."""
     base: str
     """Name of the base model."""
     name: str
     """What the adapter will be called; of dora and full, the model."""
     settings: TrainSettings
+    preferences: PreferenceFile | None = None
+    """What is learnt from in preference tuning, in place of the dataset."""
+    start: str = ""
+    """Name of an adapter of the base that goes on learning; empty: a new one."""
     ranks: int = 1
     """Processes on this machine that share each batch."""
     hosts: str = ""
@@ -45,6 +59,8 @@ def request_from(arguments: Any) -> TrainRequest:
     except msgspec.ValidationError as error:
         raise InvalidInput(f"The training job is not understood: {error}.", field="arguments") from error
     check(request.settings)
+    if request.settings.is_preference != (request.preferences is not None):
+        raise InvalidInput("Judged answers are learnt from by dpo, orpo and kto, and only by these.", field="objective")
     if not 1 <= request.ranks <= 64:
         raise InvalidInput(f"ranks is {request.ranks}; it must be from 1 to 64.", field="ranks")
     if request.hosts:

@@ -39,6 +39,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     first: Stepped | None = None
     last: Stepped | None = None
     valid_losses: list[float] = []
+    valid_measures: list[dict[str, float]] = []
+    """What preference tuning measured on the same rows; the first is from before the first step."""
     checkpoint: str = ""
     """Folder of the newest one."""
     best_checkpoint: str = ""
@@ -108,7 +110,10 @@ class _Heard:
     def _note(self, saying: Stepped | Validated) -> None:
         if isinstance(saying, Validated):
             self.outcome.valid_losses.append(saying.loss)
-            self._emit(Measured(step=saying.step, values={"valid_loss": saying.loss}))
+            if saying.measures:
+                self.outcome.valid_measures.append(saying.measures)
+            named = {f"valid_{name}": value for name, value in saying.measures.items()}
+            self._emit(Measured(step=saying.step, values={"valid_loss": saying.loss, **named}))
             return
         self.outcome.first, self.outcome.last = self.outcome.first or saying, saying
         self._emit(_measured(saying))
@@ -133,6 +138,7 @@ def _measured(step: Stepped) -> Measured:
             "learning_rate": step.learning_rate,
             "tokens_per_s": step.tokens / step.spent_s,
             "peak_memory_bytes": float(step.peak_bytes),
+            **step.measures,
         },
     )
 

@@ -35,10 +35,12 @@ class Account:
         self._turn_at: float | None = None
         self._first_token_at: float | None = None
         self._pieces = 0
+        self._energy: float | None = None
 
     def turn_came(self) -> None:
         """The request has left the line."""
         self._turn_at = self._service.clock()
+        self._energy = self._service.meter.begin()
 
     def token_came(self) -> None:
         """A piece of the answer is there."""
@@ -47,8 +49,12 @@ class Account:
             self._first_token_at = self._service.clock()
 
     def add(self, usage: Usage, timings: Timings | None) -> None:
-        """What the engine counted."""
-        self.usage = usage
+        """What the engine counted; as often as it worked for the request."""
+        self.usage = Usage(
+            prompt_tokens=self.usage.prompt_tokens + usage.prompt_tokens,
+            cached_tokens=self.usage.cached_tokens + usage.cached_tokens,
+            completion_tokens=self.usage.completion_tokens + usage.completion_tokens,
+        )
         self.timings = timings or self.timings
 
     def live(self, names: Mapping[str, str]) -> LiveRequest:
@@ -84,10 +90,11 @@ class Account:
     ) -> None:
         service, now = self._service, self._service.clock()
         service.accounts.discard(self)
+        energy_j = None if self._energy is None else service.meter.end(self._energy)
         if kind is not None and issubclass(kind, TURNED_AWAY):
             return
         service.budget.spend(self._caller.tenant, self.usage.prompt_tokens + self.usage.completion_tokens)
-        service.counters.spent(self.usage)
+        service.counters.spent(self.usage, energy_j)
         row = UsageRow(
             tenant=self._caller.tenant,
             model=self.name.base,
@@ -97,6 +104,7 @@ class Account:
             status=_status(kind),
             seconds=now - self._began,
             ttft_s=None if self._first_token_at is None else self._first_token_at - self._began,
+            energy_j=energy_j,
         )
         await self.store(service.edge.usage.add, row)
 

@@ -30,30 +30,39 @@ from edgellm.server.refuse import refusal, refuse
 from edgellm.server.rights import TABLE, UPLOADS, route_of
 from edgellm.server.routes import (
     admin,
+    admin_page,
     anthropic,
     chat,
     completions,
     documents,
     embeddings,
     feedback,
+    files,
+    fine_tuning,
     health,
     models,
     ollama,
+    rerank,
     responses,
     tokens,
 )
 from edgellm.server.running import ClientGone
 from edgellm.server.service import Service
+from edgellm.server.upkeep import upkeep
 
 ROUTERS = (
     health.router,
     admin.router,
+    admin_page.router,
     models.router,
     chat.router,
     completions.router,
     embeddings.router,
     tokens.router,
+    rerank.router,
     documents.router,
+    files.router,
+    fine_tuning.router,
     feedback.router,
     responses.router,
     anthropic.router,
@@ -72,7 +81,7 @@ def routes(service: Service) -> FastAPI:
     app = Published(
         title="EdgeLLM",
         version=edgellm.__version__,
-        lifespan=_threads,
+        lifespan=_running,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -152,10 +161,13 @@ def takes_upload(scope: Scope) -> bool:
 
 
 @asynccontextmanager
-async def _threads(_app: FastAPI) -> AsyncIterator[None]:
+async def _running(app: FastAPI) -> AsyncIterator[None]:
     executor = ThreadPoolExecutor(THREADS, thread_name_prefix="edgellm-serve")
     asyncio.get_running_loop().set_default_executor(executor)
+    beside = asyncio.create_task(upkeep(app.state.service))
     yield
+    beside.cancel()
+    await asyncio.gather(beside, return_exceptions=True)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -18,7 +18,8 @@ from edgellm.server.call import AnswerId, Call
 from edgellm.server.caller import Caller
 from edgellm.server.model_name import ModelName, resolve
 from edgellm.server.service import Service
-from edgellm.types import Choice, Delta, FinishReason, Reply, StreamEvent, TokenTrace, Usage
+from edgellm.server.shelves import shown_reply
+from edgellm.types import Choice, Delta, FinishReason, Reply, Scored, StreamEvent, TokenTrace, Usage
 
 Put = Callable[[StreamEvent], None]
 
@@ -44,6 +45,7 @@ class Generation:
         async with account, admitted(service, self._caller, self._left_s()):
             account.turn_came()
             reply = await self._answered(account, put)
+        reply = shown_reply(service.edge.home, self._caller, reply)
         await self._keep(reply, account)
         return reply
 
@@ -64,7 +66,7 @@ class Generation:
 
     async def _answered(self, account: Account, put: Put) -> Reply:
         call = self._call
-        echo = await asyncio.to_thread(self._echo, account) if call.echo else None
+        echo = await self._echo(account) if call.echo else None
         if echo is not None:
             for index in range(call.sampling.n):
                 put(replace(echo, index=index))
@@ -74,7 +76,7 @@ class Generation:
         reply = await self._read(stream, account, put)
         if any(choice.finish_reason is FinishReason.DEADLINE for choice in reply.choices):
             raise self._late()
-        return _with_echo(reply, echo) if echo else reply
+        return _with_echo(reply, echo, account.usage) if echo else reply
 
     def _stream(self, name: ModelName) -> ReplyStream:
         """Hand the call to the engine."""
@@ -112,24 +114,39 @@ class Generation:
                 account.add(stream.reply.usage, stream.reply.timings)
         return stream.reply
 
-    def _echo(self, account: Account) -> Delta:
+    async def _echo(self, account: Account) -> Delta:
         """The prompt as the beginning of the answer, with the log-probabilities of its tokens where they are asked for.
 
         Its first token has none: not a number.
         """
         call, edge, prompt = self._call, self._service.edge, self._call.prompt or ""
         model = self._service.names.opened(account.name)
-        text = prompt if isinstance(prompt, str) else edge.detokenize(prompt, model=model)
+        text = prompt if isinstance(prompt, str) else await asyncio.to_thread(edge.detokenize, prompt, model=model)
         if call.sampling.logprobs is None:
             return Delta(text=text)
-        scored = edge.score(prompt, model=model, alternatives=call.sampling.logprobs, tenant=self._caller.tenant)
+        scored = await self._scored(prompt, model, account)
         first = TokenTrace(token=scored.first.id, text=scored.first.text, logprob=math.nan, entropy=0.0)
         return Delta(text=text, tokens=(first, *scored.tokens))
 
+    async def _scored(self, prompt: str | tuple[int, ...], model: str, account: Account) -> Scored:
+        """The prompt read for its own sake; it counts like any other reading, however it ends."""
+        scoring = await asyncio.to_thread(
+            self._service.edge.scoring,
+            prompt,
+            model=model,
+            alternatives=self._call.sampling.logprobs or 0,
+            tenant=self._caller.tenant,
+            deadline_s=self._left_s(),
+        )
+        try:
+            return await scoring.finish_async()
+        finally:
+            await asyncio.shield(asyncio.to_thread(scoring.close))  # counted also when the task is cancelled
+            account.add(scoring.usage, scoring.timings)
+
     def _echo_alone(self, echo: Delta, account: Account) -> Reply:
-        """The answer to a prompt that is to be scored, not gone on with."""
+        """The answer to a prompt that is to be repeated or scored, not gone on with."""
         choice = Choice(text=echo.text, finish_reason=FinishReason.LENGTH, tokens=echo.tokens)
-        account.add(Usage(prompt_tokens=len(echo.tokens)), None)
         choices = (choice,) * self._call.sampling.n
         return Reply(choices=choices, model=account.name.model, usage=account.usage, timings=account.timings)
 
@@ -147,8 +164,9 @@ class Generation:
         await account.store(self._service.edge.answers.add, answer)
 
 
-def _with_echo(reply: Reply, echo: Delta) -> Reply:
-    return replace(reply, choices=tuple(_begun(choice, echo) for choice in reply.choices))
+def _with_echo(reply: Reply, echo: Delta, usage: Usage) -> Reply:
+    """The reply behind its prompt. `usage`: a prompt that is scored and gone on with is read and counted twice."""
+    return replace(reply, choices=tuple(_begun(choice, echo) for choice in reply.choices), usage=usage)
 
 
 def _begun(choice: Choice, echo: Delta) -> Choice:

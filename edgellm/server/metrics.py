@@ -26,9 +26,13 @@ class Counters:
     open: int = 0
     """Requests at this moment."""
     tokens: Counter[str] = field(default_factory=Counter)
+    energy_j: float | None = None
+    """None until the machine has reported some."""
 
-    def spent(self, usage: Usage) -> None:
+    def spent(self, usage: Usage, energy_j: float | None) -> None:
         """An answer has ended."""
+        if energy_j is not None:
+            self.energy_j = (self.energy_j or 0.0) + energy_j
         self.tokens["prompt"] += usage.prompt_tokens
         self.tokens["cached"] += usage.cached_tokens
         self.tokens["completion"] += usage.completion_tokens
@@ -49,6 +53,8 @@ def exposition(service: Service, engines: Mapping[str, EngineMetrics]) -> str:
         _metric("edgellm_line_running", "gauge", [({}, line.running)]),
         _metric("edgellm_line_waiting", "gauge", [({}, line.waiting)]),
     ]
+    if counters.energy_j is not None:
+        parts.append(_metric("edgellm_energy_joules_total", "counter", [({}, counters.energy_j)]))
     for name in ENGINE_GAUGES:
         values = [({"model": model}, getattr(found, name)) for model, found in sorted(engines.items())]
         parts.append(_metric(f"edgellm_engine_{name}", "gauge", values))
@@ -56,7 +62,7 @@ def exposition(service: Service, engines: Mapping[str, EngineMetrics]) -> str:
 
 
 def _metric(name: str, kind: str, values: Iterable[tuple[Labels, float]]) -> str:
-    lines = [f"{name}{_labels(labels)} {value:g}\n" for labels, value in values]
+    lines = [f"{name}{_labels(labels)} {value}\n" for labels, value in values]
     return f"# TYPE {name} {kind}\n{''.join(lines)}"
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from edgellm.errors import ModelNotFound
 from edgellm.server.caller import Caller
+from edgellm.server.ownership import collection_of, may_use, owner_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,9 @@ class Names(Protocol):
     def target(self, alias: str) -> str:
         """What an alias stands for; any other name itself."""
 
+    def has_collection(self, name: str) -> bool:
+        """Whether there is a collection of this name on this machine."""
+
 
 def split(name: str, bases: frozenset[str]) -> ModelName | None:
     """Take a name apart; None when it names no model of `bases`."""
@@ -56,8 +60,9 @@ def split(name: str, bases: frozenset[str]) -> ModelName | None:
 def resolve(names: Names, caller: Caller, asked: str) -> ModelName:
     """What a caller gets for a name. Raises: ModelNotFound, alike for what is not there and what the key may not use.
 
-    A key's models are names and aliases: `starter` allows that model without an adapter, an alias all that it stands
-    for. A bound adapter is added to each model, and no other one can be named.
+    A key's models are names and aliases: `starter` allows that model without an adapter or with one that the key taught
+    itself, an alias all that it stands for. A bound adapter is added to each model, and no other one can be named.
+    A collection is one that the key names, else its own.
     """
     limits, target = caller.limits, names.target(asked)
     name = split(target, names.bases())
@@ -66,16 +71,27 @@ def resolve(names: Names, caller: Caller, asked: str) -> ModelName:
     if limits.adapter is not None:
         name = replace(name, adapter=None)
     if target == asked or asked not in limits.models:
-        _check_rights(caller, name, asked)
+        own = name.collection if target == asked else None  # an alias stands for what everyone means by its words
+        name = _checked(names, caller, name, asked, own)
     return replace(name, adapter=limits.adapter or name.adapter)
 
 
-def _check_rights(caller: Caller, name: ModelName, asked: str) -> None:
-    models, collections = caller.limits.models, caller.limits.collections
-    if models and name.model not in models:
+def _checked(names: Names, caller: Caller, name: ModelName, asked: str, own: str | None) -> ModelName:
+    """The name, its collection as it is called on this machine; `own`: one that may be the key's own.
+
+    Raises: ModelNotFound.
+    """
+    adapter, models = name.adapter, caller.limits.models
+    if adapter is not None and not may_use(caller, adapter):
         raise not_found(asked)
-    if name.collection is not None and not caller.is_admin and name.collection not in collections:
+    allowed = (name.model, name.base) if adapter is not None and owner_of(adapter) == caller.tenant else (name.model,)
+    if models and not set(allowed) & set(models):
         raise not_found(asked)
+    if name.collection is None or caller.is_admin or name.collection in caller.limits.collections:
+        return name
+    if own is None or not names.has_collection(collection_of(caller, own)):
+        raise not_found(asked)
+    return replace(name, collection=collection_of(caller, own))
 
 
 def not_found(asked: str) -> ModelNotFound:

@@ -44,6 +44,12 @@ class ServerNames:
         """What an alias stands for; any other name itself. Raises: StoreError."""
         return self._edge.aliases.resolve(alias)
 
+    def has_collection(self, name: str) -> bool:
+        """Whether there is a collection of this name."""
+        from edgellm.retrieval.shelf import CollectionShelf  # what reads a collection is loaded when one is asked for
+
+        return name in CollectionShelf(self._edge.home).names()
+
     def opened(self, name: ModelName) -> str:
         """What the SDK opens for a name."""
         return replace(name, base=self._edge.model).model if name.base == self.own else name.model

@@ -13,6 +13,7 @@ from edgellm.server.dialects.anthropic import Anthropic
 from edgellm.server.dialects.ollama import OllamaChat
 from edgellm.server.errors import headers_of, openai_error, public, status_of
 from edgellm.server.json_text import json_bytes
+from edgellm.server.rights import PAGES
 
 Shape = Callable[[EdgeLLMError, int], dict[str, Any]]
 SHAPES: Mapping[str, Shape] = {"/v1/messages": Anthropic().error, "/api/": OllamaChat().error}
@@ -36,7 +37,10 @@ class JsonResponse(Response):
 def refusal(error: EdgeLLMError, path: str) -> JsonResponse:
     """The answer to a request that was refused."""
     status = status_of(error)
-    return JsonResponse(shape_of(path)(public(error, status), status), status, headers_of(error, status))
+    answer = JsonResponse(shape_of(path)(public(error, status), status), status, headers_of(error, status))
+    if status == 401 and path in PAGES:
+        answer.headers.append("www-authenticate", 'Basic realm="EdgeLLM"')  # browsers read one challenge a line
+    return answer
 
 
 async def refuse(error: EdgeLLMError, scope: Scope, receive: Receive, send: Send) -> None:

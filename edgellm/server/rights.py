@@ -21,7 +21,7 @@ def _seen(method: str, path: str) -> Row:
 
 
 def _asked(method: str, path: str) -> Row:
-    """What makes a model work."""
+    """What makes a model work, and what a key may have of its own."""
     return Row(method=method, path=path, admin=ALL, user=OWN, viewer=NONE)
 
 
@@ -40,15 +40,34 @@ ROWS = (
     _open("GET", "/ready"),
     _figures("GET", "/metrics"),
     _managed("GET", "/openapi.json"),
+    _managed("GET", "/admin"),
     _managed("GET", "/admin/status"),
     _seen("GET", "/v1/models"),
     _seen("GET", "/v1/models/{id:path}"),
     _asked("POST", "/v1/chat/completions"),
     _asked("POST", "/v1/completions"),
     _asked("POST", "/v1/embeddings"),
+    _asked("POST", "/v1/rerank"),
     _seen("GET", "/v1/documents"),
+    _asked("DELETE", "/v1/documents/{collection}"),
     _seen("GET", "/v1/documents/{collection}/files"),
+    _asked("POST", "/v1/documents/{collection}/files"),
+    _asked("DELETE", "/v1/documents/{collection}/files/{name:path}"),
+    _asked("POST", "/v1/documents/{collection}/texts"),
+    _seen("GET", "/v1/documents/{collection}/jobs"),
+    _seen("GET", "/v1/documents/{collection}/jobs/{id}"),
     _asked("POST", "/v1/documents/{collection}/search"),
+    _asked("POST", "/v1/documents/{collection}/ask"),
+    _asked("POST", "/v1/files"),
+    _asked("GET", "/v1/files"),
+    _asked("GET", "/v1/files/{id}"),
+    _asked("GET", "/v1/files/{id}/content"),
+    _asked("DELETE", "/v1/files/{id}"),
+    _asked("POST", "/v1/fine_tuning/jobs"),
+    _asked("GET", "/v1/fine_tuning/jobs"),
+    _asked("GET", "/v1/fine_tuning/jobs/{id}"),
+    _asked("GET", "/v1/fine_tuning/jobs/{id}/events"),
+    _asked("POST", "/v1/fine_tuning/jobs/{id}/cancel"),
     _asked("POST", "/v1/feedback"),
     _asked("POST", "/tokenize"),
     _asked("POST", "/detokenize"),
@@ -70,8 +89,10 @@ ROWS = (
     _managed("POST", "/api/copy"),
     _managed("POST", "/api/push"),
 )
-UPLOADS: frozenset[str] = frozenset()
+UPLOADS = frozenset({"/v1/files", "/v1/documents/{collection}/files"})
 """Declared paths of routes that take a file in place of JSON."""
+PAGES = frozenset({"/admin"})
+"""Declared paths of pages for a browser, which takes a key as the password of HTTP Basic."""
 TABLE = Access(ROWS)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.server.budget import Budget, start_of_day
 from edgellm.server.caller import LOCAL
+from edgellm.server.doors import Doors
 from edgellm.server.drain import Drain
+from edgellm.server.energy import Meter, meter_here
 from edgellm.server.keyring import Keyring
 from edgellm.server.line import Line
 from edgellm.server.log import ServerLog
@@ -30,7 +33,7 @@ class ServeOptions:
     port: int = 8000
     """0 takes any free one."""
     running: int = 8
-    """Answers that are written at once."""
+    """Requests that are answered at once."""
     waiting: int = 64
     """Requests that wait for their turn."""
     deadline_s: float = 300.0
@@ -53,6 +56,10 @@ class Service:
     log: ServerLog
     trail: Trail
     counters: Counters = field(default_factory=Counters)
+    meter: Meter = field(default_factory=Meter)
+    doors: Doors = field(default_factory=Doors)
+    training: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a training job is begun: one at a time is looked at."""
     accounts: set[Account] = field(default_factory=set)
     """Requests that have not ended."""
     started_at: float = field(default_factory=time.time)
@@ -76,6 +83,7 @@ def open_service(
         drain=Drain(),
         log=log,
         trail=Trail(edge.audit, log),
+        meter=meter_here(),
     )
 
 

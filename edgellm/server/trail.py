@@ -44,6 +44,10 @@ class Trail:
         """A client said what it thinks of an answer; its words are not repeated."""
         self._add(tenant, "feedback.add", answer_id, rating=rating, corrected=is_corrected)
 
+    def did(self, tenant: str, action: str, target: str, **facts: Fact) -> None:
+        """A client added, changed or removed something of its own."""
+        self._add(tenant, action, target, **facts)
+
     def key_refused(self, secret: str, address: str) -> None:
         """A key was shown that is unknown, expired or revoked.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import builtins
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from edgellm.errors import Fact, InvalidInput, NotFound
 from edgellm.safetext import clean_line
@@ -41,16 +42,27 @@ class AliasChange:
     at: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why an alias is moved: a decision that was made while it stood for something."""
+
+    expected: str | None
+    """What it stood for; None: it was not there."""
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    """What goes into the audit log beside the move."""
+
+
 class AliasTable:
     """The aliases. A change, its line in the history and its entry in the audit log are one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def set(self, name: str, target: str, *, actor: str = audit.LOCAL) -> Alias:
-        """Make an alias or move it; the next request follows it. Raises: InvalidInput.
+    def set(self, name: str, target: str, *, actor: str = audit.LOCAL, reason: Reason | None = None) -> Alias:
+        """Make an alias or move it; the next request follows it.
 
-        Whether the target's model exists is not asked: it may be installed later.
+        Whether the target's model exists is not asked: it may be installed later. Raises: InvalidInput, also when the
+        alias stands for something else than the reason says.
         """
         _check(name, target)
         now = self._database.clock()
@@ -59,10 +71,14 @@ class AliasTable:
                 message = f"{target!r} is an alias itself; an alias stands for a model, never for another alias."
                 raise InvalidInput(message, hint="Name what it stands for.", field="target")
             before = _target(execute, name)
+            if reason is not None and before != reason.expected:
+                message = f"{name!r} stands for {before!r} by now, not for {reason.expected!r}."
+                raise InvalidInput(message, hint="Look at it again, then decide.", field="name")
             if before != target:
                 sql = "INSERT OR REPLACE INTO aliases (name, target, updated_at) VALUES (?, ?, ?)"
                 execute(sql, (name, target, now))
-                _note(execute, AliasChange(name=name, target=target, actor=actor, at=now), before)
+                change = AliasChange(name=name, target=target, actor=actor, at=now)
+                _note(execute, change, before, {} if reason is None else reason.facts)
         return self.get(name)
 
     def get(self, name: str) -> Alias:
@@ -84,7 +100,7 @@ class AliasTable:
             if before is None:
                 raise _unknown(name)
             execute("DELETE FROM aliases WHERE name = ?", (name,))
-            _note(execute, AliasChange(name=name, target=None, actor=actor, at=now), before)
+            _note(execute, AliasChange(name=name, target=None, actor=actor, at=now), before, {})
 
     def history(self, name: str) -> builtins.list[AliasChange]:
         """What an alias stood for, latest first; also of one that was removed. Raises: NotFound."""
@@ -100,12 +116,12 @@ class AliasTable:
         return str(rows[0][0]) if rows else name
 
 
-def _note(execute: Execute, change: AliasChange, before: str | None) -> None:
+def _note(execute: Execute, change: AliasChange, before: str | None, more: Mapping[str, Fact]) -> None:
     actor = clean_line(change.actor)
     sql = "INSERT INTO alias_history (name, target, actor, at) VALUES (?, ?, ?, ?)"
     execute(sql, (change.name, change.target, actor, change.at))
     action = "alias.remove" if change.target is None else "alias.set"
-    facts: dict[str, Fact] = {"target": change.target, "before": before}
+    facts: dict[str, Fact] = {"target": change.target, "before": before, **more}
     audit.append(execute, audit.Event(actor, action, change.name, facts), change.at)
 
 

@@ -12,6 +12,9 @@ from edgellm.types import Message, Sampling
 _ANSWER = """SELECT id, tenant, model, messages, text, sampling, rating, correction, created_at, rated_at
     FROM answers"""
 
+BATCH = 500
+"""Rows that one transaction deletes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedAnswer:
@@ -78,6 +81,21 @@ class AnswerTable:
         with self._database.write() as execute:
             execute(sql, (rating, text, self._database.clock(), answer.id, answer.tenant))
         return self.get(answer_id, tenant)
+
+    def remove_before(self, at: float) -> int:
+        """Delete answers that were given before a time (seconds since the epoch), with what was said about them.
+
+        Returns: how many there were. The oldest come first, `BATCH` in one transaction: nobody waits long meanwhile.
+        """
+        sql = """DELETE FROM answers WHERE created_at < ? AND number IN
+            (SELECT number FROM answers ORDER BY number LIMIT ?) RETURNING id"""
+        removed = 0
+        while True:
+            with self._database.write() as execute:
+                gone = len(list(execute(sql, (at, BATCH))))
+            removed += gone
+            if gone < BATCH:
+                return removed
 
 
 def _answer(row: Row) -> ServedAnswer:

@@ -110,6 +110,7 @@ class Feedback:
     updated_at: float
 
 
+J_PER_KWH = 3_600_000
 OK = "ok"
 """Status of a request that was answered; any other status is the name of an error's class."""
 
@@ -149,11 +150,17 @@ class UsageTotal:
     p99_s: float | None = None
     energy_j: float | None = None
     """Joules of those requests for which the machine reported them; None where it reported none."""
+    measured: int = 0
+    """For how many requests it reported them."""
 
     @property
     def tokens(self) -> int:
         """Read and written ones together: what a budget counts."""
         return self.usage.prompt_tokens + self.usage.completion_tokens
+
+    def cost(self, kwh_price: float | None) -> float | None:
+        """What the energy cost; None where none was reported, or there is no price."""
+        return None if self.energy_j is None or kwh_price is None else self.energy_j / J_PER_KWH * kwh_price
 
 
 class JobState(StrEnum):

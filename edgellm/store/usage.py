@@ -49,7 +49,7 @@ class UsageLog:
                 min(CASE WHEN place * 100 >= number * 99 THEN seconds END) AS p99 FROM ranked GROUP BY label
             )
             SELECT label, count(*), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens),
-            sum(status <> '{OK}'), max(p50), max(p99), sum(energy_j)
+            sum(status <> '{OK}'), max(p50), max(p99), sum(energy_j), count(energy_j)
             FROM chosen LEFT JOIN latency USING (label) GROUP BY label ORDER BY {_ORDER[by]}"""
         return [_total(row) for row in self._database.read(sql, (since or 0.0,))]
 
@@ -63,4 +63,5 @@ def _total(row: Row) -> UsageTotal:
         p50_s=row[6],
         p99_s=row[7],
         energy_j=row[8],
+        measured=row[9],
     )

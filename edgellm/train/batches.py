@@ -5,8 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from edgellm.train.rows import Row
+from edgellm.train.rows import Row, Unit, tokens_of
+
+U = TypeVar("U", bound=Unit)
 
 BUCKET_TOKENS = 64
 """Rows whose lengths differ by less may share a batch: attention pads to the longest."""
@@ -19,7 +22,7 @@ class BatchPlan:
     """How rows are put together."""
 
     rows: int
-    """Rows of the data set in one step."""
+    """Rows of the data set, or pairs of them, in one step."""
     tokens: int
     """Most tokens in one step; a batch with longer rows has fewer of them."""
     anchors: int = 0
@@ -27,49 +30,49 @@ class BatchPlan:
     seed: int = 0
 
 
-def batches_of(epoch: int, rows: Sequence[Row], plan: BatchPlan) -> list[list[int]]:
-    """One epoch's batches, as row numbers; every row is in exactly one."""
+def batches_of(epoch: int, units: Sequence[Unit], plan: BatchPlan) -> list[list[int]]:
+    """One epoch's batches, as numbers of units; every one is in exactly one."""
     chance = random.Random(f"{plan.seed}/{epoch}")
-    order = list(range(len(rows)))
+    lengths = [tokens_of(unit) for unit in units]
+    order = list(range(len(units)))
     chance.shuffle(order)
     window = WINDOW_BATCHES * plan.rows
     batches: list[list[int]] = []
     for at in range(0, len(order), window):
-        near = sorted(order[at : at + window], key=lambda number: len(rows[number].tokens) // BUCKET_TOKENS)
-        batches += _filled(near, rows, plan)
+        near = sorted(order[at : at + window], key=lambda number: lengths[number] // BUCKET_TOKENS)
+        batches += _filled(near, lengths, plan)
     chance.shuffle(batches)
     return batches
 
 
-def _filled(order: Sequence[int], rows: Sequence[Row], plan: BatchPlan) -> Iterator[list[int]]:
+def _filled(order: Sequence[int], lengths: Sequence[int], plan: BatchPlan) -> Iterator[list[int]]:
     batch: list[int] = []
     tokens = 0
     for number in order:
-        length = len(rows[number].tokens)
-        if batch and (len(batch) == plan.rows or tokens + length > plan.tokens):
+        if batch and (len(batch) == plan.rows or tokens + lengths[number] > plan.tokens):
             yield batch
             batch, tokens = [], 0
         batch.append(number)
-        tokens += length
+        tokens += lengths[number]
     if batch:
         yield batch
 
 
-class Schedule:
+class Schedule(Generic[U]):
     """The batches of a whole run."""
 
-    def __init__(self, rows: Sequence[Row], anchors: Sequence[Row], plan: BatchPlan) -> None:
-        self._rows, self._anchors, self._plan = rows, anchors, plan
-        self.batches_per_epoch = len(batches_of(0, rows, plan))
+    def __init__(self, units: Sequence[U], anchors: Sequence[Row], plan: BatchPlan) -> None:
+        self._units, self._anchors, self._plan = units, anchors, plan
+        self.batches_per_epoch = len(batches_of(0, units, plan))
         self._epoch: tuple[int, list[list[int]]] = (-1, [])
 
-    def batch(self, number: int) -> list[Row]:
-        """The rows of a batch, counted from 0. Epochs may differ by a few batches where long rows meet."""
+    def batch(self, number: int) -> list[U]:
+        """The units of a batch, counted from 0. Epochs may differ by a few batches where long rows meet."""
         epoch, at = divmod(number, self.batches_per_epoch)
         if self._epoch[0] != epoch:
-            self._epoch = (epoch, batches_of(epoch, self._rows, self._plan))
+            self._epoch = (epoch, batches_of(epoch, self._units, self._plan))
         batches = self._epoch[1]
-        return [self._rows[row] for row in batches[at % len(batches)]]
+        return [self._units[unit] for unit in batches[at % len(batches)]]
 
     def anchors(self, number: int) -> list[Row]:
         """The anchors beside a batch; all get their turn before one comes again."""

@@ -96,14 +96,14 @@ class Checkpoints:
     def restore(self, folder: Path, model: nn.Module, optimizer: Optimizer) -> None:
         """Put a checkpoint's weights and optimizer in place. Raises: TrainingError when it is damaged."""
         try:
-            model.load_weights(_load(folder / "weights.safetensors"), strict=False)
-            optimizer.state = tree_unflatten(_load(folder / "optimizer.safetensors"))
+            model.load_weights(load_arrays(folder / "weights.safetensors"), strict=False)
+            optimizer.state = tree_unflatten(load_arrays(folder / "optimizer.safetensors"))
         except (SafetensorError, ValueError, KeyError, OSError) as error:
             raise _damaged(folder, error) from error
 
     def weights(self, folder: Path) -> Mapping[str, mx.array]:
         """A checkpoint's learnt weights by name."""
-        return dict(_load(folder / "weights.safetensors"))
+        return dict(load_arrays(folder / "weights.safetensors"))
 
     def of_step(self, step: int) -> Path:
         """The folder of a step's checkpoint."""
@@ -125,7 +125,8 @@ def _save(path: Path, arrays: list[tuple[str, Any]]) -> None:
         os.fsync(file.fileno())
 
 
-def _load(path: Path) -> list[tuple[str, mx.array]]:
+def load_arrays(path: Path) -> list[tuple[str, mx.array]]:
+    """What a safetensors file holds. Raises: SafetensorError, OSError."""
     return [(name, mx.array(value)) for name, value in load_file(path).items()]
 
 

@@ -66,6 +66,8 @@ def _train(folder: Path, tell: Callable[[Saying], None]) -> int:
         spec.settings,
         checkpoints,
         plan_hash=spec.plan_hash,
+        start=Path(spec.start) if spec.start else None,
+        reference=folder / "reference.msgpack",
         should_stop=stop,
         note_step=BlasThreads(blas).note,
     )

@@ -44,6 +44,8 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: str = ""
     """Name of the newest one; empty: the run begins."""
     checkpoint_files: dict[str, bytes] = {}
+    start: bytes = b""
+    """Weights of an adapter that goes on learning; empty: a new one."""
 
 
 def package(folder: Path, base_sha256: str, members: list[Member], rank: int) -> bytes:
@@ -59,6 +61,7 @@ def package(folder: Path, base_sha256: str, members: list[Member], rank: int) ->
             rows=Path(spec.rows).read_bytes(),
             checkpoint=newest.name if newest else "",
             checkpoint_files={path.name: path.read_bytes() for path in newest.iterdir()} if newest else {},
+            start=Path(spec.start).read_bytes() if spec.start else b"",
         )
     )
     return _LENGTH.pack(len(packed)) + packed
@@ -120,9 +123,11 @@ def _base(library: Library, sha256: str) -> Path:
 
 
 def _take_part(stdin: RawIOBase, sent: Package, base: Path, place: Path) -> int:
-    rows = place / "rows.msgpack"
+    rows, start = place / "rows.msgpack", place / "start.safetensors"
     rows.write_bytes(sent.rows)
-    write_spec(place / "spec.json", msgspec.structs.replace(sent.spec, base=str(base), rows=str(rows)))
+    start.write_bytes(sent.start)
+    spec = msgspec.structs.replace(sent.spec, base=str(base), rows=str(rows), start=str(start) if sent.start else "")
+    write_spec(place / "spec.json", spec)
     if sent.checkpoint:
         target = private_dir(place / "checkpoints" / Path(sent.checkpoint).name)
         for name, content in sent.checkpoint_files.items():

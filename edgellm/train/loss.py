@@ -20,19 +20,19 @@ CHUNK_TOKENS = 128
 """Positions whose logits exist at one time: 128 x 49,152 float32 are 25 MB."""
 
 
-def cross_entropy(model: Decoder, x: mx.array, targets: mx.array) -> mx.array:
-    """Sum of -log p(target), a scalar. x: normed (positions, width), targets: (positions,)."""
+def token_losses(model: Decoder, x: mx.array, targets: mx.array) -> mx.array:
+    """-log p(target) of each position, (positions,). x: normed (positions, width), targets: (positions,)."""
     head = model.frozen_head()
     if head is None:
-        return _total(lambda part: _plain(model, targets[part])(x[part]), len(targets))
-    return _total(lambda part: _joined(_cross_entropy, x[part], targets[part], head), len(targets))
+        return _each(lambda part: _plain(model, targets[part])(x[part]), len(targets))
+    return _each(lambda part: _joined(_cross_entropy, x[part], targets[part], head), len(targets))
 
 
 def _plain(model: Decoder, targets: mx.array) -> Callable[[mx.array], mx.array]:
-    """Cross-entropy under a head that learns, its logits computed again in the backward pass."""
+    """Losses under a head that learns, its logits computed again in the backward pass."""
 
     def loss(x: mx.array) -> mx.array:
-        return nn.losses.cross_entropy(model.logits(x), targets, reduction="sum")
+        return nn.losses.cross_entropy(model.logits(x), targets, reduction="none")
 
     recomputed: Callable[[mx.array], mx.array] = checkpoint(model.head_layer, loss)
     return recomputed
@@ -46,24 +46,24 @@ def divergence(model: Decoder, x: mx.array, base_x: mx.array) -> mx.array:
     """
     head = model.frozen_head()
     assert head is not None, "the base's head must not learn"
-    return _total(lambda part: _joined(_divergence, x[part], base_x[part], head), len(x))
+    return _each(lambda part: _joined(_divergence, x[part], base_x[part], head), len(x)).sum()
 
 
 Loss = Callable[[mx.array, mx.array, mx.array], tuple[mx.array, mx.array]]
-"""(x, what is wanted, head) to the summed loss and its gradient by x."""
+"""(x, what is wanted, head) to each position's loss (positions,) and its gradient by x (positions, width)."""
 
 
 def _cross_entropy(x: mx.array, targets: mx.array, head: mx.array) -> tuple[mx.array, mx.array]:
     logits, weights, total = _softmax_parts(x, head)
     own = mx.take_along_axis(logits, targets[:, None], axis=-1)
-    return (mx.log(total) - own).sum(), (weights @ head) / total - head[targets]
+    return (mx.log(total) - own)[:, 0], (weights @ head) / total - head[targets]
 
 
 def _divergence(x: mx.array, base_x: mx.array, head: mx.array) -> tuple[mx.array, mx.array]:
     base_logits, base_weights, base_total = _softmax_parts(base_x, head)
     logits, weights, total = _softmax_parts(x, head)
     wanted = base_weights / base_total
-    loss = (wanted * (base_logits - logits)).sum() + (mx.log(total) - mx.log(base_total)).sum()
+    loss = (wanted * (base_logits - logits)).sum(axis=-1) + (mx.log(total) - mx.log(base_total))[:, 0]
     return loss, (weights @ head) / total - wanted @ head
 
 
@@ -76,7 +76,7 @@ def _softmax_parts(x: mx.array, head: mx.array) -> tuple[mx.array, mx.array, mx.
 
 
 def _joined(loss: Loss, x: mx.array, wanted: mx.array, head: mx.array) -> mx.array:
-    """The loss as a function of x alone, whose backward pass only hands out the gradient that is there already."""
+    """The losses as a function of x alone, whose backward pass only hands out the gradient that is there already."""
 
     @mx.custom_function
     def both(x: mx.array) -> tuple[mx.array, mx.array]:
@@ -84,12 +84,12 @@ def _joined(loss: Loss, x: mx.array, wanted: mx.array, head: mx.array) -> mx.arr
 
     @both.vjp
     def backward(_x: Any, cotangents: Any, outputs: Any) -> mx.array:
-        return cotangents[0] * outputs[1]
+        return cotangents[0][:, None] * outputs[1]
 
     value: mx.array = both(x)[0]  # type: ignore[index]  # mlx's decorator hides the type
     return value
 
 
-def _total(part_loss: Callable[[slice], mx.array], positions: int) -> mx.array:
-    parts = [part_loss(slice(at, at + CHUNK_TOKENS)) for at in range(0, positions, CHUNK_TOKENS)]
-    return mx.stack(parts).sum() if parts else mx.array(0.0)
+def _each(part_losses: Callable[[slice], mx.array], positions: int) -> mx.array:
+    parts = [part_losses(slice(at, at + CHUNK_TOKENS)) for at in range(0, positions, CHUNK_TOKENS)]
+    return mx.concatenate(parts) if parts else mx.zeros((0,))

@@ -1,9 +1,10 @@
-"""What a step minimises: the loss on the data set's rows, and straying from the base on the anchors."""
+"""What a step minimises: the loss that its goal finds in the rows, and straying from the base on the anchors."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import mlx.core as mx
 from mlx import nn
@@ -11,25 +12,23 @@ from mlx import nn
 from edgellm.train.batch import Batch, make_batch
 from edgellm.train.below import Below
 from edgellm.train.decoder import Decoder
-from edgellm.train.loss import cross_entropy, divergence
+from edgellm.train.goal import Goal
+from edgellm.train.loss import divergence, token_losses
 from edgellm.train.noise import noise_for
 from edgellm.train.ragged import Rows
-from edgellm.train.rows import Row
+from edgellm.train.rows import Row, Unit, tokens_of
 
 Gradients = dict[str, object]
+U = TypeVar("U", bound=Unit)
+U_co = TypeVar("U_co", bound=Unit, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """One computation's part of a step: rows to learn, and anchors beside them."""
+class Share(Generic[U_co]):
+    """One computation's part of a step: units to learn from, and anchors beside them."""
 
-    rows: Sequence[Row]
+    units: Sequence[U_co]
     anchors: Sequence[Row] = ()
-
-    @property
-    def targets(self) -> int:
-        """Tokens to be predicted in the rows."""
-        return sum(row.targets for row in self.rows)
 
     @property
     def anchored(self) -> int:
@@ -38,15 +37,17 @@ class Share:
 
     @property
     def tokens(self) -> int:
-        """Tokens of rows and anchors."""
-        return sum(len(row.tokens) for row in (*self.rows, *self.anchors))
+        """Tokens of units and anchors."""
+        return sum(map(tokens_of, self.units)) + sum(map(tokens_of, self.anchors))
 
 
-class Objective:
+class Objective(Generic[U]):
     """Losses of a model and their gradients. Reads the base's opinion of the anchors before anything has learnt."""
 
-    def __init__(self, model: Decoder, anchors: Sequence[Row], anchor_weight: float, noise: float = 0.0) -> None:
-        self._model, self._anchor_weight, self._noise = model, anchor_weight, noise
+    def __init__(
+        self, model: Decoder, goal: Goal[U], anchors: Sequence[Row], anchor_weight: float, noise: float = 0.0
+    ) -> None:
+        self._model, self._goal, self._anchor_weight, self._noise = model, goal, anchor_weight, noise
         self._base = {anchor: self._opinion(anchor) for anchor in anchors}
         self._below = Below(model, 0, 0)
 
@@ -54,34 +55,55 @@ class Objective:
         """The lowest `layers` do not learn: keep what they make of each row, which is read without noise then."""
         self._below = Below(self._model, layers, budget_bytes)
 
-    def loss(self, rows: Sequence[Row]) -> mx.array:
-        """Sum of the rows' losses, a scalar."""
-        batch = make_batch(rows)
-        x = self._read(self._below.enter(rows, batch), batch.rows, batch.positions)
-        return cross_entropy(self._model, x, batch.targets)
+    def measure(self, units: Sequence[U], whole: Sequence[U], baseline: float = 0.0) -> mx.array:
+        """The loss and the goal's measures, as these units' part of the mean over `whole`."""
+        return self._goal.parts(self._losses(self._goal.rows(units)), units, whole, baseline)
 
-    def gradients(self, share: Share, whole: Share) -> tuple[mx.array, Gradients]:
-        """(loss of the rows, straying on the anchors), each as this share's part of the whole step's mean; gradients.
+    def baseline(self, units: Sequence[U], whole: Sequence[U]) -> mx.array:
+        """These units' part of the number that the goal needs of the whole step, a scalar."""
+        rows = self._goal.surveyed(units)
+        return self._goal.baseline(self._losses(rows), units, whole) if rows else mx.array(0.0)
 
-        Parts of all shares add up: the step's mean is exact by tokens, however it was divided.
+    def straying(self, anchors: Sequence[Row]) -> mx.array:
+        """Mean divergence from the base over the positions of some anchors, a scalar."""
+        batch = make_batch(anchors)
+        x = self._read(self._below.enter(anchors, batch), batch.rows, batch.positions)
+        return divergence(self._model, x, self._opinions(anchors)) / len(batch.targets)
+
+    def gradients(self, share: Share[U], whole: Share[U], baseline: float = 0.0) -> tuple[mx.array, Gradients]:
+        """(loss, straying on the anchors, the goal's measures), each as this share's part of the whole step's mean;
+        gradients.
+
+        Parts of all shares add up: the step's mean is exact, however it was divided.
         """
-        everyone = (*share.rows, *share.anchors)
+        rows = self._goal.rows(share.units)
+        everyone = (*rows, *share.anchors)
         batch = make_batch(everyone)
         entering = self._below.enter(everyone, batch)
-        targets = share.targets
-        opinion = mx.concatenate([self._base[anchor] for anchor in share.anchors]) if share.anchors else None
+        targets = sum(row.targets for row in rows)
+        opinion = self._opinions(share.anchors) if share.anchors else None
 
         def objective(model: Decoder) -> tuple[mx.array, mx.array]:
-            start = entering if self._below.layers else self._embedded(model, batch, len(share.rows))
+            start = entering if self._below.layers else self._embedded(model, batch, len(rows))
             x = self._read(start, batch.rows, batch.positions)
-            loss = cross_entropy(model, x[:targets], batch.targets[:targets]) / whole.targets
+            parts = mx.zeros(1 + len(self._goal.names))
+            if rows:
+                losses = token_losses(model, x[:targets], batch.targets[:targets])
+                parts = self._goal.parts(losses, share.units, whole.units, baseline)
             straying = mx.array(0.0)
             if opinion is not None:
                 straying = divergence(model, x[targets:], opinion) / whole.anchored
-            return loss + self._anchor_weight * straying, mx.stack([loss, straying])
+            found = mx.concatenate([parts[:1], straying[None], parts[1:]])
+            return parts[0] + self._anchor_weight * straying, found
 
         (_, parts), gradients = nn.value_and_grad(self._model, objective)(self._model)
         return parts, gradients
+
+    def _losses(self, rows: Sequence[Row]) -> mx.array:
+        """-log p of each target of the rows, (positions,)."""
+        batch = make_batch(rows)
+        x = self._read(self._below.enter(rows, batch), batch.rows, batch.positions)
+        return token_losses(self._model, x, batch.targets)
 
     def _embedded(self, model: Decoder, batch: Batch, rows: int) -> mx.array:
         """What the first layer reads: (tokens, width)."""
@@ -90,6 +112,9 @@ class Objective:
 
     def _read(self, x: mx.array, rows: Rows, positions: mx.array) -> mx.array:
         return self._model.normed(self._model.run(x, rows, first=self._below.layers)[positions])
+
+    def _opinions(self, anchors: Sequence[Row]) -> mx.array:
+        return mx.concatenate([self._base[anchor] for anchor in anchors])
 
     def _opinion(self, anchor: Row) -> mx.array:
         """What the base's head reads at the anchor's positions: (positions, width)."""

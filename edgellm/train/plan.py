@@ -9,7 +9,7 @@ from edgellm.errors import ModelDoesNotFit
 from edgellm.sizes import size
 from edgellm.train.architecture import Architecture
 from edgellm.train.batches import BatchPlan, batches_of
-from edgellm.train.rows import RowSets
+from edgellm.train.rows import RowSets, tokens_of
 from edgellm.train.schedule import steps_of
 from edgellm.train.settings import QUANTIZED_BITS, QUANTIZED_GROUP, TrainSettings
 
@@ -26,6 +26,7 @@ class TrainPlan:
     """Counts and sizes of a run."""
 
     rows: int
+    """Rows of the data set, or pairs of them."""
     tokens: int
     """Tokens of one epoch."""
     targets: int
@@ -56,15 +57,17 @@ class TrainPlan:
 def plan_run(shape: Architecture, sets: RowSets, settings: TrainSettings, parameters: int) -> TrainPlan:
     """The plan of a run on a base of `parameters` weights."""
     batch_plan = BatchPlan(rows=settings.batch_rows, tokens=settings.batch_tokens, seed=settings.seed)
-    batches = batches_of(0, sets.train, batch_plan)
+    units = sets.learnt
+    rows = [row for unit in units for row in unit.rows]
+    batches = batches_of(0, units, batch_plan)
     learning = learning_weights(shape, settings, parameters)
     largest = _largest_batch(sets, batches, settings)
     return TrainPlan(
-        rows=len(sets.train),
-        tokens=sum(len(row.tokens) for row in sets.train),
-        targets=sum(row.targets for row in sets.train),
-        cut_rows=sum(len(row.tokens) >= settings.context_tokens for row in sets.train),
-        steps=steps_of(settings, len(batches), len(sets.train)),
+        rows=len(units),
+        tokens=sum(len(row.tokens) for row in rows),
+        targets=sum(row.targets for row in rows),
+        cut_rows=sum(len(row.tokens) >= settings.context_tokens for row in rows),
+        steps=steps_of(settings, len(batches), len(units)),
         learning_weights=learning,
         weights_bytes=_weights_bytes(shape, settings, parameters),
         learning_bytes=learning * FLOAT_BYTES * (OPTIMIZER_COPIES - (settings.method == "full")),
@@ -127,9 +130,10 @@ def _linear_sizes(shape: Architecture) -> dict[str, tuple[int, int]]:
 def _largest_batch(sets: RowSets, batches: Sequence[Sequence[int]], settings: TrainSettings) -> tuple[int, int]:
     """(tokens, longest row) of the batch that needs most."""
     anchors = sorted((len(row.tokens) for row in sets.anchors), reverse=True)[: settings.anchors]
-    lengths = [[len(sets.train[number].tokens) for number in batch] for batch in batches] or [[1]]
-    tokens = max(map(sum, lengths)) + sum(anchors)
-    return tokens, max(max(map(max, lengths)), *anchors, 1)
+    units = sets.learnt
+    tokens = max((sum(tokens_of(units[number]) for number in batch) for batch in batches), default=1)
+    longest = max((len(row.tokens) for unit in units for row in unit.rows), default=1)
+    return tokens + sum(anchors), max(longest, *anchors, 1)
 
 
 def _activation_bytes(shape: Architecture, settings: TrainSettings, tokens: int, longest: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -27,10 +28,40 @@ class Row:
         """How many tokens are to be predicted."""
         return sum(end - start for start, end in self.supervised)
 
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The row alone, as a unit."""
+        return (self,)
+
     def cut(self, tokens: int) -> Row:
         """The row's first `tokens` tokens."""
         spans = tuple((start, min(end, tokens)) for start, end in self.supervised if start < tokens)
         return Row(self.tokens[:tokens], spans)
+
+
+class Unit(Protocol):
+    """What is drawn for a step as a whole: one row, or rows that are compared."""
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All rows of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An answer that was judged, and another one to compare it with; a row holds a prompt and predicts its answer."""
+
+    answer: Row
+    """The better one of two, or the one that was judged alone."""
+    other: Row
+    """The worse one of two; beside an answer that was judged alone, the same prompt with another question's answer."""
+    is_good: bool = True
+    """The judgement of an answer that was judged alone."""
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Both."""
+        return (self.answer, self.other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +79,23 @@ class RowSets:
 
     train: tuple[Row, ...]
     valid: tuple[Row, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    """Of preference tuning, in place of `train`."""
+    valid_pairs: tuple[Pair, ...] = ()
     anchors: tuple[Row, ...] = ()
     """General texts on which the model is to stay what it was."""
     probe: Probe | None = None
     """None: no row is a conversation."""
+
+    @property
+    def learnt(self) -> tuple[Unit, ...]:
+        """What is learnt from."""
+        return self.pairs or self.train
+
+    @property
+    def held_out(self) -> tuple[Unit, ...]:
+        """What is measured on."""
+        return self.valid_pairs if self.pairs else self.valid
 
 
 def write_rows(path: Path, sets: RowSets) -> None:
@@ -66,6 +110,11 @@ def read_rows(path: Path) -> RowSets:
         return msgspec.msgpack.decode(path.read_bytes(), type=RowSets)
     except (msgspec.MsgspecError, OSError) as error:
         raise InvalidInput(f"{str(path)!r} holds no training rows: {error}.", field="rows") from error
+
+
+def tokens_of(unit: Unit) -> int:
+    """How many tokens its rows have."""
+    return sum(len(row.tokens) for row in unit.rows)
 
 
 def shared_beginning(rows: Sequence[Row]) -> int:

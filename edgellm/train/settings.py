@@ -11,6 +11,7 @@ import msgspec
 from edgellm.errors import InvalidInput
 
 Method = Literal["lora", "qlora", "dora", "full"]
+ObjectiveName = Literal["sft", "dpo", "orpo", "kto"]
 Decay = Literal["cosine", "linear", "constant"]
 TARGETS = ("attn_q", "attn_k", "attn_v", "attn_qkv", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
 """Linear layers of a block by GGUF's names; a family has most of them."""
@@ -25,6 +26,11 @@ class TrainSettings:
     method: Method = "lora"
     """lora: low-rank adapter; qlora: the same on a base held in four bits; dora: with learnt magnitudes; full: every
     weight."""
+    objective: ObjectiveName = "sft"
+    """sft: imitate the answers; dpo and orpo: prefer one answer of a pair to the other; kto: judgements of single
+    answers."""
+    beta: float = 0.1
+    """How closely dpo and kto keep to what the model was before; how much the preference counts in orpo."""
     rank: int = 16
     """Width of the adapter."""
     alpha: float = 160.0
@@ -36,13 +42,14 @@ class TrainSettings:
     layers: int | None = None
     """How many layers, counted from the top, learn; None: all."""
     epochs: float | None = None
-    """How often each row is read; None: ten times up to a hundred rows, less for more; 40 steps at least."""
+    """How often each row is read; None: ten times up to a hundred rows, three times for dpo and kto, less for more;
+    40 steps at least, 12 for dpo and kto."""
     effort: float = 1.0
     """What the number of epochs that follows from the rows is multiplied by."""
     steps: int | None = None
     """Number of steps; None: by `epochs`."""
     batch_rows: int = 6
-    """Rows of the data set in one step."""
+    """Rows of the data set, or pairs of them, in one step."""
     batch_tokens: int = 2048
     """Most tokens computed at once."""
     accumulate: int = 1
@@ -51,7 +58,8 @@ class TrainSettings:
     """Strength of noise on what rows are read as, against learning their wording (NEFTune; 10 is usual); 0: none, as
     always when the lower layers do not learn."""
     anchors: int = 2
-    """General texts beside each batch, on which the model is held to what it was; 0: none."""
+    """General texts beside each batch, on which the model is held to what it was; 0: none, as always when the head
+    learns."""
     anchor_weight: float = 1.5
     """How much straying from the base on them counts, against the loss on the data set."""
     learning_rate: float = 4e-4
@@ -83,6 +91,16 @@ class TrainSettings:
         return self.alpha / self.rank
 
     @property
+    def is_preference(self) -> bool:
+        """Whether judged answers are learnt from, in place of examples."""
+        return self.objective != "sft"
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether answers are compared with what the model thought of them before."""
+        return self.objective in REFERENCED
+
+    @property
     def makes_adapter(self) -> bool:
         """False: what is learnt has no adapter form."""
         return self.method in ("lora", "qlora")
@@ -94,6 +112,10 @@ PRESETS: Mapping[str, Mapping[str, object]] = {
     "best": {"effort": 2.0},
 }
 """quick: see that it works; balanced: the default; best: twice the time."""
+REFERENCED = ("dpo", "kto")
+"""Objectives that compare with what the model thought before; the others imitate."""
+GENTLE: Mapping[str, object] = {"learning_rate": 1e-4}
+"""What is different by default for these."""
 
 
 def settings_for(preset: str, **changes: object) -> TrainSettings:
@@ -102,7 +124,8 @@ def settings_for(preset: str, **changes: object) -> TrainSettings:
         raise InvalidInput(
             f"There is no preset {preset!r}.", hint=f"Choose one of: {', '.join(PRESETS)}.", field="preset"
         )
-    settings = replace(TrainSettings(), **{**PRESETS[preset], **changes})  # type: ignore[arg-type]  # checked below
+    defaults = {**PRESETS[preset], **(GENTLE if changes.get("objective") in REFERENCED else {})}
+    settings = replace(TrainSettings(), **{**defaults, **changes})  # type: ignore[arg-type]  # checked below
     check(settings)
     return settings
 
@@ -128,6 +151,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "rank": (1, 512),
     "alpha": (1e-3, 1e5),
     "dropout": (0, 0.9),
+    "beta": (1e-3, 100),
     "effort": (0.01, 100),
     "batch_rows": (1, 4096),
     "batch_tokens": (16, 1_000_000),

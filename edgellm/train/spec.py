@@ -18,6 +18,8 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Path of the rows file."""
     settings: TrainSettings
     plan_hash: str
+    start: str = ""
+    """Path of the weights of an adapter that goes on learning; empty: a new one."""
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True, tag="opened"):
@@ -35,13 +37,15 @@ class Stepped(msgspec.Struct, frozen=True, kw_only=True, tag="stepped"):
     step: int
     steps: int
     loss: float
-    """Mean over the step's targets, before the step."""
+    """Mean over the step, before it."""
     straying: float
     """Mean KL divergence from the base on the anchors."""
     learning_rate: float
     tokens: int
     spent_s: float
     peak_bytes: int
+    measures: dict[str, float] = {}
+    """Of preference tuning: `margin` and `accuracy` on the step's own rows."""
 
 
 class Validated(msgspec.Struct, frozen=True, kw_only=True, tag="validated"):
@@ -50,6 +54,8 @@ class Validated(msgspec.Struct, frozen=True, kw_only=True, tag="validated"):
     step: int
     loss: float
     is_best: bool
+    measures: dict[str, float] = {}
+    """Of preference tuning: `margin`, `accuracy`, and `kl`, the mean divergence from the reference in nats a token."""
 
 
 class Saved(msgspec.Struct, frozen=True, kw_only=True, tag="saved"):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
 import msgspec
@@ -15,12 +17,18 @@ from edgellm.errors import TrainingError
 from edgellm.train.batches import BatchPlan, Schedule
 from edgellm.train.checkpoint import Checkpoints, Progress
 from edgellm.train.decoder import Decoder
+from edgellm.train.goal import Goal, Imitation
 from edgellm.train.lora import learning_blocks, make_learning
 from edgellm.train.objective import Gradients, Objective, Share
+from edgellm.train.preference.goal import preference_goal, watched
+from edgellm.train.preference.reference import take_reference
+from edgellm.train.ranks import Ranks
 from edgellm.train.rows import RowSets
 from edgellm.train.schedule import learning_rate, steps_of
 from edgellm.train.settings import TrainSettings
 from edgellm.train.spec import Saved, Stepped, Validated
+from edgellm.train.start import take_up
+from edgellm.train.values import number, numbers
 
 KEPT_BYTES = 2 * 1024**3
 """Most memory for what the frozen layers make of the rows."""
@@ -37,31 +45,52 @@ class Trainer:
         checkpoints: Checkpoints,
         *,
         plan_hash: str = "",
+        start: Path | None = None,
+        reference: Path | None = None,
         should_stop: Callable[[], bool] = lambda: False,
         note_step: Callable[[int, float], None] = lambda _tokens, _seconds: None,
     ) -> None:
+        """`start`: weights of an adapter that goes on learning; `reference`: where preference tuning keeps its own.
+
+        Raises: TrainingError when `start` does not fit the settings.
+        """
         self._model, self._sets, self._settings = model, sets, settings
         self._checkpoints, self._should_stop, self._note_step = checkpoints, should_stop, note_step
-        self._group = mx.distributed.init()
-        anchors = sets.anchors if settings.anchors and settings.anchor_weight else ()
-        self._objective = Objective(model, anchors, settings.anchor_weight, settings.noise)
+        self._ranks = Ranks()
         mx.random.seed(settings.seed)
         make_learning(model, settings)
+        if start is not None:
+            take_up(model, start)
+        model.eval()
+        self._goal = self._goal_with(reference, plan_hash)
+        has_opinions = model.frozen_head() is not None  # what the base said is compared under its own head
+        anchors = sets.anchors if settings.anchors and settings.anchor_weight and has_opinions else ()
+        self._watched = watched(sets.valid_pairs) if has_opinions else []
+        self._objective: Objective[Any] = Objective(
+            model, self._goal, (*anchors, *self._watched), settings.anchor_weight, settings.noise
+        )
         if settings.has_gradient_checkpointing:
             model.recompute()
         self._objective.keep_below(len(model.blk) - len(learning_blocks(model, settings)), KEPT_BYTES)
-        self._schedule = Schedule(sets.train, anchors, _batch_plan(settings))
-        self.steps = steps_of(settings, self._schedule.batches_per_epoch, len(sets.train))
+        self._schedule = Schedule(sets.learnt, anchors, _batch_plan(settings))
+        self.steps = steps_of(settings, self._schedule.batches_per_epoch, len(sets.learnt))
         self._optimizer = optimizers.AdamW(
             learning_rate=settings.learning_rate, weight_decay=settings.weight_decay, bias_correction=True
         )
         self._optimizer.init(model.trainable_parameters())
         self.progress = Progress(step=0, plan_hash=plan_hash)
 
+    def _goal_with(self, reference: Path | None, plan_hash: str) -> Goal[Any]:
+        if not self._settings.is_preference:
+            return Imitation()
+        return preference_goal(
+            self._settings, self._sets, lambda rows: take_reference(self._model, rows, reference, plan_hash)
+        )
+
     @property
     def is_chief(self) -> bool:
         """Whether this rank is the one that reports and saves."""
-        return self._group.rank() == 0
+        return self._ranks.is_chief
 
     @property
     def is_complete(self) -> bool:
@@ -89,12 +118,16 @@ class Trainer:
     def run(self) -> Iterator[Stepped | Validated | Saved]:
         """All steps that are left. Stops early on `should_stop` or without progress; a checkpoint is written then.
 
+        What a goal measures beside the loss is measured before the first step too, to be compared with.
         Raises: TrainingError when the loss is no number; the last checkpoint is from before.
         """
+        if self.progress.step == 0 and self._goal.names and self._sets.held_out:
+            loss, measures = self._measured()
+            yield Validated(step=0, loss=loss, is_best=False, measures=measures)
         self._model.train()
         while not self.is_complete and not self._must_stop():
             yield self._step()
-            if self._sets.valid and self._is_due(self._settings.valid_steps):
+            if self._sets.held_out and self._is_due(self._settings.valid_steps):
                 yield self._validate()
             if self._is_due(self._settings.checkpoint_steps):
                 self.save()
@@ -103,10 +136,7 @@ class Trainer:
 
     def _must_stop(self) -> bool:
         """Whether any rank was asked to; all find the same, or the others would wait for one that has stopped."""
-        is_asked = self._should_stop()
-        if self._group.size() == 1:
-            return is_asked
-        return _number(mx.distributed.all_sum(mx.array(float(is_asked)), group=self._group)) > 0
+        return number(self._ranks.sum(mx.array(float(self._should_stop())))) > 0
 
     def save(self) -> None:
         """Write a checkpoint of this moment; the first rank alone does."""
@@ -124,12 +154,12 @@ class Trainer:
     def _step(self) -> Stepped:
         began, step = time.monotonic(), self.progress.step
         rate = learning_rate(step, self.steps, self._settings)
-        mx.random.seed(abs(hash((self._settings.seed, step, self._group.rank()))))  # so a resumed run draws the same
+        mx.random.seed(abs(hash((self._settings.seed, step, self._ranks.own))))  # so a resumed run draws the same
         shares = self._shares(step)
-        (loss, straying), gradients = self._gradients(shares)
-        if not math.isfinite(loss + straying):
+        parts, gradients = self._gradients(shares)
+        if not all(map(math.isfinite, parts[:2])):
             raise TrainingError(
-                f"The loss of step {step + 1} is {loss}; the run stops at its last checkpoint.",
+                f"The loss of step {step + 1} is {parts[0]}; the run stops at its last checkpoint.",
                 hint=f"Start again with a smaller learning rate than {self._settings.learning_rate:g}.",
             )
         if self._settings.clip_norm is not None:
@@ -137,10 +167,11 @@ class Trainer:
         self._optimizer.learning_rate = rate
         self._optimizer.update(self._model, gradients)
         mx.eval(self._model.trainable_parameters(), self._optimizer.state)
-        return self._stepped(loss, straying, rate, sum(share.tokens for share in shares), time.monotonic() - began)
+        return self._stepped(parts, rate, sum(share.tokens for share in shares), time.monotonic() - began)
 
-    def _stepped(self, loss: float, straying: float, rate: float, tokens: int, spent_s: float) -> Stepped:
+    def _stepped(self, parts: Sequence[float], rate: float, tokens: int, spent_s: float) -> Stepped:
         self._note_step(tokens, spent_s)
+        loss, straying, *measures = parts
         now = self.progress
         self.progress = now = msgspec.structs.replace(
             now, step=now.step + 1, loss=loss, tokens=now.tokens + tokens, spent_s=now.spent_s + spent_s
@@ -154,42 +185,62 @@ class Trainer:
             tokens=now.tokens,
             spent_s=now.spent_s,
             peak_bytes=mx.get_peak_memory(),
+            measures=self._named(measures),
         )
 
-    def _shares(self, step: int) -> list[Share]:
+    def _shares(self, step: int) -> list[Share[Any]]:
         """The step's batches, as all ranks together compute them."""
         first = step * self._settings.accumulate
         numbers = range(first, first + self._settings.accumulate)
         return [Share(self._schedule.batch(number), self._schedule.anchors(number)) for number in numbers]
 
-    def _gradients(self, shares: list[Share]) -> tuple[tuple[float, float], Gradients]:
-        """(loss, straying) and their gradients over all batches and ranks, each a mean by tokens."""
-        rank, ranks = self._group.rank(), self._group.size()
+    def _gradients(self, shares: Sequence[Share[Any]]) -> tuple[list[float], Gradients]:
+        """(loss, straying, the goal's measures) and gradients over all batches and ranks, each a mean."""
+        own, ranks = self._ranks.own, self._ranks.count
         whole = Share(
-            [row for share in shares for row in share.rows], [anchor for share in shares for anchor in share.anchors]
+            [unit for share in shares for unit in share.units], [anchor for share in shares for anchor in share.anchors]
         )
+        parts = [Share(share.units[own::ranks], share.anchors[own::ranks]) for share in shares]
+        baseline = self._baseline([part.units for part in parts], whole.units)
         total: tuple[mx.array, Gradients] = (
-            mx.zeros(2),
+            mx.zeros(2 + len(self._goal.names)),
             tree_map(mx.zeros_like, self._model.trainable_parameters()),
         )
-        for share in shares:
-            own = Share(share.rows[rank::ranks], share.anchors[rank::ranks])
-            if own.rows or own.anchors:
-                total = tree_map(mx.add, total, self._objective.gradients(own, whole))
+        for part in parts:
+            if part.units or part.anchors:
+                total = tree_map(mx.add, total, self._objective.gradients(part, whole, baseline))
                 mx.eval(total)
-        if ranks > 1:
-            total = tree_map(lambda part: mx.distributed.all_sum(part, group=self._group), total)
+        total = self._ranks.sum(total)
         mx.eval(total)
-        return (_number(total[0][0]), _number(total[0][1])), total[1]
+        return numbers(total[0]), total[1]
+
+    def _baseline(self, parts: Sequence[Sequence[Any]], whole: Sequence[Any]) -> float:
+        """What the goal needs of a whole step before any gradient, over all batches and ranks."""
+        own = sum(number(self._objective.baseline(units, whole)) for units in parts)
+        return number(self._ranks.sum(mx.array(own)))
+
+    def _measured(self) -> tuple[float, dict[str, float]]:
+        """The loss on all held-out units, and what the goal measures there; every rank finds the same."""
+        self._model.eval()
+        units, size = self._sets.held_out, self._settings.batch_rows
+        parts = [units[at : at + size] for at in range(0, len(units), size)]
+        baseline = sum(number(self._objective.baseline(part, units)) for part in parts)
+        total = mx.zeros(1 + len(self._goal.names))
+        for part in parts:
+            total = total + self._objective.measure(part, units, baseline)
+            mx.eval(total)
+        loss, *measures = numbers(total)
+        named = self._named(measures)
+        if self._watched:
+            named["kl"] = number(self._objective.straying(self._watched))
+        self._model.train()
+        return loss, named
+
+    def _named(self, measures: Sequence[float]) -> dict[str, float]:
+        return dict(zip(self._goal.names, measures, strict=True))
 
     def _validate(self) -> Validated:
-        self._model.eval()
-        rows, size = self._sets.valid, self._settings.batch_rows
-        loss = sum(_number(self._objective.loss(rows[at : at + size])) for at in range(0, len(rows), size))
-        self._model.train()
-        return self._judged(loss / sum(row.targets for row in rows))
-
-    def _judged(self, loss: float) -> Validated:
+        loss, measures = self._measured()
         now = self.progress
         is_best = now.best_valid_loss is None or loss < now.best_valid_loss
         self.progress = msgspec.structs.replace(
@@ -200,16 +251,10 @@ class Trainer:
         )
         if is_best:
             self.save()  # the best one must exist when the run ends
-        return Validated(step=now.step, loss=loss, is_best=is_best)
+        return Validated(step=now.step, loss=loss, is_best=is_best, measures=measures)
 
 
 def _batch_plan(settings: TrainSettings) -> BatchPlan:
     return BatchPlan(
         rows=settings.batch_rows, tokens=settings.batch_tokens, anchors=settings.anchors, seed=settings.seed
     )
-
-
-def _number(value: mx.array) -> float:
-    """A scalar array's value, computed now."""
-    number: float = value.item()  # type: ignore[assignment]  # never complex here
-    return number

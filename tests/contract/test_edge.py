@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from edgellm.errors import ContextOverflow, InvalidInput, InvalidSchema, ModelNotFound, NotFound
+from edgellm.errors import ContextOverflow, InvalidInput, InvalidSchema, MissingExtra, ModelNotFound, NotFound
 from edgellm.retrieval.embed import recall
 from edgellm.retrieval.ingest.ingest import Ingest
 from edgellm.retrieval.shelf import CollectionShelf
 from edgellm.retrieval.values import Filters
 from edgellm.sdk.facade import EdgeLLM
+from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.remote import RemoteEdgeLLM
 from edgellm.settings import Settings
+from edgellm.store import JobState
 from edgellm.types import Constraint, Delta, FinishReason, Message, Sampling
 from tests.unit.retrieval.fakes import WordEmbedder, parse
+from tests.unit.server.reading import read_here
 from tests.unit.server.serving import served
 
 MODEL = "fake:decode_row_s=0.002"
@@ -181,3 +185,46 @@ def test_an_address_where_nothing_answers() -> None:
             nobody.models()
     with pytest.raises(InvalidInput, match="no address"):
         RemoteEdgeLLM("http://[::1")
+
+
+def test_texts_are_put_in_order_by_a_question(both: dict[str, Edge], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EdgeLLM, "rerank", lambda _edge, question, texts: [text.count(question) for text in texts])
+    with pytest.raises(MissingExtra):  # the server says that it has none
+        both["remote"].rerank("ferry", ["a ferry"])
+    local = both["local"]
+    assert isinstance(local, EdgeLLM)
+    monkeypatch.setattr(local, "settings", replace(local.settings, reranker="/models/tiny"))
+    for each in both.values():
+        assert each.rerank("ferry", ["gulls", "ferry, ferry", "ferry"]) == [0, 2, 1]
+
+
+def test_documents_are_added_and_taken_out(
+    edge: Edge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setattr(Jobs, "_launch", read_here)
+    note = tmp_path / "note.txt"
+    note.write_text("The gulls are not fed.")
+    shelf = edge.documents(request.node.callspec.id)
+    job = shelf.add([note], tags=("birds",))
+    assert (job.kind, job.state, job.error) == ("ingest", JobState.FINISHED, None)
+    (file,) = shelf.files()
+    assert (Path(file.name).name, file.tags) == ("note.txt", ("birds",))
+    assert [hit.text for hit in shelf.search("gulls", filters=Filters(tags=("birds",)))] == ["The gulls are not fed."]
+    assert shelf.remove([file.name]) == 1
+    assert shelf.files() == []
+    with pytest.raises(InvalidInput, match="missing"):
+        shelf.add([tmp_path / "missing.txt"])
+
+
+def test_a_job_of_the_server_is_looked_at_again(
+    both: dict[str, Edge], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Jobs, "_launch", read_here)
+    (tmp_path / "note.txt").write_text("The gulls are not fed.")
+    remote = both["remote"]
+    assert isinstance(remote, RemoteEdgeLLM)
+    shelf = remote.documents("again")
+    job = shelf.add([tmp_path / "note.txt"])
+    assert shelf.job(job.id) == job
+    with pytest.raises(NotFound):
+        shelf.job("0" * 26)

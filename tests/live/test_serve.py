@@ -7,6 +7,7 @@ import json
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -246,3 +247,49 @@ def test_how_a_client_writes_prompts_itself(url: str, client: Any) -> None:
     of_ids = client.completions.create(model="starter", prompt=ids, max_tokens=8, temperature=0).choices[0].text
     of_text = client.completions.create(model="starter", prompt=prompt, max_tokens=8, temperature=0).choices[0].text
     assert of_ids == of_text
+
+
+def test_documents_are_sent_read_and_asked(url: str) -> None:
+    notes = f"{url}/v1/documents/notes"
+    form = {"file": ("handbook.md", HANDBOOK.read_bytes(), "text/markdown")}
+    job = httpx2.post(f"{notes}/files", files=form, timeout=30).json()
+    deadline = time.monotonic() + 120
+    while job["status"] in ("queued", "running"):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+        job = httpx2.get(f"{notes}/jobs/{job['id']}", timeout=30).json()
+    assert (job["status"], job["result"]["added"], job["error"]) == ("finished", 1, None)
+    (file,) = httpx2.get(f"{notes}/files", timeout=30).json()["data"]
+    assert (file["name"], file["kind"]) == ("handbook.md", "markdown")
+    question = {"question": "What does a ticket cost?"}
+    hits = httpx2.post(f"{notes}/search", json=question, timeout=30).json()["data"]
+    assert {hit["file"] for hit in hits} == {"handbook.md"}
+    answer = httpx2.post(f"{notes}/ask", json={**question, "max_tokens": 40}, timeout=120).json()
+    assert answer["object"] == "chat.completion"
+    assert answer["evidence"]["collection"] == "notes"
+    assert httpx2.delete(notes, timeout=30).status_code == 200
+    assert httpx2.get(f"{notes}/files", timeout=30).status_code == 404
+
+
+def test_a_job_of_a_file_is_begun_and_ended(client: Any, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    questions = ("Which river passes the town?", "Where does the ferry land?", "When does the market open?")
+    rows.write_text(
+        "".join(json.dumps({"prompt": each, "completion": f"About it: {each}"}) + "\n" for each in questions)
+    )
+    with rows.open("rb") as sent:
+        file = client.files.create(file=sent, purpose="fine-tune")
+    assert client.files.content(file.id).read() == rows.read_bytes()
+    assert [each.id for each in client.files.list(purpose="fine-tune")] == [file.id]
+    job = client.fine_tuning.jobs.create(model="starter", training_file=file.id, suffix="lighthouse", seed=1)
+    assert job.status in ("queued", "running")
+    ended = client.fine_tuning.jobs.cancel(job.id)
+    assert (ended.id, ended.status, ended.fine_tuned_model) == (job.id, "cancelled", None)
+    assert [each.id for each in client.fine_tuning.jobs.list()] == [job.id]
+    assert client.fine_tuning.jobs.list_events(job.id).data is not None
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.fine_tuning.jobs.create(model="starter", training_file=file.id, method={"type": "dpo"})
+    assert refused.value.param == "method.type"
+    assert client.files.delete(file.id).deleted
+    with pytest.raises(openai.NotFoundError):
+        client.files.retrieve(file.id)

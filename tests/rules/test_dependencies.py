@@ -15,6 +15,8 @@ OWN = {"edgellm", "edgellm_tui", "edgellm_models", "scripts", "benchmarks", "tes
 ONLY_IN_DEVELOPMENT = ("tests", *TOOLS)
 OF_EXAMPLES = {"pyside6", "pyside6-essentials"}
 """What a program that carries EdgeLLM brings with it; its licence (LGPL) is that program's own matter."""
+OF_ENVIRONMENTS = "tests/clients/programs/"
+"""Programs that run in environments of their own, with what tests/clients/catalogue.py names."""
 
 
 def canonical(requirement: str) -> str:
@@ -36,7 +38,7 @@ def declared() -> set[str]:
 def foreign_imports(*folders: str) -> dict[str, str]:
     """Top-level modules imported from elsewhere, with one place each."""
     found: dict[str, str] = {}
-    for source in sources(*folders):
+    for source in (each for each in sources(*folders) if not each.name.startswith(OF_ENVIRONMENTS)):
         for module, line in source.imports():
             top = module.split(".")[0]
             if top not in OWN and top not in sys.stdlib_module_names:

@@ -30,6 +30,9 @@ NEEDS_MORE = (
     "docs ask",
     "edgellm serve",
     "edgellm usage",
+    "eval run",
+    "edgellm promote",
+    "edgellm rollback",
 )
 """What marks a command that needs the network, what another command brought, or minutes, or that runs until it is
 stopped: those have live tests."""

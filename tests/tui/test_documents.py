@@ -73,6 +73,16 @@ async def test_a_collection_without_files_and_one_that_is_damaged_say_so_in_thei
         await settle(pilot, lambda: "The collection is damaged." in screen_text(pilot))
 
 
+async def test_a_collection_that_cannot_be_opened_says_why_in_its_row() -> None:
+    edge = with_ferries()
+    edge.collections.broken = {"laws": "The collection is from a newer EdgeLLM."}
+    async with opened(edge=edge, size=(200, 60)) as pilot:
+        await documents_page(pilot)
+        shown = screen_text(pilot)
+        assert "✗ The collection is from a newer EdgeLLM." in shown
+        assert shown.count("all-MiniLM-L6-v2") == 1
+
+
 async def test_a_list_that_cannot_be_read_is_told() -> None:
     edge = FakeEdge()
 
@@ -105,6 +115,7 @@ async def test_a_question_shows_passages_with_place_score_and_marked_words(size:
         marked = {str(content)[span.start : span.end] for span in content.spans if "underline" in str(span.style)}  # type: ignore[union-attr]
         assert marked == {"ticket", "crowns"}
         assert edge_of(pilot).collections.searched[-1] == ("ferries", "ticket crowns")
+        assert set(edge_of(pilot).collections.modes) == {"fused"}, "a pause in typing waits for no reranker"
 
 
 async def test_enter_opens_the_page_at_the_passage_and_escape_leads_back() -> None:

@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 
 from edgellm.errors import InvalidInput
 from edgellm.events import Failed, Finished, Progressed
+from edgellm.retrieval.shelf import checked_collection_name
 from tests.tui.conftest import edge_of, opened, screen_text, settle
 from tests.tui.document_pages import SCANNED, documents_page, with_ferries
 from tests.tui.fakes import FakeEdge
@@ -56,6 +57,22 @@ async def test_the_new_collection_is_highlighted_when_it_is_there(tmp_path: Path
         edge.collections.kept["new"] = [indexed("/x/new.txt")]
         edge.jobs.say("j1", Finished(result={"added": 1}))
         await settle(pilot, lambda: page.chosen is not None and page.chosen.name == "new")
+
+
+async def test_a_job_that_ends_leaves_the_highlight_where_it_was_moved_to(tmp_path: Path) -> None:
+    async with opened(edge=with_ferries()) as pilot:
+        edge, page = edge_of(pilot), await documents_page(pilot)
+        dialog = await fill(pilot, str(tmp_path))
+        dialog.name_field.value = "new"
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(edge.collections.added))
+        await pilot.press("down")
+        await settle(pilot, lambda: page.chosen is not None and page.chosen.name == "laws")
+        edge.collections.kept["new"] = [indexed("/x/new.txt")]
+        edge.jobs.say("j1", Finished(result={"added": 1}))
+        await settle(pilot, lambda: page.list.option_count == 3)
+        assert page.chosen is not None
+        assert page.chosen.name == "laws"
 
 
 async def test_a_job_that_fails_is_told_by_the_dock(tmp_path: Path) -> None:
@@ -152,10 +169,17 @@ def test_a_folder_offers_files_of_any_kind_and_folders() -> None:
 
 @pytest.mark.parametrize(
     ("path", "name"),
-    [("/a/My Papers", "My-Papers"), ("/a/fares.v2.pdf", "fares.v2"), ("/a/ünïcode", "n-code"), ("/a/нет", "documents")],
+    [
+        ("/a/My Papers", "My-Papers"),
+        ("/a/fares.v2.pdf", "fares.v2"),
+        ("/a/fares..v2.pdf", "fares.v2"),
+        ("/a/ünïcode", "n-code"),
+        ("/a/нет", "documents"),
+        pytest.param("/a/" + 120 * "long", 24 * "long", id="too long"),
+    ],
 )
 def test_a_collection_is_named_after_what_is_read(path: str, name: str) -> None:
-    assert proposed_name(path) == name
+    assert proposed_name(path) == checked_collection_name(name)
 
 
 def test_the_outcome_counts_what_was_done() -> None:

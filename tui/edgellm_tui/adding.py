@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgellm.errors import InvalidInput
+from edgellm.hub.names import name_from
 from edgellm_tui.ports import Edge
 
 if TYPE_CHECKING:
     from edgellm.store.records import StoredJob
 
-LONGEST_NAME = 56
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+NAMELESS = "documents"
+"""What a collection is called that is made of a name without a letter or digit of English."""
 _COUNTS = ("added", "changed", "unchanged", "removed")
 
 
@@ -41,7 +41,10 @@ class Wanted:
 def proposed_name(path: str) -> str:
     """A name for a collection of this file or folder."""
     stem = Path(path).stem if os.path.splitext(path)[1] else Path(path).name
-    return _NOT_IN_NAMES.sub("-", stem).strip("-._")[:LONGEST_NAME] or "documents"
+    try:
+        return name_from(stem)
+    except InvalidInput:
+        return NAMELESS
 
 
 def checked(wanted: Wanted) -> Wanted:

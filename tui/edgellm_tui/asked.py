@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from edgellm.retrieval.values import Filters
 
-_LIMIT = re.compile(r"(?<!\S)(file|kind|tag|since|until):(\S+)")
+_LIMIT = re.compile(r'(?<!\S)(file|kind|tag|since|until):(?:"([^"]+)(?:"|$)|(?!//)([^\s"]\S*))')
+"""A value with blanks stands in quotes; `file://` begins an address, which is a word of the question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +17,16 @@ class Asked:
 
     question: str
     filters: Filters
+    limits: tuple[str, ...] = ()
+    """What was taken for a limit, as it was typed: `kind:pdf`."""
 
 
 def asked(typed: str) -> Asked:
     """Take the limits out of what was typed. A day that is none is refused by the search itself."""
     found: dict[str, list[str]] = {}
-    for name, value in _LIMIT.findall(typed):
-        found.setdefault(name, []).append(value)
+    limits = list(_LIMIT.finditer(typed))
+    for limit in limits:
+        found.setdefault(limit[1], []).append(limit[2] or limit[3])
     filters = Filters(
         files=tuple(_anywhere(name) for name in found.get("file", ())),
         kinds=tuple(found.get("kind", ())),
@@ -30,7 +34,7 @@ def asked(typed: str) -> Asked:
         since=found.get("since", [None])[-1],
         until=found.get("until", [None])[-1],
     )
-    return Asked(" ".join(_LIMIT.sub(" ", typed).split()), filters)
+    return Asked(" ".join(_LIMIT.sub(" ", typed).split()), filters, tuple(limit[0] for limit in limits))
 
 
 def _anywhere(name: str) -> str:

@@ -42,9 +42,11 @@ class CollectionRow:
         return self.info.name
 
     def line(self) -> Content:
-        """What `HEAD` names; below it the embedder and the age."""
+        """What `HEAD` names; below it the embedder and the age, or why it cannot be opened."""
         info = self.info
         name = Content.styled(clean_line(self.name), "bold").truncate(NAME_CELLS - 1, ellipsis=True)
+        if info.reason:
+            return Content.assemble(name, "\n  ", (f"✗ {in_app(info.reason)}", "$text-error"))
         gap = " " * (NAME_CELLS - name.cell_length)
         failed = (f"{info.failed:>8,}", "$text-error" if info.failed else "$foreground 75%")
         rest = f"{info.chunks:>8,}{size(info.size_bytes):>8}"

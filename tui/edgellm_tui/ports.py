@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edgellm.hub.fit import Fit
     from edgellm.hub.inspect import Inspection
     from edgellm.hub.installed import InstalledModel
-    from edgellm.retrieval.values import CollectionInfo, Filters, Hit, IndexedFile, Place
+    from edgellm.retrieval.values import CollectionInfo, Filters, Hit, IndexedFile, Place, SearchMode
     from edgellm.sdk.datasets import Chats
     from edgellm.sdk.servers import LiveFigures, RunningServer, ServerOptions
     from edgellm.sdk.serving import Limits
@@ -134,7 +134,9 @@ class Documents(Protocol):
         """Begin to read again what was added before; what is gone leaves the collection."""
         ...
 
-    async def search(self, question: str, *, limit: int = 8, filters: Filters = ...) -> Sequence[Hit]: ...
+    async def search(
+        self, question: str, *, limit: int = 8, filters: Filters = ..., mode: SearchMode | None = None
+    ) -> Sequence[Hit]: ...
     async def files(self) -> Sequence[IndexedFile]: ...
     async def remove(self, names: Sequence[str]) -> int: ...
     async def verify(self) -> Sequence[str]:

@@ -15,7 +15,7 @@ from edgellm.retrieval.collection import spaces
 from edgellm.retrieval.collection.bits import Floats
 from edgellm.retrieval.collection.checks import check_chunks, check_identity, checked_vectors
 from edgellm.retrieval.collection.mirror import Mirror, MirrorKeeper
-from edgellm.retrieval.collection.reading import Place, chunks_at, chunks_by_id, find_file
+from edgellm.retrieval.collection.reading import FileEntry, chunks_at, chunks_by_id, find_file
 from edgellm.retrieval.collection.records import FILE_COLUMNS, StoredChunk, StoredFile, file_from
 from edgellm.retrieval.collection.reembed import Reembedding
 from edgellm.retrieval.collection.schema import COLLECTION, MIGRATIONS
@@ -127,7 +127,7 @@ class Collection:
         """
         with self._database.write() as execute:
             for file in files:
-                name = self._place(execute, file.name).name
+                name = self._entry(execute, file.name).name
                 if execute("SELECT sha256 FROM files WHERE name = ?", (name,)) != [(file.sha256,)]:
                     message = f"The content of {file.name} has changed; it has to be read again."
                     raise InvalidInput(message, field="file")
@@ -162,9 +162,9 @@ class Collection:
     def text(self, name: str) -> str:
         """The whole text of a file; empty for one that failed. Raises: NotFound."""
         with self._database.snapshot() as execute:
-            place = self._place(execute, name)
-            length = execute("SELECT characters FROM files WHERE id = ?", (place.file,))[0][0]
-            return read_text(execute, place.file, 0, length)
+            entry = self._entry(execute, name)
+            length = execute("SELECT characters FROM files WHERE id = ?", (entry.file,))[0][0]
+            return read_text(execute, entry.file, 0, length)
 
     def chunk(self, number: int) -> StoredChunk:
         """The passage with this id. Raises: NotFound, also when its file was replaced: an id is never used again."""
@@ -177,7 +177,7 @@ class Collection:
     def chunks_of(self, name: str) -> list[StoredChunk]:
         """All passages of a file, in order. Raises: NotFound."""
         with self._database.snapshot() as execute:
-            return chunks_at(execute, self._place(execute, name))
+            return chunks_at(execute, self._entry(execute, name))
 
     def reembed(self, identity: EmbedderIdentity) -> Reembedding:
         """Begin, or continue, to make another embedder's vectors beside the live ones."""
@@ -225,11 +225,11 @@ class Collection:
     def _switch(self, space: spaces.Space) -> None:
         self._space = space
 
-    def _place(self, execute: Execute, name: str) -> Place:
-        place = find_file(execute, storable(name))
-        if place is None:
+    def _entry(self, execute: Execute, name: str) -> FileEntry:
+        entry = find_file(execute, storable(name))
+        if entry is None:
             raise NotFound(f"The collection {self.path} has no file {name!r}.", hint="See which it has.", name=name)
-        return place
+        return entry
 
 
 def _database(path: Path) -> Database:

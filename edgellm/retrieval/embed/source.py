@@ -23,7 +23,7 @@ Pooling = Literal["mean", "cls"]
 WEIGHTS = "model.safetensors"
 _MODULES = {"Transformer", "Pooling", "Normalize"}
 _POOLINGS: Mapping[str, Pooling] = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
-_TAKE_ANOTHER = "Choose an embedder of the BERT family with a WordPiece vocabulary, such as all-MiniLM-L6-v2."
+TAKE_ANOTHER = "Choose an embedder of the BERT family with a WordPiece vocabulary, such as all-MiniLM-L6-v2."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def read_source(path: Path, name: str) -> EmbedderSource:
 def _shape(config: Config) -> BertShape:
     family = config.text("model_type")
     if family != "bert":
-        refuse(config.path, f"its family is {family!r}; embedders of the family 'bert' are read", _TAKE_ANOTHER)
+        refuse(config.path, f"its family is {family!r}; embedders of the family 'bert' are read", TAKE_ANOTHER)
     for key, known in (("hidden_act", "gelu"), ("position_embedding_type", "absolute")):
         if config.text(key, known) != known:
             config.refuse(f"{key} is {config.text(key)!r}; only {known!r} is known")
@@ -110,7 +110,7 @@ def _check_modules(folder: ModelFolder) -> None:
         kind = str(module.get("type")) if isinstance(module, dict) else str(module)
         package, _, name = kind.rpartition(".")
         if name not in _MODULES or package.partition(".")[0] != "sentence_transformers":
-            refuse(path, f"it has the module {kind[:80]!r}; {', '.join(sorted(_MODULES))} are known", _TAKE_ANOTHER)
+            refuse(path, f"it has the module {kind[:80]!r}; {', '.join(sorted(_MODULES))} are known", TAKE_ANOTHER)
 
 
 def _pooling(folder: ModelFolder) -> Pooling:
@@ -163,7 +163,7 @@ def wordpiece_rules(folder: ModelFolder) -> WordPieceRules:
     ):
         kind = found.get("type", wanted) if isinstance(found, dict) else found
         if kind != wanted:
-            refuse(path, f"its {what} is {str(kind)[:40]!r}; only {wanted!r} is known", _TAKE_ANOTHER)
+            refuse(path, f"its {what} is {str(kind)[:40]!r}; only {wanted!r} is known", TAKE_ANOTHER)
     assert isinstance(model, dict)
     assert isinstance(normalizer, dict)
     _check_normalizer(Config(path, normalizer))

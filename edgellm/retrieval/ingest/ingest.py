@@ -80,7 +80,7 @@ class Ingest:
         """
         self._found, self._done, self._began = Ingested(), 0, time.monotonic()
         self._emit(Started(title="Looking at files"))
-        known = {each.file.name: _known(each, retries) for each in self._collection.files()}
+        known = known_files(self._collection, retries=retries)
         todo = look(paths, known, sha256_of, tags)
         self._collection.add_roots([os.path.abspath(path) for path in paths])
         if sync:
@@ -186,8 +186,12 @@ def _refuse_emptied(todo: Todo) -> None:
         )
 
 
+def known_files(collection: Collection, *, retries: bool) -> dict[str, Known]:
+    """What a look compares with, by name; with `retries`, a file that may be read by now looks as if it had changed."""
+    return {stored.file.name: _known(stored, retries) for stored in collection.files()}
+
+
 def _known(stored: StoredFile, retries: bool) -> Known:
-    """What a look compares with; a file that may be read by now looks as if it had changed."""
     file = stored.file
     size = NO_SIZE if retries and not file.sha256 else file.size
     return Known(sha256=file.sha256, size=size, modified=file.modified, tags=file.tags)

@@ -15,7 +15,7 @@ from edgellm.sampling import check_sampling
 from edgellm.sdk.options import ChatOptions, CompleteOptions, check_names
 from edgellm.sdk.remote.bodies import chat_body, complete_body
 from edgellm.sdk.remote.chunks import traces
-from edgellm.sdk.remote.documents import RemoteDocuments
+from edgellm.sdk.remote.documents import Form, RemoteDocuments
 from edgellm.sdk.remote.reading import Reading
 from edgellm.sdk.remote.record import RemoteRecord
 from edgellm.sdk.remote.refusals import refused, unreachable
@@ -149,6 +149,11 @@ class RemoteEdgeLLM:
         body = {"model": model or self.model, "tokens": list(ids)}
         return str(self._call("POST", "/detokenize", body)["prompt"])
 
+    def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
+        """As `EdgeLLM.rerank`. Raises: MissingExtra where the server has no reranker."""
+        found = self._call("POST", "/v1/rerank", {"query": question, "documents": list(texts)})["results"]
+        return [each["relevance_score"] for each in sorted(found, key=lambda each: int(each["index"]))]
+
     def rate(self, message_id: str, rating: Literal[1, -1] | None = None, correction: str | None = None) -> None:
         """Say what was good or bad about an answer, and what it should have been.
 
@@ -176,16 +181,16 @@ class RemoteEdgeLLM:
         running = ReplyStream(reading.stream, model, RemoteRecord(reading.chunks), _nothing)
         return running if stream else whole(running)
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None, form: Form | None = None) -> Any:
         """The JSON of an answer in one piece. Raises: what the server refuses; EngineError when it does not answer."""
         try:
-            answer = self._http.request(method, path, json=body)
+            answer = self._http.request(method, path, json=body, files=form)
             found = answer.json()
         except httpx2.HTTPError as error:
             raise unreachable(self.url, error) from error
         except ValueError:
             found = None
-        if answer.status_code != 200 or found is None:
+        if answer.status_code not in (200, 202) or found is None:
             raise refused(answer.status_code, found, answer.headers.get("retry-after"))
         return found
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -13,7 +15,7 @@ from edgellm.server.errors import HttpRefused
 from edgellm.server.guard.headers import one_header
 from edgellm.server.keyring import Keyring
 from edgellm.server.refuse import refuse
-from edgellm.server.rights import methods_of, route_of
+from edgellm.server.rights import PAGES, methods_of, route_of
 from edgellm.server.trail import Trail
 
 MOST_CHARACTERS = 256
@@ -24,7 +26,8 @@ class KeyGuard:
     """Finds the caller by `Authorization: Bearer` or `x-api-key`, and leaves it in the request's state as `caller`.
 
     Both headers decide alike. A key in the query string is not looked at: addresses end up in logs. A path without a
-    row in the table does not exist.
+    row in the table does not exist. A browser, which sends neither by itself, shows its key to a page as the password
+    of HTTP Basic.
     """
 
     def __init__(self, app: ASGIApp, keyring: Keyring, access: Access, trail: Trail) -> None:
@@ -80,7 +83,7 @@ def secret_of(scope: Scope) -> str | None:
         bearer, plain = one_header(scope, b"authorization"), one_header(scope, b"x-api-key")
     except InvalidInput as error:
         raise KeyRefused(error.message) from None
-    secrets = {_of_bearer(bearer)} if bearer is not None else set()
+    secrets = {_of_authorization(bearer, scope["path"])} if bearer is not None else set()
     if plain is not None:
         secrets.add(plain.strip())
     if len(secrets) > 1:
@@ -91,8 +94,18 @@ def secret_of(scope: Scope) -> str | None:
     return secret
 
 
-def _of_bearer(value: str) -> str:
+def _of_authorization(value: str, path: str) -> str:
     scheme, _, secret = value.strip().partition(" ")
+    if scheme.lower() == "basic" and path in PAGES:
+        return _password(secret.strip())
     if scheme.lower() != "bearer":
         raise KeyRefused(f"The Authorization scheme is {scheme[:20]!r}; it must be Bearer.")
     return secret.strip()
+
+
+def _password(credentials: str) -> str:
+    """The password in HTTP Basic (RFC 7617), whatever name stands before it. Raises: KeyRefused."""
+    try:
+        return base64.b64decode(credentials, validate=True).decode("ascii").partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        raise KeyRefused("This key is not valid.") from None

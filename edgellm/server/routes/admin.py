@@ -22,10 +22,15 @@ router = APIRouter(tags=["Server"])
 @router.get("/admin/status")
 async def status(request: Request) -> Response:
     """Open requests with their tokens a second, the line, and what the engines measure."""
+    return JsonResponse(msgspec.to_builtins(await live_figures(request)))
+
+
+async def live_figures(request: Request) -> LiveFigures:
+    """One reading, now."""
     service = service_of(request)
     names, engines = await asyncio.to_thread(_read, service.edge)
     requests = sorted((account.live(names) for account in service.accounts), key=lambda each: -each.seconds)
-    figures = LiveFigures(
+    return LiveFigures(
         address=str(request.base_url).rstrip("/"),
         model=service.names.own,
         started_at=service.started_at,
@@ -36,7 +41,6 @@ async def status(request: Request) -> Response:
         most_waiting=service.options.waiting,
         engines=engines,
     )
-    return JsonResponse(msgspec.to_builtins(figures))
 
 
 def _read(edge: EdgeLLM) -> tuple[dict[str, str], dict[str, EngineMetrics]]:

@@ -1,65 +1,146 @@
-"""/v1/documents: collections that a key may read, their files, and passages for a question.
-
-An answer from documents is a chat with the model `MODEL+COLLECTION`.
-"""
+"""/v1/documents: collections that a key may read, their files, passages for a question, and answers from them."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import secrets
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any
 
 from fastapi import APIRouter, Request
-from pydantic import Field
 from starlette.responses import Response
 
-from edgellm.errors import CollectionNotFound
+from edgellm.errors import InvalidInput, NotFound
+from edgellm.paths import write_private
 from edgellm.retrieval.values import Filters
 from edgellm.sdk.documents import Documents
 from edgellm.server.admission import admitted
-from edgellm.server.answering import caller_of_request, service_of
-from edgellm.server.caller import Caller
-from edgellm.server.dialects.fields import Body, Whole
+from edgellm.server.answering import answer, caller_of_request, service_of
+from edgellm.server.dialects.documents import (
+    AskBody,
+    SearchBody,
+    TextBody,
+    as_chat,
+    checked_tags,
+    collection_object,
+    file_object,
+    hit_object,
+    job_object,
+)
+from edgellm.server.dialects.openai_chat import OpenAIChat
+from edgellm.server.files import room_of
+from edgellm.server.forms import form_schema
+from edgellm.server.ownership import shown_collection
 from edgellm.server.refuse import JsonResponse
+from edgellm.server.shelves import Shelf, uploads_of
+from edgellm.server.uploads import Limit, Upload, checked_filename, received
+from edgellm.store import StoredJob
 
 router = APIRouter(tags=["Documents"])
-T = TypeVar("T")
-Names = Annotated[list[Annotated[str, Field(max_length=1024)]], Field(max_length=64)]
-
-
-class SearchBody(Body):
-    """POST /v1/documents/{collection}/search."""
-
-    question: Annotated[str, Field(min_length=1, max_length=10_000)]
-    limit: Annotated[Whole, Field(ge=1, le=100)] = 8
-    mode: Literal["reranked", "fused", "vector", "words"] | None = None
-    files: Names | None = None
-    kinds: Names | None = None
-    tags: Names | None = None
-    since: str | None = None
-    until: str | None = None
+MOST_FILES, FILE_BYTES = 32, 256 * 2**20
+"""Of one form."""
+TAKEN = 202
 
 
 @router.get("/v1/documents")
 async def collections(request: Request) -> Response:
     """Every collection that the key may read."""
     service, caller = service_of(request), caller_of_request(request)
-    found = [each for each in await asyncio.to_thread(service.edge.collections.list) if may_read(caller, each.name)]
-    data = [{"object": "collection", "id": each.name, **_without(asdict(each), "name")} for each in found]
-    return JsonResponse({"object": "list", "data": data})
+    found = await asyncio.to_thread(service.edge.collections.list)
+    shown = [(shown_collection(caller, each.name), each) for each in found]
+    return JsonResponse({"object": "list", "data": [collection_object(name, each) for name, each in shown if name]})
+
+
+@router.delete("/v1/documents/{collection}")
+async def remove_collection(collection: str, request: Request) -> Response:
+    """Delete a collection with everything that was uploaded to it."""
+    shelf = _shelf(collection, request)
+    await asyncio.to_thread(_changed, shelf.check_change, shelf.remove)
+    await _note(request, "document.remove", shelf)
+    return JsonResponse({"object": "collection", "id": collection, "deleted": True})
 
 
 @router.get("/v1/documents/{collection}/files")
 async def files(collection: str, request: Request) -> Response:
     """Every file of a collection, also those that could not be read."""
-    found = await _with(collection, request, lambda documents: documents.files())
-    return JsonResponse({"object": "list", "data": [{"object": "file", **asdict(each)} for each in found]})
+    shelf = _shelf(collection, request)
+    found = await asyncio.to_thread(shelf.use, lambda documents: documents.files())
+    return JsonResponse({"object": "list", "data": [file_object(each, shelf.shown) for each in found]})
+
+
+@router.post(
+    "/v1/documents/{collection}/files",
+    status_code=TAKEN,
+    openapi_extra=form_schema(["file"], file="file", several=True, tags=None),
+)
+async def add_files(collection: str, request: Request) -> Response:
+    """Upload files, which a job reads into the collection; the first ones make it."""
+    service, caller = service_of(request), caller_of_request(request)
+    shelf = _shelf(collection, request)
+    await asyncio.to_thread(_changed, shelf.check_change, shelf.check_jobs)
+    left = await asyncio.to_thread(room_of, service.edge.home, caller)
+    limit, names = Limit(files=MOST_FILES, file_bytes=FILE_BYTES, left_bytes=left), {"tags": "tags", "tags[]": "tags"}
+    folder = uploads_of(service.edge.home, shelf.collection)
+    async with service.doors.passing(caller.tenant), received(request, folder, "file", names, limit) as form:
+        if not form.uploads:
+            raise InvalidInput("The field 'file' is missing.", field="file")
+        tags = checked_tags(form.fields.get("tags", []))
+        job = await asyncio.to_thread(shelf.add, form.uploads, tags)
+    await _note(request, "document.add", shelf, files=len(form.uploads))
+    return JsonResponse(job_object(job, collection, shelf.shown), TAKEN)
+
+
+@router.post("/v1/documents/{collection}/texts", status_code=TAKEN)
+async def add_text(collection: str, body: TextBody, request: Request) -> Response:
+    """Add a document that is written out; as an uploaded file of this name."""
+    service, caller = service_of(request), caller_of_request(request)
+    shelf, tags = _shelf(collection, request), checked_tags(body.tags or [])
+    checked_filename(body.name, "name")
+
+    def add() -> StoredJob:
+        shelf.check_change()
+        shelf.check_jobs()
+        upload = _written(body, shelf, room_of(service.edge.home, caller), request)
+        return shelf.add([upload], tags)
+
+    job = await asyncio.to_thread(add)
+    await _note(request, "document.add", shelf, files=1)
+    return JsonResponse(job_object(job, collection, shelf.shown), TAKEN)
+
+
+@router.delete("/v1/documents/{collection}/files/{name:path}")
+async def remove_file(collection: str, name: str, request: Request) -> Response:
+    """Take a file out of a collection; one that was uploaded is deleted."""
+    shelf = _shelf(collection, request)
+    await asyncio.to_thread(_changed, shelf.check_change, lambda: shelf.remove_file(name))
+    await _note(request, "document.remove", shelf, files=1)
+    return JsonResponse({"object": "file", "name": name, "deleted": True})
+
+
+@router.get("/v1/documents/{collection}/jobs")
+async def jobs(collection: str, request: Request) -> Response:
+    """What reads and has read files into a collection, newest first."""
+    shelf = _shelf(collection, request)
+    found = await asyncio.to_thread(shelf.jobs)
+    return JsonResponse({"object": "list", "data": [job_object(each, collection, shelf.shown) for each in found]})
+
+
+@router.get("/v1/documents/{collection}/jobs/{id}")
+async def one_job(collection: str, id: str, request: Request) -> Response:
+    """How far a job has come."""
+    edge, shelf = service_of(request).edge, _shelf(collection, request)
+    found = next((job for job in await asyncio.to_thread(shelf.jobs) if job.id == id), None)
+    if found is None:
+        raise NotFound(f"There is no job {id[:100]!r}.", field="id")
+    latest = await asyncio.to_thread(edge.jobs.latest, found.id)
+    return JsonResponse(job_object(found, collection, shelf.shown, latest))
 
 
 @router.post("/v1/documents/{collection}/search")
 async def search(collection: str, body: SearchBody, request: Request) -> Response:
     """Passages for a question, best first, with where each of them stands."""
+    shelf = _shelf(collection, request)
     filters = Filters(
         files=tuple(body.files or ()),
         kinds=tuple(body.kinds or ()),
@@ -69,29 +150,41 @@ async def search(collection: str, body: SearchBody, request: Request) -> Respons
     )
 
     def found(documents: Documents) -> list[dict[str, Any]]:
-        return [
-            asdict(hit) for hit in documents.search(body.question, limit=body.limit, filters=filters, mode=body.mode)
-        ]
+        hits = documents.search(body.question, limit=body.limit, filters=filters, mode=body.mode)
+        return [hit_object(hit, shelf.shown) for hit in hits]
 
     async with admitted(service_of(request), caller_of_request(request), service_of(request).options.deadline_s):
-        return JsonResponse({"object": "list", "data": await _with(collection, request, found)})
+        return JsonResponse({"object": "list", "data": await asyncio.to_thread(shelf.use, found)})
 
 
-def may_read(caller: Caller, collection: str) -> bool:
-    """Whether a key reaches a collection; for others it does not exist."""
-    return caller.is_admin or collection in caller.limits.collections
+@router.post("/v1/documents/{collection}/ask")
+async def ask(collection: str, body: AskBody, request: Request) -> Response:
+    """Answer a question from the collection's passages: a chat completion, with `evidence` beside it."""
+    service, shelf = service_of(request), _shelf(collection, request)
+    await asyncio.to_thread(shelf.use, lambda documents: documents.files())  # it is there
+    dialect = OpenAIChat(service.edge.settings.sampling)
+    return await answer(request, dialect, dialect.call(as_chat(body, service.names.own, collection)), "chatcmpl-")
 
 
-async def _with(collection: str, request: Request, work: Callable[[Documents], T]) -> T:
-    """What `work` finds in the collection. Raises: CollectionNotFound, alike for what is not there and not allowed."""
-    missing = CollectionNotFound(f"There is no collection {collection[:200]!r}.", field="collection")
-    if not may_read(caller_of_request(request), collection):
-        raise missing
-    try:
-        return await asyncio.to_thread(work, service_of(request).edge.documents(collection))
-    except CollectionNotFound:
-        raise missing from None
+def _shelf(collection: str, request: Request) -> Shelf:
+    return Shelf(service_of(request).edge, caller_of_request(request), collection)
 
 
-def _without(values: dict[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key != name}
+def _changed(check: Callable[[], None], work: Callable[[], None]) -> None:
+    check()
+    work()
+
+
+def _written(body: TextBody, shelf: Shelf, left: int, request: Request) -> Upload:
+    """The text as a file beside its place. Raises: InvalidInput."""
+    content = body.text.encode()
+    if len(content) > left:
+        raise InvalidInput("This key has no room left for files.", hint="Delete what is not needed.", field="text")
+    path = uploads_of(service_of(request).edge.home, shelf.collection) / f".{secrets.token_hex(8)}.part"
+    write_private(path, content)
+    return Upload(body.name, path, len(content), hashlib.sha256(content).hexdigest())
+
+
+async def _note(request: Request, action: str, shelf: Shelf, **facts: int) -> None:
+    service, tenant = service_of(request), caller_of_request(request).tenant
+    await asyncio.to_thread(lambda: service.trail.did(tenant, action, shelf.collection, **facts))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgellm.errors import CollectionNotFound, EdgeLLMError
-from edgellm.retrieval.values import CollectionInfo, Filters, Hit, IndexedFile, Place
+from edgellm.retrieval.values import CollectionInfo, Filters, Hit, IndexedFile, Place, SearchMode
 from edgellm.store.records import StoredJob
 from edgellm.types import Citation, Evidence
 from tests.tui.fakes.clock import NOW
@@ -70,6 +70,10 @@ class FakeCollections:
         self.added: builtins.list[dict[str, Any]] = []
         self.synced: builtins.list[str] = []
         self.searched: builtins.list[tuple[str, str]] = []
+        self.modes: builtins.list[SearchMode | None] = []
+        """By what each search ranked."""
+        self.broken: dict[str, str] = {}
+        """Collections that cannot be opened, and why."""
         self.updated = NOW - 7200
         self.failure: EdgeLLMError | None = None
         """What ends whatever is asked of a collection."""
@@ -87,6 +91,7 @@ class FakeCollections:
             chunks=sum(file.chunks for file in files),
             size_bytes=1_400_000,
             updated=self.updated,
+            reason=self.broken.get(name, ""),
         )
 
     async def remove(self, name: str) -> None:
@@ -125,9 +130,11 @@ class FakeDocuments:
         *,
         limit: int = 8,
         filters: Filters = Filters(),  # noqa: B008  a frozen value
+        mode: SearchMode | None = None,
     ) -> Sequence[Hit]:
         files = [file for file in self._files() if not filters.kinds or file.kind in filters.kinds]
         self._all.searched.append((self._name, question))
+        self._all.modes.append(mode)
         if self._all.hits is not None:
             return self._all.hits[:limit]
         words = question.lower().split()

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import retrieval_arms
 from benchmarks.retrieval import answers
-from benchmarks.retrieval_arms import SearchArm, in_numpy, ours
+from benchmarks.retrieval_arms import SearchArm, all_arms, in_numpy, ours
 from benchmarks.retrieval_corpus import Corpus, grown, invented_corpus
 
 
@@ -40,3 +41,13 @@ def test_our_arms_number_passages_as_the_corpus_does(corpus: Corpus, tmp_path: P
     assert answers(nearest, corpus.exact(), 0)["recall@10"] >= 0.99
     assert set(whole.ask(0)) <= set(range(700))
     nearest.close()
+
+
+def test_what_is_left_out_says_why(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrieval_arms, "GRAPH_LIMIT", 600)
+    monkeypatch.setattr(retrieval_arms, "find_spec", {"usearch": "it is there"}.get)
+    arms, skipped = all_arms(corpus, tmp_path)
+    assert [arm.name for arm in arms] == ["edgellm", "edgellm, whole search", "numpy"]
+    assert [reason.split(":")[0] for reason in skipped] == ["sqlite_vec", "faiss", "usearch at 700 passages"]
+    for arm in arms:
+        arm.close()

@@ -315,7 +315,7 @@ class FakeEdge:
         self.script = script
         self.refusal: EdgeLLMError | None = None
         self.model = "starter"
-        self.settings = SimpleNamespace(
+        self.settings: Any = SimpleNamespace(
             sampling=Sampling(temperature=0.5), system_prompt="", hub_endpoint="https://hub.example"
         )
         self.offline = False
@@ -353,3 +353,4 @@ class ServingEdge(FakeEdge):
         super().__init__()
         self.real = real
         self.keys, self.aliases, self.usage, self.audit = real.keys, real.aliases, real.usage, real.audit
+        self.settings = real.settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from edgellm.sdk.documents import Collections, Documents
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.settings import Settings
 from edgellm.store import StoredJob
-from edgellm.types import Choice, Citation, Evidence, FinishReason, Reply, Timings, Usage
+from edgellm.types import Choice, Citation, Evidence, FinishReason, Reply, Sampling, Timings, Usage
 from tests.unit.cli.bench import Bench
 from tests.unit.cli.fakes import FakeEdge, FakeJobs
 from tests.unit.retrieval.fakes import WordEmbedder, parse
@@ -59,7 +60,7 @@ class Edge(FakeEdge):
     def __init__(self, real: EdgeLLM) -> None:
         super().__init__()
         self.real = real
-        self.settings = real.settings  # type: ignore[assignment]
+        self.settings = real.settings
         self.collections = real.collections
         self.asked: list[Any] = []
 
@@ -144,6 +145,22 @@ def test_ask_prints_the_documented_object(bench: Bench) -> None:
     found = json.loads(bench.out)
     assert found.keys() >= {"answer", "citations", "unsupported", "removed", "is_weak", "model", "timings"}
     assert found["collection"] == "ferry"
+
+
+@pytest.mark.parametrize(("said", "expected"), [((), 7), (("--max-tokens", "8"), 8)])
+def test_ask_writes_as_much_as_was_said_or_set(
+    bench: Bench, edge: Edge, monkeypatch: pytest.MonkeyPatch, said: Sequence[str], expected: int
+) -> None:
+    asked, ask = list[Sampling](), Documents.ask
+
+    def noted(self: Documents, question: str, **options: Any) -> Any:
+        asked.append(options["sampling"])
+        return ask(self, question, **options)
+
+    monkeypatch.setattr(Documents, "ask", noted)
+    edge.settings = replace(edge.real.settings, sampling=Sampling(max_tokens=7))
+    assert bench.run("docs", "ask", "What costs a ticket?", "-c", "ferry", *said) == Code.DONE
+    assert [(each.max_tokens, each.temperature) for each in asked] == [(expected, 0.0)]
 
 
 def test_ask_says_when_the_documents_do_not(bench: Bench) -> None:

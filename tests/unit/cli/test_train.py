@@ -155,3 +155,32 @@ def test_a_file_of_hosts_is_read(tmp_path: Path) -> None:
     (tmp_path / "hosts").write_text("10.0.0.1\n10.0.0.2 mini\n")
     assert at.run("train", "run", "--data", "t.jsonl", "--name", "tax", "--hosts", str(tmp_path / "hosts")) == 0
     assert training(at).hosts == "10.0.0.1\n10.0.0.2 mini\n"
+
+
+PREFERENCE: dict[str, Any] = RESULT | {
+    "losses": RESULT["losses"] | {
+        "valid_margin_first": 0.0, "valid_margin_last": 0.731, "valid_accuracy_first": 0.0, "valid_accuracy_last": 0.8,
+        "valid_kl_last": 0.0123,
+    },
+    "preference": {"objective": "dpo", "rows": 25, "held_out": 5, "left_out": {"contradiction": 2},
+                   "notes": ["Beware."]},
+}  # fmt: skip
+
+
+def test_preference_tuning_says_what_held_out_rows_show() -> None:
+    at = bench(Finished(result=PREFERENCE))
+    asked = ("--data", "p.jsonl", "--name", "tax", "--base", "starter@old", "--objective", "dpo", "--beta", "0.2")
+    assert at.run("train", "run", *asked) == 0
+    settings = training(at).settings
+    assert settings is not None
+    assert (settings.objective, settings.beta) == ("dpo", 0.2)
+    assert training(at).asked == [("p.jsonl", "starter@old", "tax", "1")]
+    assert "on 5 held-out rows: margin 0.00 to 0.73, 80% judged right, 0.012 nats a token from the reference" in at.out
+    assert "Left out: 2 contradiction." in at.err
+    assert "Beware." in at.err
+
+
+def test_an_unknown_objective_is_refused() -> None:
+    at = bench()
+    assert 1 <= at.run("train", "run", "--data", "p.jsonl", "--name", "tax", "--objective", "ppo") <= 99
+    assert not training(at).asked

@@ -10,8 +10,10 @@ import pytest
 from edgellm.cli.diagnostics import Code
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.sdk.serving import UsageRow
+from edgellm.settings import Settings
 from edgellm.types import Usage
 from tests.unit.cli.bench import Bench
+from tests.unit.cli.fakes import ServingEdge
 
 
 @pytest.fixture
@@ -70,3 +72,18 @@ def test_without_any_use_it_says_so(serving: Bench) -> None:
     assert (serving.out, serving.err) == ("", "Nothing was used yet.\n")
     assert serving.run("usage", "--json") == 0
     assert json.loads(serving.out) == []
+
+
+def test_with_a_price_it_shows_what_the_energy_cost(bench: Bench, real: EdgeLLM, used: str) -> None:
+    real.settings = Settings(kwh_price=500)
+    bench.edge = ServingEdge(real)
+    assert bench.run("usage", "--by", "tenant") == 0
+    header, ana, machine = bench.out.splitlines()
+    assert header.split()[-3:] == ["COST", "A", "REQUEST"]
+    assert ana.split()[-4:] == ["2.0", "Wh", "1.00", "1.00"]  # of one request the machine reported it
+    assert "Wh" not in machine
+    assert bench.run("usage", "--by", "tenant", "--json") == 0
+    ana_json, machine_json = json.loads(bench.out)
+    assert (ana_json["cost"], ana_json["cost_per_request"], ana_json["measured"]) == (1.0, 1.0, 1)
+    assert (machine_json["cost"], machine_json["cost_per_request"]) == (None, None)
+    assert used

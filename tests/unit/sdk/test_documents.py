@@ -263,6 +263,8 @@ def test_a_collection_that_was_replaced_is_opened_again(edge: EdgeLLM) -> None:
 def test_paths_and_tags_are_checked_before_there_is_a_job(edge: EdgeLLM, documents: Path) -> None:
     with pytest.raises(InvalidInput, match="no file or folder"):
         edge.documents("ferry").add([documents / "nothing"])
+    with pytest.raises(InvalidInput, match="no file or folder"):
+        edge.documents("ferry").add([documents / ("x" * 5000)])
     with pytest.raises(InvalidInput, match="cannot be a tag"):
         edge.documents("ferry").add([documents], tags=["\x1b[2J"])
     assert edge.jobs.list() == []

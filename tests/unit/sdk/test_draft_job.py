@@ -209,7 +209,7 @@ def learn_from(edge: EdgeLLM) -> None:
         library.admit(library.folder / ".part", Manifest(name="base", sha256="ab", size_bytes=4, source="", added_at=0))
     started: list[dict[str, Any]] = []
     jobs = SimpleNamespace(start=lambda _kind, _title, arguments: started.append(arguments))
-    Training(cast(Jobs, jobs), edge.datasets, library).start("drafts:ferry", "base", "learnt")
+    Training(edge.home, cast(Jobs, jobs), edge.datasets, library).start("drafts:ferry", "base", "learnt")
     assert started[0]["dataset"] == "learnt"
     assert edge.datasets.show("learnt").manifest.sources[0].path == "drafts:ferry"
 

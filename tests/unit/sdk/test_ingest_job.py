@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgellm.errors import CollectionNotFound, InvalidInput
 from edgellm.events import JobEvent, Progressed, Started
 from edgellm.paths import Home, home_from
-from edgellm.retrieval.collection import Reembedding
+from edgellm.retrieval.collection import Collection, Reembedding
 from edgellm.retrieval.embed.embedder import OnDone, TextEmbedder, nothing
 from edgellm.retrieval.search import search
 from edgellm.retrieval.shelf import CollectionShelf
@@ -136,6 +136,45 @@ def test_a_watch_that_finds_nothing_says_nothing(home: Home, folder: Path, monke
     assert [event.note for event in job.events[said[1] :] if isinstance(event, Progressed)] == ["Watching for changes"]
     with CollectionShelf(home).open("c") as collection:
         assert [Path(each.file.name).name for each in collection.files()] == ["a.txt"]
+
+
+def nothing_happens() -> None:
+    """Between two looks."""
+
+
+def test_a_look_that_finds_nothing_leaves_the_collection_closed(
+    home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, open_again = list[str](), CollectionShelf.open
+
+    def counted(shelf: CollectionShelf, name: str) -> Collection:
+        opened.append(name)
+        return open_again(shelf, name)
+
+    def change() -> None:
+        assert opened == []
+        (folder / "new.txt").write_text(NEW)
+
+    monkeypatch.setattr(CollectionShelf, "open", counted)
+    watching(monkeypatch, nothing_happens, nothing_happens, change, nothing_happens)
+    with pytest.raises(CancelRequested):
+        ingest(Job(home, collection="c", paths=[str(folder)], tags=["x"], watch=True).work)
+    assert opened == ["c"]
+
+
+def test_a_watch_sees_what_somebody_else_changes_in_the_collection(
+    home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remove() -> None:
+        time.sleep(0.05)  # a file's time may be no finer than some milliseconds
+        with CollectionShelf(home).open("c") as other:
+            other.remove([str(folder / "a.txt")])
+
+    watching(monkeypatch, remove)
+    with pytest.raises(CancelRequested):
+        ingest(Job(home, collection="c", paths=[str(folder)], watch=True).work)
+    with CollectionShelf(home).open("c") as collection:
+        assert [Path(each.file.name).name for each in collection.files()] == ["a.txt", "b.txt"]
 
 
 def test_two_runs_over_one_folder_do_its_work_once(home: Home, folder: Path) -> None:

@@ -108,6 +108,9 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_cancel_ends_it_and_resume_starts_it_again(jobs: Jobs, home: Home) -> None:
     job, pid = running(jobs)
+    began, *counted = jobs.events(job.id)  # without waiting for its end
+    assert isinstance(began, Started)
+    assert counted
     assert jobs.cancel(job.id).state is JobState.CANCELLED
     until(lambda: not psutil.pid_exists(pid))
     assert isinstance(list(jobs.follow(job.id))[-1], Cancelled)

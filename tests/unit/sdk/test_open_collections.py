@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from edgellm.errors import DiskFull, RequestCancelled, StoreError
+from edgellm.errors import DiskFull, InvalidInput, RequestCancelled, StoreError
 from edgellm.paths import Home, home_from
 from edgellm.retrieval.collection import Collection
 from edgellm.retrieval.shelf import CollectionShelf
+from edgellm.sdk.facade import EdgeLLM
 from edgellm.sdk.open_collections import Kept, OpenCollections
+from edgellm.settings import Settings
 from tests.unit.retrieval.fakes import DIMENSIONS, WordEmbedder
 from tests.unit.retrieval.library import chunks, document, source, vectors
 
@@ -132,3 +134,26 @@ def test_what_opens_while_all_is_closed_is_closed_too() -> None:
         kept.get("late", opening)
     assert late.is_closed
     assert kept.get("late", Thing) is not late, "and it can be opened again"
+
+
+def test_texts_are_put_in_order_by_the_reranker_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ByLength:
+        """Scores a text by its length."""
+
+        def __init__(self, folder: Path) -> None:
+            assert folder.name == "tiny-reranker"
+
+        def rerank(self, _question: str, texts: list[str]) -> list[float]:
+            return [len(text) for text in texts]
+
+        def close(self) -> None:
+            """Nothing to end."""
+
+    monkeypatch.setattr("edgellm.retrieval.embed.rerank.Reranker", ByLength)
+    settings = Settings(reranker=str(tmp_path / "tiny-reranker"))
+    with EdgeLLM(home=tmp_path, settings=settings) as edge:
+        assert edge.rerank("ferry", ["a", "abc", ""]) == [1.0, 3.0, 0.0]
+    with EdgeLLM(home=tmp_path, settings=Settings()) as edge, pytest.raises(InvalidInput, match="no reranker"):
+        edge.rerank("ferry", ["a"])

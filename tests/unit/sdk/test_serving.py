@@ -86,3 +86,13 @@ async def test_the_same_from_an_event_loop(tmp_path: Path) -> None:
         await edge.answers.add(ServedAnswer(id="a1", tenant="ana", model="m"))
         assert (await edge.answers.get("a1", "ana")).text is None
         assert (await edge.audit.verify()).entries == 2
+
+
+def test_answers_go_when_they_are_too_old(plain: EdgeLLM) -> None:
+    with plain as edge:
+        edge.answers.add(ServedAnswer(id="chatcmpl-1", tenant="ana", model="starter"))
+        assert edge.answers.prune(days=1) == 0
+        assert edge.answers.get("chatcmpl-1", "ana").model == "starter"
+        assert edge.answers.prune(days=-1) == 1
+        with pytest.raises(NotFound):
+            edge.answers.get("chatcmpl-1", "ana")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgellm.errors import ContextOverflow, InvalidInput, InvalidSchema
+from edgellm.errors import ContextOverflow, DeadlineExceeded, InvalidInput, InvalidSchema
 from edgellm.sdk.aio import AsyncEdgeLLM
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.settings import Settings
@@ -157,3 +157,31 @@ def test_grammars_are_for_trusted_callers_and_the_others_count_themselves(edge: 
     assert sum(total.requests for total in edge.usage.totals()) == before
     edge.chat("x", sampling=GREEDY)
     assert sum(total.requests for total in edge.usage.totals()) == before + 1
+
+
+async def test_scoring_counts_as_this_machines_use_unless_a_tenant_is_named(tmp_path: Path) -> None:
+    async with AsyncEdgeLLM("fake:", home=tmp_path, settings=SETTINGS) as edge:
+        scored = edge.blocking.score("Once")
+        read = len(scored.tokens) + 1
+        assert [total.usage.prompt_tokens for total in await edge.usage.totals("model")] == [read]
+        await edge.score("Once")
+        await edge.score("Once", tenant="ana")
+        assert [total.usage.prompt_tokens for total in await edge.usage.totals("model")] == [2 * read]
+
+
+async def test_a_scoring_that_is_given_up_says_what_was_read(tmp_path: Path) -> None:
+    async with AsyncEdgeLLM("fake:prefill_token_s=0.002", home=tmp_path, settings=SETTINGS) as edge:
+        scoring = await edge.scoring("x" * 1_000)
+        next(scoring.stream)
+        assert (scoring.usage.prompt_tokens, scoring.timings) == (0, None)
+        scoring.close()
+        assert scoring.usage.prompt_tokens > 0
+        assert scoring.timings is not None
+        scoring.close()
+
+
+def test_a_scoring_that_is_late_is_an_error(tmp_path: Path) -> None:
+    with EdgeLLM("fake:prefill_token_s=0.002", home=tmp_path, settings=SETTINGS) as edge:
+        edge.tokenize("x")
+        with pytest.raises(DeadlineExceeded):
+            edge.scoring("x" * 1_000, deadline_s=0.3).finish()

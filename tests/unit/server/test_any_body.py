@@ -37,7 +37,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "/detokenize": {"tokens": [1]},
 }
 PATHS = [row.path for row in ROWS if row.method == "POST"]
-NOT_OFFERED = {"/api/create", "/api/copy", "/api/push"}
+NOT_OFFERED = {"/api/create", "/api/copy", "/api/push", "/v1/rerank"}
 
 
 def fields_of(edge: EdgeLLM) -> dict[str, list[str]]:
@@ -46,7 +46,7 @@ def fields_of(edge: EdgeLLM) -> dict[str, list[str]]:
     found = {}
     for path, operations in page["paths"].items():
         body = operations.get("post", {}).get("requestBody")
-        if body is not None:
+        if body is not None and "application/json" in body["content"]:
             name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
             found[path] = sorted(page["components"]["schemas"][name]["properties"])
     return found

@@ -95,6 +95,35 @@ def test_a_client_that_leaves_frees_the_engine(
     assert short.json()["usage"]["completion_tokens"] == 3  # the next one is not cut off
 
 
+def test_a_client_that_leaves_a_prompt_being_scored_frees_the_engine(server: Served, edge: EdgeLLM) -> None:
+    eventually(lambda: is_idle(server, edge))
+    before = sum(total.tokens for total in edge.usage.totals())
+    value = {"model": MODEL, "prompt": "x" * 1_900, "max_tokens": 0, "echo": True, "logprobs": 1}  # four seconds
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(raw_request(value).replace(CHAT.encode(), b"/v1/completions", 1))
+        eventually(lambda: not is_idle(server, edge))
+        time.sleep(0.5)
+    assert eventually(lambda: is_idle(server, edge)) < 2.0
+    eventually(lambda: sum(total.tokens for total in edge.usage.totals()) > before)  # what was read, counts
+
+
+def test_a_client_that_leaves_a_form_half_sent_leaves_nothing(server: Served, edge: EdgeLLM) -> None:
+    part = b'--x\r\ncontent-disposition: form-data; name="file"; filename="rows.jsonl"\r\n\r\n' + b"x" * 100_000
+    head = (
+        b"POST /v1/files HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+        b"content-type: multipart/form-data; boundary=x\r\ncontent-length: 9000000\r\n\r\n"
+    )
+
+    def parts() -> int:
+        return len(list(edge.home.uploads.rglob("*.part")))
+
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(head + part)
+        eventually(lambda: parts() == 1)
+    eventually(lambda: parts() == 0)
+    assert not server.service.log.path.exists()
+
+
 def test_a_client_that_leaves_the_line(server: Served, edge: EdgeLLM) -> None:
     connections = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(4)]
     try:

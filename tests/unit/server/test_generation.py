@@ -189,6 +189,7 @@ async def test_a_budget_ends(own_edge: EdgeLLM) -> None:
 @pytest.fixture
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with EdgeLLM(SLOW, home=tmp_path_factory.mktemp("slow"), settings=Settings(context_tokens=1024)) as edge:
+        edge.models.load(SLOW)
         yield edge
 
 
@@ -277,3 +278,29 @@ async def test_the_openapi_page(client: httpx2.AsyncClient) -> None:
     page = (await client.get("/openapi.json")).json()
     assert "/v1/chat/completions" in page["paths"]
     assert "422" not in page["paths"]["/v1/chat/completions"]["post"]["responses"]
+
+
+async def test_a_scored_prompt_counts_like_any_other(own_edge: EdgeLLM) -> None:
+    made = own_edge.keys.create("a")
+    body = {"model": "fake:", "prompt": "Once upon a time", "max_tokens": 0, "echo": True, "logprobs": 1}
+    service = open_service(own_edge, ServeOptions(), is_open=True)
+    async with client_of(service) as client:
+        scored = (await client.post(COMPLETE, json=body, headers={"x-api-key": made.secret})).json()
+        gone_on = (
+            await client.post(COMPLETE, json={**body, "max_tokens": 2}, headers={"x-api-key": made.secret})
+        ).json()
+    read = len(scored["choices"][0]["logprobs"]["tokens"])
+    assert scored["usage"]["prompt_tokens"] == scored["usage"]["total_tokens"] == read
+    assert gone_on["usage"]["prompt_tokens"] == 2 * read
+    [total] = own_edge.usage.totals("tenant")
+    assert total.tokens == scored["usage"]["total_tokens"] + gone_on["usage"]["total_tokens"]
+
+
+async def test_a_scored_prompt_uses_up_a_budget(own_edge: EdgeLLM) -> None:
+    made = own_edge.keys.create("small", limits=Limits(tokens_per_minute=10))
+    body = {"model": "fake:", "prompt": "Once upon a time", "max_tokens": 0, "echo": True, "logprobs": 1}
+    async with client_of(open_service(own_edge, ServeOptions(), is_open=True)) as client:
+        statuses = [
+            (await client.post(COMPLETE, json=body, headers={"x-api-key": made.secret})).status_code for _ in range(2)
+        ]
+    assert statuses == [200, 429]

@@ -11,6 +11,8 @@ from edgellm.server.caller import Caller, local_admin
 from edgellm.server.model_name import ModelName, resolve, split
 from edgellm.store.keys import Limits
 
+TENANT = "0" * 26
+OTHER = "1" * 26
 BASES = frozenset({"starter", "qwen", "fake:a=1"})
 
 
@@ -24,12 +26,23 @@ class Names:
     def target(self, alias: str) -> str:
         return self._aliases.get(alias, alias)
 
+    def has_collection(self, name: str) -> bool:
+        return name == f"notes.{TENANT}"
 
-ALIASES = Names({"support": "starter@lighthouse+handbook", "gpt-4o": "qwen", "broken": "gone"})
+
+ALIASES = Names(
+    {
+        "support": "starter@lighthouse+handbook",
+        "gpt-4o": "qwen",
+        "broken": "gone",
+        "theirs": f"starter@mine.{OTHER}",
+        "notebook": "starter+notes",
+    }
+)
 
 
 def user(**limits: object) -> Caller:
-    return Caller(tenant="t", role="user", limits=Limits(**limits))  # type: ignore[arg-type]
+    return Caller(tenant=TENANT, role="user", limits=Limits(**limits))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -75,6 +88,11 @@ ALLOWED = [
     (user(adapter="a"), "starter", "starter@a"),
     (user(adapter="a"), "starter@a", "starter@a"),
     (user(adapter="a", models=("starter",)), "starter@a", "starter@a"),
+    (user(), "starter+notes", f"starter+notes.{TENANT}"),
+    (user(collections=("notes",)), "starter+notes", "starter+notes"),
+    (user(), f"starter@mine.{TENANT}", f"starter@mine.{TENANT}"),
+    (user(models=("starter",)), f"starter@mine.{TENANT}", f"starter@mine.{TENANT}"),
+    (user(models=("theirs",)), "theirs", f"starter@mine.{OTHER}"),
 ]
 REFUSED = [
     (user(models=("starter",)), "qwen"),
@@ -87,6 +105,12 @@ REFUSED = [
     (user(collections=("other",)), "starter+c"),
     (user(adapter="a"), "starter@b"),
     (user(adapter="a", models=("support",)), "support"),
+    (user(), f"starter@mine.{OTHER}"),
+    (user(), "theirs"),
+    (user(), "notebook"),
+    (user(models=("qwen",)), f"starter@mine.{TENANT}"),
+    (user(), f"starter+notes.{OTHER}"),
+    (user(), f"starter+notes.{TENANT}"),
 ]
 
 

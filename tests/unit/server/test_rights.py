@@ -77,7 +77,8 @@ async def test_without_a_key(client: httpx2.AsyncClient, method: str, path: str)
     row = next(row for row in ROWS if (row.method, row.path) == (method, path))
     answer = await call(client, method, path)
     if row.stranger is Right.NONE:
-        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].split(", ")[0] == "Bearer"
     else:
         assert answer.status_code == 200
 

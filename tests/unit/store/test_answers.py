@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgellm.errors import InvalidInput, NotFound, StoreError
-from edgellm.store import ServedAnswer, Store
+from edgellm.store import ServedAnswer, Store, answers
 from edgellm.store.db import Database
 from edgellm.types import Message, Sampling, ToolCall
 
@@ -82,3 +84,21 @@ def test_an_id_belongs_to_one_answer(store: Store) -> None:
     with pytest.raises(StoreError, match="UNIQUE"):
         store.answers.add(ServedAnswer(id="chatcmpl-1", tenant="ben", model="starter"))
     assert store.answers.get("chatcmpl-1", "ana").text == "The Nile."
+
+
+def test_what_is_too_old_goes_with_what_was_said_about_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "BATCH", 2)
+    now = [1_000.0]
+    store = Store(Database(tmp_path / "x.db", clock=lambda: now[0]))
+    for number in range(5):
+        now[0] += 100
+        store.answers.add(replace(BARE, id=f"chatcmpl-{number}"))
+    store.answers.rate("chatcmpl-0", "ana", 1)
+    assert store.answers.remove_before(1_400.0) == 3
+    for gone in ("chatcmpl-0", "chatcmpl-2"):
+        with pytest.raises(NotFound):
+            store.answers.get(gone, "ana")
+    assert store.answers.get("chatcmpl-3", "ana").created_at == 1_400.0
+    assert store.answers.remove_before(1_400.0) == 0
+    assert store.answers.remove_before(1e12) == 2
+    store.close()

@@ -55,6 +55,9 @@ def test_tenants_are_told_apart_and_errors_counted(store: Store) -> None:
     totals = {total.key: total for total in store.usage.totals("tenant")}
     ana, ben = totals["ana"], totals["ben"]
     assert (ana.requests, ana.errors, ana.p50_s, ana.p99_s, ana.energy_j) == (2, 1, 2.0, 2.0, 7.5)
+    assert (ana.measured, ben.measured) == (2, 0)
+    assert ana.cost(0.36) == pytest.approx(7.5 / 3_600_000 * 0.36)
+    assert (ana.cost(None), ben.cost(0.36)) == (None, None)
     assert (ben.requests, ben.errors, ben.p50_s, ben.p99_s, ben.energy_j) == (1, 1, None, None, None)
 
 

@@ -15,7 +15,7 @@ from edgellm.train.joining import Package, join, package
 from edgellm.train.ring import Member
 from edgellm.train.rows import RowSets, write_rows
 from edgellm.train.settings import TrainSettings
-from edgellm.train.spec import Broke, RunSpec, understand, write_spec
+from edgellm.train.spec import Broke, RunSpec, read_spec, understand, write_spec
 from tests.unit.train.tiny import rows
 
 
@@ -68,3 +68,12 @@ def test_the_newest_checkpoint_goes_along(run: Path) -> None:
     assert (packed.rank, packed.members, packed.checkpoint) == (1, ["10.0.0.1:1", "10.0.0.2:1"], "step-00000004")
     assert packed.checkpoint_files == {"progress.json": b"step-00000004"}
     assert packed.rows == (run / "rows.msgpack").read_bytes()
+
+
+def test_an_adapter_that_goes_on_learning_goes_along(run: Path) -> None:
+    members = [Member("10.0.0.1", 1), Member("10.0.0.2", 1, "you")]
+    assert msgspec.msgpack.decode(package(run, "ab" * 32, members, 1)[8:], type=Package).start == b""
+    (run / "start.safetensors").write_bytes(b"numbers")
+    spec = msgspec.structs.replace(read_spec(run / "spec.json"), start=str(run / "start.safetensors"))
+    write_spec(run / "spec.json", spec)
+    assert msgspec.msgpack.decode(package(run, "ab" * 32, members, 1)[8:], type=Package).start == b"numbers"

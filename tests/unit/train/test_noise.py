@@ -8,6 +8,7 @@ import mlx.core as mx
 import numpy as np
 
 from edgellm.train.decoder import Decoder
+from edgellm.train.goal import Imitation
 from edgellm.train.lora import make_learning
 from edgellm.train.noise import noise_for
 from edgellm.train.objective import Objective, Share
@@ -38,8 +39,8 @@ def test_it_is_on_the_rows_own_tokens_alone_and_falls_with_their_length() -> Non
 
 def test_losses_are_measured_without_it_and_steps_are_taken_with_it() -> None:
     model, chosen = learning_decoder(), tuple(rows(3))
-    quiet, noisy = Objective(model, (), 0.0), Objective(model, (), 0.0, noise=10.0)
-    assert noisy.loss(chosen).item() == quiet.loss(chosen).item()
+    quiet, noisy = Objective(model, Imitation(), (), 0.0), Objective(model, Imitation(), (), 0.0, noise=10.0)
+    assert noisy.measure(chosen, chosen).item() == quiet.measure(chosen, chosen).item()
     share = Share(chosen, ())
     parts = {name: each.gradients(share, share)[0][0].item() for name, each in (("quiet", quiet), ("noisy", noisy))}
     assert abs(parts["noisy"] - parts["quiet"]) > 1e-4
@@ -47,7 +48,7 @@ def test_losses_are_measured_without_it_and_steps_are_taken_with_it() -> None:
 
 def test_the_same_seed_gives_the_same_step() -> None:
     model, chosen = learning_decoder(), tuple(rows(3))
-    objective, share = Objective(model, (), 0.0, noise=10.0), Share(chosen, ())
+    objective, share = Objective(model, Imitation(), (), 0.0, noise=10.0), Share(chosen, ())
     found = []
     for _ in range(2):
         mx.random.seed(7)

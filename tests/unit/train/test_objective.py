@@ -10,26 +10,28 @@ import pytest
 from mlx.utils import tree_flatten, tree_map
 
 from edgellm.train.decoder import Decoder
+from edgellm.train.goal import Imitation
 from edgellm.train.lora import make_learning
 from edgellm.train.objective import Objective, Share
+from edgellm.train.rows import Unit
 from edgellm.train.settings import settings_for
 from tests.unit.train.tiny import rows, tiny_decoder
 
 ROWS, ANCHORS = rows(6), rows(4, seed=5)
 
 
-def learning(layers: int | None = None) -> tuple[Decoder, Objective]:
+def learning(layers: int | None = None) -> tuple[Decoder, Objective[Unit]]:
     """A model that has learnt a little: with B at zero, A has no gradient."""
     model = tiny_decoder()
-    objective = Objective(model, ANCHORS, 0.7)
+    objective = Objective(model, Imitation(), ANCHORS, 0.7)
     make_learning(model, settings_for("balanced", rank=4, layers=layers))
     mx.random.seed(2)
     model.update(tree_map(lambda x: x + 0.1 * mx.random.normal(x.shape), model.trainable_parameters()))
     return model, objective
 
 
-def gradient(objective: Objective, parts: Sequence[Share]) -> tuple[mx.array, dict[str, mx.array]]:
-    whole = Share([row for part in parts for row in part.rows], [row for part in parts for row in part.anchors])
+def gradient(objective: Objective[Unit], parts: Sequence[Share[Unit]]) -> tuple[mx.array, dict[str, mx.array]]:
+    whole = Share([row for part in parts for row in part.units], [row for part in parts for row in part.anchors])
     total = tree_map(lambda *values: mx.stack(values).sum(axis=0), *(objective.gradients(p, whole) for p in parts))
     return total[0], dict(tree_flatten(total[1]))
 
@@ -50,7 +52,7 @@ def assert_same(one: tuple[mx.array, dict[str, mx.array]], other: tuple[mx.array
     ],
     ids=["two", "apart", "one by one"],
 )
-def test_parts_add_up(parts: list[Share]) -> None:
+def test_parts_add_up(parts: list[Share[Unit]]) -> None:
     _, objective = learning()
     assert_same(gradient(objective, [Share(ROWS, ANCHORS)]), gradient(objective, parts))
 
@@ -72,7 +74,7 @@ def test_a_budget_of_nothing_keeps_nothing() -> None:
 
 def test_who_has_learnt_nothing_has_not_strayed() -> None:
     model = tiny_decoder()
-    objective = Objective(model, ANCHORS, 1.0)
+    objective = Objective(model, Imitation(), ANCHORS, 1.0)
     make_learning(model, settings_for("balanced", rank=4))
     share = Share(ROWS, ANCHORS)
     (_, straying), _ = objective.gradients(share, share)

@@ -15,7 +15,8 @@ from edgellm.gguf_write import encoded, of_array, write_gguf
 from edgellm.train.base import open_base
 from edgellm.train.checkpoint import Checkpoints
 from edgellm.train.decoder import Decoder
-from edgellm.train.objective import Objective, Share
+from edgellm.train.goal import Imitation
+from edgellm.train.objective import Objective
 from edgellm.train.plan import plan_run
 from edgellm.train.rows import RowSets
 from edgellm.train.settings import TARGETS, settings_for
@@ -95,9 +96,8 @@ def test_losses_and_gradients_are_those_of_the_unpacked_weights(base: Path) -> N
 
 
 def test_packing_is_near_the_full_weights_and_not_the_same(base: Path) -> None:
-    share = Share(ROWS)
     full, packed = (
-        Objective(open_base(base, is_quantized=is_quantized), (), 0.0).loss(share.rows).item()
+        Objective(open_base(base, is_quantized=is_quantized), Imitation(), (), 0.0).measure(ROWS, ROWS).item()
         for is_quantized in (False, True)
     )
     assert full != packed

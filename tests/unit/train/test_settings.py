@@ -14,7 +14,7 @@ from edgellm.train.plan import learning_weights, plan_run, refuse_if_too_large
 from edgellm.train.rows import RowSets
 from edgellm.train.schedule import epochs_of, learning_rate, steps_of
 from edgellm.train.settings import PRESETS, TrainSettings, from_text, settings_for
-from tests.unit.train.tiny import SHAPE, rows, tiny_decoder
+from tests.unit.train.tiny import SHAPE, pairs, rows, tiny_decoder
 
 WEIGHTS = sum(value.size for _, value in tree_flatten(tiny_decoder().parameters()))
 
@@ -131,3 +131,24 @@ def test_the_guide_lists_every_setting() -> None:
     guide = (Path(__file__).parents[3] / "docs" / "train.md").read_text(encoding="utf-8")
     missing = [field.name for field in fields(TrainSettings) if f"| `{field.name}` |" not in guide]
     assert not missing
+
+
+def test_with_a_reference_rows_are_read_less_often_and_more_gently() -> None:
+    dpo = settings_for("balanced", objective="dpo")
+    assert dpo.learning_rate < settings_for("balanced").learning_rate
+    assert settings_for("balanced", objective="dpo", learning_rate=2e-4).learning_rate == 2e-4
+    assert [epochs_of(dpo, rows) for rows in (30, 100, 400, 10_000)] == pytest.approx([3, 3, 1.5, 1])
+    assert [steps_of(dpo, batches, batches * 6) for batches in (1, 5, 20)] == [12, 15, 55]
+    assert steps_of(settings_for("quick", objective="kto"), 1, 6) == 4
+    orpo = settings_for("balanced", objective="orpo")
+    assert (orpo.learning_rate, epochs_of(orpo, 30)) == (4e-4, 10), "it imitates too"
+
+
+def test_a_plan_counts_both_rows_of_a_pair() -> None:
+    chosen = tuple(pairs(10))
+    settings = settings_for("balanced", objective="dpo", batch_rows=4, epochs=2.0)
+    plan = plan_run(SHAPE, RowSets(train=(), pairs=chosen), settings, WEIGHTS)
+    every = [row for pair in chosen for row in pair.rows]
+    assert (plan.rows, plan.steps) == (10, 6)
+    assert (plan.tokens, plan.targets) == (sum(len(row.tokens) for row in every), sum(row.targets for row in every))
+    assert plan.activation_bytes > 0

@@ -8,7 +8,7 @@ import mlx.core as mx
 
 from edgellm.train.architecture import Architecture, Rope
 from edgellm.train.decoder import Decoder
-from edgellm.train.rows import Row
+from edgellm.train.rows import Pair, Row
 
 SHAPE = Architecture(
     family="llama",
@@ -45,4 +45,21 @@ def rows(count: int, seed: int = 0, shared: int = 4, longest: int = 20) -> list[
         own = [chance.randrange(SHAPE.vocabulary) for _ in range(chance.randint(4, longest))]
         start = shared + chance.randint(1, len(own) - 1)
         made.append(Row((*beginning, *own), ((start, shared + len(own)),)))
+    return made
+
+
+def pairs(count: int, seed: int = 0, longest: int = 12) -> list[Pair]:
+    """Prompts of their own, each with two answers; every third answer is judged bad."""
+    chance = random.Random(seed)
+
+    def some(most: int) -> tuple[int, ...]:
+        return tuple(chance.randrange(SHAPE.vocabulary) for _ in range(chance.randint(2, most)))
+
+    made = []
+    for number in range(count):
+        prompt = some(8)
+        answer, other = (
+            Row((*prompt, *said), ((len(prompt), len(prompt) + len(said)),)) for said in (some(longest), some(longest))
+        )
+        made.append(Pair(answer, other, number % 3 > 0))
     return made

@@ -68,7 +68,8 @@ class DocumentActions(ListPage[CollectionRow]):
 
     @work(group="ingest")
     async def _await_end(self, job: StoredJob, name: str) -> None:
-        """Say how the job went, and show what it made."""
+        """Say how the job went, and show what it made, unless another collection was highlighted meanwhile."""
+        before = self.chosen
         try:
             async with aclosing(self.edge.jobs.follow(job.id)) as events:
                 async for event in events:
@@ -78,7 +79,8 @@ class DocumentActions(ListPage[CollectionRow]):
                         self.notify(told, title=clean_line(name), severity=look, markup=False)
         except EdgeLLMError as error:
             self.post_message(Refused(error))
-        self._begun = name
+        if before is None or (self.chosen is not None and self.chosen.name == before.name):
+            self._begun = name
         self.renew()
 
     @work(exclusive=True, group="dialog")

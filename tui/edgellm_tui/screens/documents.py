@@ -26,13 +26,15 @@ from edgellm_tui.screens.document_actions import DocumentActions
 from edgellm_tui.widgets.hits import HitList
 
 if TYPE_CHECKING:
-    from edgellm.retrieval.values import Hit
+    from edgellm.retrieval.values import Hit, SearchMode
 
 SEARCH_AFTER_S = 0.3
 """Pause in typing after which a search begins."""
 LOOK_AFTER_S = 0.1
 """How long a collection has to be highlighted before its files are read."""
 MOST_HITS = 20
+AS_TYPED: SearchMode = "fused"
+"""A cross-encoder takes tenths of a second, which each pause in typing would cost."""
 EMPTY = (
     "There is no collection yet.",
     "",
@@ -44,8 +46,8 @@ EMPTY = (
 )
 NO_FILES = "There is no file in it. Press F5 to add some."
 NOTHING_TO_ASK = "There is no collection to ask. Press F5 to make one of a file or folder."
-NOTHING_FOUND = "Nothing is found. Ask in other words; Esc shows the files."
-LIMITS = "Now the question. file:NAME kind:pdf tag:TAG since:2026-01-31 until:2026-12-31 limit it."
+NOTHING_FOUND = "Nothing is found{limits}. Ask in other words; Esc shows the files."
+LIMITS = 'Now the question. kind:pdf file:NAME file:"A NAME" tag:TAG since:2026-01-31 until:2026-12-31 limit it.'
 
 
 class DocumentsPage(DocumentActions):
@@ -154,12 +156,15 @@ class DocumentsPage(DocumentActions):
         self.hits.say(f"Searching {clean_line(row.name)}…")
         await asyncio.sleep(SEARCH_AFTER_S)
         try:
-            found = await self.edge.documents(row.name).search(asked.question, limit=MOST_HITS, filters=asked.filters)
+            found = await self.edge.documents(row.name).search(
+                asked.question, limit=MOST_HITS, filters=asked.filters, mode=AS_TYPED
+            )
         except EdgeLLMError as error:
             self.hits.say(report(error))
             return
-        count = f"{len(found)} passage{'s' if len(found) != 1 else ''} in {clean_line(row.name)}"
-        self.hits.say(count if found else NOTHING_FOUND)
+        limits = f" with {clean_line(' '.join(asked.limits))}" if asked.limits else ""
+        count = f"{len(found)} passage{'s' if len(found) != 1 else ''} in {clean_line(row.name)}{limits}"
+        self.hits.say(count if found else NOTHING_FOUND.format(limits=limits))
         self.hits.show(found, asked.question)
 
     # Actions

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgellm.errors import EdgeLLMError, InvalidInput, MissingExtra, ModelNotFound, ModelRejected
+from edgellm.hub.cards import load_catalogue
 from edgellm.retrieval.embed import open as opening
 from edgellm.retrieval.embed.open import BULK_AFTER_TEXTS, DEFAULT, Embedder, Runtimes, found
 from edgellm.retrieval.embed.source import EmbedderSource, read_source
@@ -103,12 +104,18 @@ def test_a_name_is_a_card_or_a_folder(tmp_path: Path, monkeypatch: pytest.Monkey
         ("all-minilm-l6", ModelNotFound, "Did you mean 'all-minilm-l6-v2'"),
         ("./no/folder", ModelNotFound, "is not a folder"),
         ("qwen3-8b", InvalidInput, "it is no embedder"),
-        ("bge-m3", ModelNotFound, "No package carries 'bge-m3'"),
+        pytest.param("/" + "x" * 5000, ModelNotFound, "is not a folder", id="a name that no file can have"),
+        ("bge-small-en-v1.5", ModelNotFound, "No package carries 'bge-small-en-v1.5'"),
+        ("bge-m3", InvalidInput, "'bge-m3' cannot embed documents: its family is XLM-RoBERTa"),
     ],
 )
 def test_what_cannot_be_opened_is_explained(name: str, kind: type[EdgeLLMError], said: str) -> None:
     with pytest.raises(kind, match=said):
         found(name)
+
+
+def test_what_is_never_read_is_an_embedder_with_a_card() -> None:
+    assert {load_catalogue().get(name).kind for name in opening._UNREAD} == {"embedder"}
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

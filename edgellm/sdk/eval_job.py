@@ -1,0 +1,242 @@
+"""The work of an evaluation: every suite on every subject, compared, kept and reported."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+import edgellm
+from edgellm.errors import DataRejected, MissingExtra
+from edgellm.evals.cache import Cache, Remembering
+from edgellm.evals.outcome import Compared, Outcome, compare_all, outcome
+from edgellm.evals.report.keep import write_reports
+from edgellm.evals.run import JudgeRecord, Run, SubjectRecord, SuiteRecord, write_results, write_run
+from edgellm.evals.runner import Pace, check_needs, run
+from edgellm.evals.scorers import needs
+from edgellm.evals.scorers.judged import PROMPTS
+from edgellm.evals.suite import Suite, read_suite
+from edgellm.evals.unmeasured import not_measured
+from edgellm.evals.values import Embed, Result, Subject, Tools
+from edgellm.events import Progressed, Started
+from edgellm.paths import private_dir
+from edgellm.sdk.eval_request import EvalRequest, Named, SuiteFile, request_from
+from edgellm.sdk.eval_subjects import LocalSubject, RemoteSubject, is_address, target_of
+from edgellm.sdk.work import Emit, Work
+
+if TYPE_CHECKING:
+    from edgellm.sdk.facade import EdgeLLM
+
+TOLD_EVERY_S = 0.2
+"""Progress is not told more often."""
+
+
+def evaluate(work: Work) -> dict[str, Any]:
+    """Do an evaluation; the run's folder has the job's id. Returns: `summary` of the run.
+
+    What was asked before, by this attempt or another, is taken from the cache. Raises: DataRejected for a suite that
+    changed since the run began; InvalidInput, ModelError, EngineError, StoreError.
+    """
+    from edgellm.sdk.facade import EdgeLLM  # the facade starts jobs, and this one uses it
+
+    request = request_from(work.arguments)
+    suites = [_unchanged(each) for each in request.suites]
+    with EdgeLLM(home=work.home) as edge:
+        return _Evaluation(work, request, suites, edge).run()
+
+
+def summary(run: Run, folder: Path) -> dict[str, Any]:
+    """A run as JSON values, with the places of its reports."""
+    plain: dict[str, Any] = msgspec.to_builtins(run)
+    return plain | {"path": str(folder), "report": str(folder / "report.html")}
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One subject's answers by suite."""
+
+    record: SubjectRecord
+    results: Mapping[str, list[Result]]
+
+
+class _Evaluation:
+    """One attempt."""
+
+    def __init__(self, work: Work, request: EvalRequest, suites: Sequence[Suite], edge: EdgeLLM) -> None:
+        self._work, self._request, self._suites = work, request, suites
+        self._means = edge.evals.means
+        self._cache = Cache(work.home.answers)
+        self._folder = private_dir(work.home.evals / work.folder.name)
+        self._cases = [case for suite in suites for case in suite.cases]
+
+    def run(self) -> dict[str, Any]:
+        """Judge every subject, compare, keep."""
+        began = time.monotonic()
+        with self._tools() as tools:
+            judged = [self._judge(number, each, tools) for number, each in enumerate(self._request.subjects)]
+            record = self._judge_record(tools)
+        first, *baselines = judged
+        compared = [one for other in baselines for one in self._compared(first, other)]
+        found = Run(
+            id=self._work.folder.name,
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            edgellm=edgellm.__version__,
+            suites=tuple(map(_suite_record, self._suites)),
+            subjects=tuple(each.record for each in judged),
+            judge=record,
+            embedder=self._embedder_name(tools),
+            outcomes=tuple(self._outcomes(judged)),
+            comparisons=tuple(compared),
+            not_measured=not_measured(self._suites, has_baseline=bool(baselines)),
+            seconds=time.monotonic() - began,
+        )
+        write_reports(self._folder, found, [each.results for each in judged])
+        write_run(self._folder, found)
+        return summary(found, self._folder)
+
+    def _judge(self, number: int, named: Named, tools: Tools) -> _Judged:
+        self._work.emit(Started(title=f"Opening {named.name}"))
+        began = time.monotonic()
+        with self._opened(named) as subject:
+            check_needs(self._cases, subject, tools)
+            total = sum(case.samples for case in self._cases)
+            self._work.emit(Started(title=f"Asking {named.name}", total=total, unit="answers"))
+            tell = _Telling(self._work.emit)
+            every = iter(run(self._cases, Remembering(subject, self._cache), tools, tell, self._request.together))
+            by_suite = {suite.name: _flat(next(every) for _ in suite.cases) for suite in self._suites}
+            record = SubjectRecord(name=named.name, target=named.target, identity=subject.identity)
+        for suite, results in by_suite.items():
+            write_results(self._folder, suite, number, results)
+        return _Judged(replace(record, seconds=time.monotonic() - began), by_suite)
+
+    @contextmanager
+    def _opened(self, named: Named) -> Iterator[Subject]:
+        if not is_address(named.target):
+            yield LocalSubject(self._means, named.name, target_of(named.target))
+            return
+        remote = RemoteSubject(named.target, self._work.folder.name, os.environ)
+        try:
+            yield remote
+        finally:
+            remote.close()
+
+    @contextmanager
+    def _tools(self) -> Iterator[Tools]:
+        """What the suites need, opened; the judge's answers are kept like the subjects'."""
+        wanted = {need for case in self._cases for need in needs(case)}
+        tools = Tools(personal=_personal_finder() if "personal" in wanted else None)
+        with self._embedding("embed" in wanted) as embed:
+            tools = replace(tools, embed=embed)
+            if self._request.judge is None or "judge" not in wanted:
+                yield tools
+                return
+            self._work.emit(Started(title=f"Opening the judge {self._request.judge.name}"))
+            with self._opened(self._request.judge) as judge:
+                yield replace(tools, judge=Remembering(judge, self._cache))
+
+    @contextmanager
+    def _embedding(self, is_wanted: bool) -> Iterator[Embed | None]:
+        if not is_wanted:
+            yield None
+            return
+        from edgellm.retrieval.embed.open import DEFAULT, open_embedder  # only `similarity` needs it
+        from edgellm.settings import load_settings
+
+        name = load_settings(self._work.home, os.environ).default_embedder or DEFAULT
+        embedder = open_embedder(name, kept=self._work.home.embedders)
+        try:
+            yield _Named(embedder.identity.name, _one_by_one(embedder.embed_query))
+        finally:
+            embedder.close()
+
+    def _embedder_name(self, tools: Tools) -> str:
+        return tools.embed.name if isinstance(tools.embed, _Named) else ""
+
+    def _judge_record(self, tools: Tools) -> JudgeRecord | None:
+        judge = tools.judge
+        return None if judge is None else JudgeRecord(name=judge.name, identity=judge.identity, prompts=dict(PROMPTS))
+
+    def _outcomes(self, judged: Sequence[_Judged]) -> Iterator[Outcome]:
+        for suite in self._suites:
+            for each in judged:
+                yield outcome(suite.name, each.record.name, each.results[suite.name])
+
+    def _compared(self, ours: _Judged, theirs: _Judged) -> list[Compared]:
+        return compare_all(ours.results, theirs.results, ours.record.name, theirs.record.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """An embedder's function with its name."""
+
+    name: str
+    embed: Embed
+
+    def __call__(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        return self.embed(texts)
+
+
+class _Telling:
+    """Passes on how far the asking is, a few times a second and at its end."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit, self._next = emit, 0.0
+
+    def __call__(self, pace: Pace) -> None:
+        now = time.monotonic()
+        if now >= self._next or pace.done == pace.total:
+            self._next = now + TOLD_EVERY_S
+            self._emit(Progressed(done=pace.done, total=pace.total, rate=pace.rate, left_s=pace.left_s))
+
+
+def _unchanged(file: SuiteFile) -> Suite:
+    suite = read_suite(Path(file.path))
+    if suite.sha256 != file.sha256:
+        message = f"The suite {file.path!r} is not what it was when the run began."
+        raise DataRejected(message, hint="Begin a new run.", file=file.path)
+    return suite
+
+
+def _suite_record(suite: Suite) -> SuiteRecord:
+    return SuiteRecord(
+        name=suite.name,
+        version=suite.version,
+        description=suite.description,
+        path=suite.path,
+        sha256=suite.sha256,
+        cases=len(suite.cases),
+    )
+
+
+def _flat(results: Iterator[list[Result]]) -> list[Result]:
+    return [each for some in results for each in some]
+
+
+def _personal_finder() -> Callable[[str], Sequence[str]] | None:
+    """Finds mail addresses, telephone and account numbers; None where what it needs is not installed."""
+    from edgellm.data.personal import FINDERS, phone_finder
+
+    try:
+        finders = (*FINDERS.values(), phone_finder(None))
+    except MissingExtra:
+        return None
+    return lambda text: [text[begin:end] for find in finders for begin, end in find(text)]
+
+
+def _one_by_one(embed: Callable[[str], Any]) -> Embed:
+    """Texts of both sides embedded alike, as questions are; one thread at a time, as the embedder wants it."""
+    lock = threading.Lock()
+
+    def every(texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        with lock:
+            return [embed(text).tolist() for text in texts]
+
+    return every

@@ -1,0 +1,126 @@
+"""What goes live: the gate between a candidate and an alias, the alias's move, and the way back."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgellm.errors import GateClosed, InvalidInput, NotFound
+from edgellm.sdk.evaluation import FOLDER, Evals
+from edgellm.store import Alias, AliasChange, Store, StoredJob
+from edgellm.store.aliases import Reason
+from edgellm.store.audit import LOCAL
+
+if TYPE_CHECKING:  # numpy is loaded when something is evaluated
+    from edgellm.evals.gate import Verdict
+    from edgellm.evals.run import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """An alias that was moved."""
+
+    alias: str
+    target: str
+    before: str | None
+    """What it stood for; None: it is new."""
+
+
+class Promotion:
+    """The gate, promoting and rolling back. Errors: NotFound, InvalidInput, DataRejected, StoreError."""
+
+    def __init__(self, evals: Evals, store: Callable[[], Store]) -> None:
+        self._evals, self._store = evals, store
+
+    def begin(
+        self,
+        candidate: str,
+        *,
+        against: str | None,
+        policy: str | Path | None = None,
+        judge: str | None = None,
+        folder: str | Path = FOLDER,
+    ) -> StoredJob:
+        """Begin the evaluation that the gate decides by: the policy's suites on `candidate`, and on `against`.
+
+        `against`: the current version; None where there is none yet. `policy`: a file; None takes the one that ships.
+        The job's result is a run, whose id `verdict` and `promote` take.
+        """
+        from edgellm.evals.policy import DEFAULT, read_policy
+
+        suites = read_policy(Path(policy) if policy is not None else DEFAULT).suites
+        baselines = () if against is None else (against,)
+        return self._evals.run(suites, on=candidate, against=baselines, judge=judge, folder=folder)
+
+    def verdict(self, run_id: str, policy: str | Path | None = None) -> Verdict:
+        """What the gate says to a run. Raises: NotFound, DataRejected."""
+        from edgellm.evals.gate import gate
+        from edgellm.evals.policy import DEFAULT, read_policy
+
+        return gate(read_policy(Path(policy) if policy is not None else DEFAULT), self._evals.get(run_id))
+
+    def promote(self, run_id: str, alias: str, policy: str | Path | None = None, *, actor: str = LOCAL) -> Moved:
+        """Let an alias stand for the candidate of a run that passes the gate; one step, under running traffic.
+
+        Raises: GateClosed when the run does not pass; InvalidInput when it compared with something else than what the
+        alias stands for now.
+        """
+        verdict, run = self.verdict(run_id, policy), self._evals.get(run_id)
+        if not verdict.passed:
+            failed = [line for line in verdict.lines if not line.holds]
+            message = f"{run.subjects[0].name} does not pass: {failed[0].suite}, {failed[0].rule}: {failed[0].found}."
+            raise GateClosed(message, hint=f"`edgellm eval show {run_id[:8]}` shows all of it.", run=run_id)
+        before, target = self.current(alias), self._store().aliases.resolve(run.subjects[0].name)
+        if self._evals.named(target).target != run.subjects[0].target:
+            message = f"{run.subjects[0].name!r} is something else by now than what the run {run_id!r} judged."
+            raise InvalidInput(message, hint="Run the gate again.", field="run")
+        if before is not None and before != target:
+            self._check_compared(run, alias, before)
+        facts = {"run": run_id, "policy": verdict.policy}
+        self._store().aliases.set(alias, target, actor=actor, reason=Reason(expected=before, facts=facts))
+        return Moved(alias=alias, target=target, before=before)
+
+    def rollback(self, alias: str, *, actor: str = LOCAL) -> Moved:
+        """Let an alias stand for what it stood for before its last promotion. Raises: NotFound, InvalidInput."""
+        aliases = self._store().aliases
+        current, versions = aliases.get(alias).target, versions_of(aliases.history(alias))
+        if len(versions) < 2:
+            message = f"{alias!r} has stood for {current!r} only."
+            raise InvalidInput(message, hint="There is nothing to go back to.", field="alias")
+        reason = Reason(expected=current, facts={"rolled_back": True})
+        aliases.set(alias, versions[-2], actor=actor, reason=reason)
+        return Moved(alias=alias, target=versions[-2], before=current)
+
+    def _check_compared(self, run: Run, alias: str, before: str) -> None:
+        compared = run.subjects[1].target if len(run.subjects) > 1 else None
+        if compared != self._evals.named(before).target:
+            message = f"The run {run.id!r} did not compare with {before!r}, which {alias!r} stands for now."
+            raise InvalidInput(message, hint="Run the gate again.", field="run")
+
+    def current(self, alias: str) -> str | None:
+        """What an alias stands for; None when there is none of this name."""
+        try:
+            found: Alias = self._store().aliases.get(alias)
+        except NotFound:
+            return None
+        return found.target
+
+
+def versions_of(history: Sequence[AliasChange]) -> builtins.list[str]:
+    """What an alias stood for, as versions one upon the other; the last is the current one.
+
+    `history`: latest first. Going back to the version below takes the one above away, so that two rollbacks go back
+    two versions; removing the alias ends all.
+    """
+    versions: list[str] = []
+    for change in reversed(history):
+        if change.target is None:
+            versions.clear()
+        elif len(versions) > 1 and versions[-2] == change.target:
+            versions.pop()
+        elif not versions or versions[-1] != change.target:
+            versions.append(change.target)
+    return versions

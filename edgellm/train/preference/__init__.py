@@ -1,0 +1,1 @@
+"""Learning from judged answers: preference tuning."""

@@ -1,0 +1,126 @@
+"""The gate, promoting and rolling back, on the built-in model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgellm.errors import GateClosed, InvalidInput, NotFound
+from edgellm.events import Finished
+from edgellm.paths import write_private
+from edgellm.sdk.facade import EdgeLLM
+from edgellm.sdk.promotion import versions_of
+from edgellm.store import AliasChange
+
+PARIS = "fake:says=It%20is%20Paris."
+ROME = "fake:says=It%20is%20Rome."
+MUST = 'schema = 1\n[[must]]\nsuite = "towns"\nchange = "not worse"\n[[must]]\nsuite = "towns"\nat_least = 0.5\n'
+
+
+@pytest.fixture
+def edge(edgellm_home: Path) -> Iterator[EdgeLLM]:
+    with EdgeLLM("fake:", home=edgellm_home) as made:
+        write_private(made.home.settings, b"context_tokens = 1024\n")
+        yield made
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with a suite that asks for Paris, and a policy."""
+    cases = "".join(f'[[case]]\nprompt = "Question {number}?"\nexpected = "Paris"\n' for number in range(10))
+    (tmp_path / "towns.toml").write_text(f'schema = 1\nscore = "contains"\nmax_tokens = 16\n{cases}')
+    (tmp_path / "policy.toml").write_text(MUST)
+    return tmp_path
+
+
+def judged(edge: EdgeLLM, project: Path, candidate: str, against: str | None = None) -> str:
+    """Id of the run that the gate decides by."""
+    job = edge.promotion.begin(candidate, against=against, policy=project / "policy.toml", folder=project)
+    assert isinstance(list(edge.jobs.follow(job.id))[-1], Finished)
+    return job.id
+
+
+def change(target: str | None) -> AliasChange:
+    return AliasChange(name="a", target=target, actor="local", at=0.0)
+
+
+@pytest.mark.parametrize(
+    ("targets", "versions"),
+    [
+        (["one"], ["one"]),
+        (["one", "two", "three"], ["one", "two", "three"]),
+        (["one", "two", "three", "two"], ["one", "two"]),
+        (["one", "two", "three", "two", "one"], ["one"]),
+        (["one", "two", "one", "three"], ["one", "three"]),
+        (["one", "two", None, "three"], ["three"]),
+        ([None], []),
+    ],
+)
+def test_versions_lie_upon_each_other(targets: list[str | None], versions: list[str]) -> None:
+    assert versions_of([change(target) for target in reversed(targets)]) == versions
+
+
+def test_what_passes_goes_live_and_comes_back(edge: EdgeLLM, project: Path) -> None:
+    policy = project / "policy.toml"
+    edge.aliases.set("assistant", ROME)
+    run = judged(edge, project, PARIS, ROME)
+    moved = edge.promotion.promote(run, "assistant", policy)
+    assert (moved.target, moved.before) == (PARIS, ROME)
+    assert edge.aliases.resolve("assistant") == PARIS
+    entry = edge.audit.list(1)[0]
+    assert (entry.action, entry.facts["run"], entry.facts["before"]) == ("alias.set", run, ROME)
+    assert edge.promotion.rollback("assistant").target == ROME
+    assert edge.audit.list(1)[0].facts["rolled_back"] is True
+    with pytest.raises(InvalidInput, match=r"has stood for .* only"):
+        edge.promotion.rollback("assistant")
+
+
+def test_what_does_not_pass_moves_nothing(edge: EdgeLLM, project: Path) -> None:
+    edge.aliases.set("assistant", PARIS)
+    run = judged(edge, project, ROME, PARIS)
+    assert not edge.promotion.verdict(run, project / "policy.toml").passed
+    with pytest.raises(GateClosed, match=r"does not pass: towns, not worse: worse: -100\.0 points"):
+        edge.promotion.promote(run, "assistant", project / "policy.toml")
+    assert edge.aliases.resolve("assistant") == PARIS
+
+
+def test_a_first_version_needs_no_current_one(edge: EdgeLLM, project: Path) -> None:
+    moved = edge.promotion.promote(judged(edge, project, PARIS), "assistant", project / "policy.toml")
+    assert (moved.target, moved.before) == (PARIS, None)
+
+
+def test_a_run_against_something_else_decides_nothing(edge: EdgeLLM, project: Path) -> None:
+    run = judged(edge, project, PARIS, ROME)
+    edge.aliases.set("assistant", "fake:says=other")
+    with pytest.raises(InvalidInput, match="did not compare with 'fake:says=other'"):
+        edge.promotion.promote(run, "assistant", project / "policy.toml")
+
+
+def test_of_two_who_promote_at_once_one_is_told(edge: EdgeLLM, project: Path) -> None:
+    run = judged(edge, project, PARIS)
+    refused = list[Exception]()
+
+    def promote() -> None:
+        try:
+            edge.promotion.promote(run, "assistant", project / "policy.toml")
+        except InvalidInput as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=promote) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert edge.aliases.resolve("assistant") == PARIS
+    assert len(edge.aliases.history("assistant")) == 1
+
+
+def test_names_that_are_not_there(edge: EdgeLLM) -> None:
+    assert edge.promotion.current("nobody") is None
+    with pytest.raises(NotFound):
+        edge.promotion.rollback("nobody")
+    with pytest.raises(NotFound):
+        edge.promotion.verdict("nothing")
