@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from edgellm_tui.app import make_app
 from edgellm_tui.late import LateEdge
@@ -96,11 +98,16 @@ def screen_text(pilot: Pilot[None]) -> str:
     return "\n".join(strip.text for strip in lines)
 
 
-def teach() -> None:
-    """A collection, a dataset and a short run, for the pages that show them."""
+def teach(folder: Path) -> None:
+    """A collection, a dataset and a short run, for the pages that show them; the examples lie in `folder`.
+
+    The pages name a file by its whole path, and the place of this checkout is nobody's business.
+    """
+    examples = folder / EXAMPLES.name
+    shutil.copyfile(EXAMPLES, examples)
     with EdgeLLM() as edge:
         print(list(edge.jobs.follow(edge.documents("ferry").add([HANDBOOK]).id))[-1], file=sys.stderr)
-        job = edge.training.start(EXAMPLES, "starter", "lighthouse", settings_for("quick"))
+        job = edge.training.start(examples, "starter", "lighthouse", settings_for("quick"))
         print(list(edge.jobs.follow(job.id))[-1], file=sys.stderr)
 
 
@@ -116,10 +123,10 @@ async def take() -> None:
 
 def main() -> int:
     """Take the pictures. Returns the exit code."""
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["EDGELLM_HOME"] = home
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["EDGELLM_HOME"] = os.path.join(folder, "home")
         os.environ["COLORTERM"] = "truecolor"
-        teach()
+        teach(Path(folder))
         asyncio.run(take())
     return 0
 

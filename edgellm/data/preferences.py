@@ -114,7 +114,7 @@ def _check_first(row: dict[str, Any] | None, problem: str, source: Source, kind:
         raise rejected(source.file, source.line, found, f"A line is: {wanted}")
     if kind == "pairs" and "label" in row:
         found = "judges a single answer; pairs of answers are needed"
-        raise rejected(source.file, source.line, found, f"Learn from it with --objective kto, or write {PAIR}")
+        raise rejected(source.file, source.line, found, f"Learn from it with the objective kto, or write {PAIR}")
 
 
 def _of_kind(found: Preference | Dropped, kind: Kind) -> Iterable[Preference | Dropped]:

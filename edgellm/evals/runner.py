@@ -18,7 +18,7 @@ TOGETHER = 8
 REMEDIES: dict[Need, str] = {
     "weigh": "It needs log-probabilities, which a remote server does not give here.",
     "embed": "It needs an embedder: install edgellm[embed], or set default_embedder.",
-    "judge": "It needs a judge: name one with --judge MODEL.",
+    "judge": "It needs a judge: name the model that judges.",
     "personal": "It needs what finds personal data: install edgellm[train].",
 }
 

@@ -45,7 +45,7 @@ def paired(file: PreferenceFile, worker: Worker, settings: TrainSettings) -> Row
     if not train or not valid:
         raise DataRejected(
             f"{file.path}: no row is left whose prompt leaves room for an answer in {settings.context_tokens} tokens.",
-            hint="Raise it: --set context_tokens=N",
+            hint="Raise the setting context_tokens.",
             file=file.path,
         )
     return RowSets(train=(), pairs=train, valid_pairs=valid, probe=_probe(found.train[0], train[0]))

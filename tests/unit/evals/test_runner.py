@@ -103,7 +103,7 @@ def test_an_interrupt_stops_the_asking() -> None:
         (case("choice", choices=["a", "b"], expected="a"), "log-probabilities"),
         (case("pair", terms=["a", "b"], continuation="x"), "log-probabilities"),
         (case("similarity", expected="a"), "embedder"),
-        (case("judged", rubric="r"), "--judge"),
+        (case("judged", rubric="r"), "name the model that judges"),
         (case("personal"), "edgellm"),
     ],
 )

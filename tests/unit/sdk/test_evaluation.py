@@ -186,7 +186,7 @@ def test_what_cannot_be_run_is_refused_at_once(edge: EdgeLLM, tmp_path: Path) ->
         edge.evals.run([path], on="fake:says=x", judge="nowhere")
     judged = tmp_path / "judged.toml"
     judged.write_text('schema = 1\nscore = "judged"\n[[case]]\nprompt = "A"\nrubric = "r"')
-    with pytest.raises(InvalidInput, match="--judge"):
+    with pytest.raises(InvalidInput, match="name the model that judges"):
         edge.evals.run([judged], on=PARIS)
     damaged = tmp_path / "damaged.toml"
     damaged.write_text("schema = 1")
