@@ -50,7 +50,11 @@ def _name(key: str, by: str, names: dict[str, str]) -> str:
     """How a line is called: a tenant by its key's name and the beginning of its id."""
     if by != "tenant":
         return key
-    return f"{names.get(key, 'unknown key')} ({key[:SHOWN]})" if key else "this machine"
+    from edgellm.server.caller import LOCAL  # deferred: only this listing names tenants
+
+    if key in ("", LOCAL):
+        return "clients without a key" if key else "this machine"
+    return f"{names.get(key, 'unknown key')} ({key[:SHOWN]})"
 
 
 def _row(total: UsageTotal, name: str, price: float | None) -> tuple[Part, ...]:

@@ -58,7 +58,7 @@ def find_suite(name: str, folder: Path) -> Path:
     own, shipped = (_named(each) for each in (folder, SHIPPED))
     found = own.get(name) or shipped.get(name)
     if found is not None:
-        return found
+        return found.absolute()  # the job that reads it is somewhere else
     near = get_close_matches(name, [*own, *shipped], 1)
     hint = f"Did you mean {near[0]!r}?" if near else "See which there are: edgellm eval suites"
     raise NotFound(f"There is no suite named {name!r}.", hint=hint, name=name)

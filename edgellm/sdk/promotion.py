@@ -51,7 +51,7 @@ class Promotion:
         """
         from edgellm.evals.policy import DEFAULT, read_policy
 
-        suites = read_policy(Path(policy) if policy is not None else DEFAULT).suites
+        suites = read_policy(DEFAULT if policy is None else Path(policy).absolute()).suites
         baselines = () if against is None else (against,)
         return self._evals.run(suites, on=candidate, against=baselines, judge=judge, folder=folder)
 
@@ -60,7 +60,7 @@ class Promotion:
         from edgellm.evals.gate import gate
         from edgellm.evals.policy import DEFAULT, read_policy
 
-        return gate(read_policy(Path(policy) if policy is not None else DEFAULT), self._evals.get(run_id))
+        return gate(read_policy(DEFAULT if policy is None else Path(policy).absolute()), self._evals.get(run_id))
 
     def promote(self, run_id: str, alias: str, policy: str | Path | None = None, *, actor: str = LOCAL) -> Moved:
         """Let an alias stand for the candidate of a run that passes the gate; one step, under running traffic.

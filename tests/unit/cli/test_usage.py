@@ -10,6 +10,7 @@ import pytest
 from edgellm.cli.diagnostics import Code
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.sdk.serving import UsageRow
+from edgellm.server.caller import LOCAL
 from edgellm.settings import Settings
 from edgellm.types import Usage
 from tests.unit.cli.bench import Bench
@@ -44,6 +45,13 @@ def test_tenants_have_their_keys_names_and_hostile_ones_are_shown(serving: Bench
     assert "starter" in serving.out
     assert "tiny␛[2J" in serving.out
     assert "\x1b" not in serving.out
+
+
+def test_clients_that_need_no_key_are_called_so(serving: Bench, real: EdgeLLM) -> None:
+    real.usage.add(UsageRow(tenant=LOCAL, model="starter", usage=Usage(prompt_tokens=3)))
+    assert serving.run("usage", "--by", "tenant") == 0
+    assert "clients without a key" in serving.out
+    assert "unknown" not in serving.out
 
 
 def test_json_has_every_number(serving: Bench, used: str) -> None:

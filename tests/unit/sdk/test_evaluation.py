@@ -172,6 +172,15 @@ def test_an_alias_is_what_it_stands_for(edge: EdgeLLM, tmp_path: Path) -> None:
     assert (run.subjects[0].name, run.subjects[0].target) == ("town", PARIS)
 
 
+def test_a_suite_of_the_projects_folder_is_run_by_its_name(
+    edge: EdgeLLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "evals").mkdir()
+    suite(tmp_path / "evals", count=1)
+    monkeypatch.chdir(tmp_path)
+    assert finished(edge, edge.evals.run(["towns"], on=PARIS)).suites[0].path == str(tmp_path / "evals" / "towns.toml")
+
+
 def test_what_cannot_be_run_is_refused_at_once(edge: EdgeLLM, tmp_path: Path) -> None:
     path = suite(tmp_path)
     with pytest.raises(NotFound, match="Did you mean 'general'"):
