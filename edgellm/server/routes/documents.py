@@ -123,6 +123,8 @@ async def jobs(collection: str, request: Request) -> Response:
     """What reads and has read files into a collection, newest first."""
     shelf = _shelf(collection, request)
     found = await asyncio.to_thread(shelf.jobs)
+    if not found:  # a first job comes before its collection
+        await asyncio.to_thread(shelf.use, lambda documents: documents.files())
     return JsonResponse({"object": "list", "data": [job_object(each, collection, shelf.shown) for each in found]})
 
 
