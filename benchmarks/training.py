@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -22,7 +21,6 @@ from edgellm.data.rows import ChatRow
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.sdk.training_rows import tokenized
 from edgellm.settings import Settings
-from edgellm.train.blas import blas_environment
 from edgellm.train.rows import write_rows
 from edgellm.train.settings import settings_for
 
@@ -102,8 +100,7 @@ def prepare(place: Path, model: Path, steps: int) -> Work:
 def ours(work: Work, change: str, _round: int) -> Mapping[str, float]:
     """EdgeLLM's trainer in a process of its own."""
     command = ["-m", "benchmarks.training_child", str(work.model), str(work.place / "rows"), str(work.steps)]
-    environment = blas_environment(os.environ, work.place / "blas")
-    return work.measured(_run([*command, str(BATCH_ROWS), change], environment))
+    return work.measured(_run([*command, str(BATCH_ROWS), change]))
 
 
 def stock(work: Work, _round: int) -> Mapping[str, float]:
@@ -117,14 +114,11 @@ def stock(work: Work, _round: int) -> Mapping[str, float]:
         "--steps-per-eval", "1000", "--val-batches", "0", "--adapter-path", str(place / "adapter"),
         "--config", str(place / "lora.yaml"), "--learning-rate", "2e-4",
     ]  # fmt: skip
-    environment = blas_environment(os.environ, place / "blas")
-    return work.measured(_run(["-m", "benchmarks.training_stock", *words], environment))
+    return work.measured(_run(["-m", "benchmarks.training_stock", *words]))
 
 
-def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
-    done = subprocess.run(
-        [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=900
-    )
+def _run(arguments: Sequence[str]) -> str:
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, timeout=900)
     if done.returncode:
         raise ArmFailed(f"{arguments[0]} {arguments[1][:60]} ended with {done.returncode}: {done.stderr[-800:]}")
     return done.stdout

@@ -15,7 +15,7 @@ from edgellm.train.blas import load_openblas
 def main(arguments: list[str]) -> int:
     """Prints the median seconds of a step after the first, and MLX's peak memory, as JSON."""
     model, rows, steps, batch_rows, change = arguments
-    load_openblas()  # before MLX
+    load_openblas(Path(tempfile.mkdtemp()))  # before MLX
     from edgellm.train.base import open_base
     from edgellm.train.checkpoint import Checkpoints
     from edgellm.train.rows import read_rows

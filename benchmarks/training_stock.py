@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import statistics
 import sys
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from edgellm.train.blas import load_openblas
@@ -13,7 +15,7 @@ from edgellm.train.blas import load_openblas
 
 def main(arguments: list[str]) -> int:
     """Prints the median seconds of a step after the first, and MLX's peak memory, as JSON."""
-    load_openblas()  # before MLX
+    load_openblas(Path(tempfile.mkdtemp()))  # before MLX
     from mlx_lm import lora
     from mlx_lm.tuner.callbacks import TrainingCallback
 

@@ -99,6 +99,8 @@ class _Heard:
 
     def _open(self, opened: Opened) -> None:
         self.outcome.blas = opened.blas
+        if opened.blas.startswith("slow"):
+            self._emit(Progressed(done=opened.first_step, total=opened.steps, note=opened.blas))
         for saying in self._history.until(opened.first_step):
             self._note(saying)
         if opened.first_step:

@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _train(folder: Path, tell: Callable[[Saying], None]) -> int:
-    blas = load_openblas()  # before MLX
+    blas = load_openblas(folder / "blas")  # before MLX
     from mlx.utils import tree_flatten
 
     from edgellm.train.base import open_base

@@ -24,7 +24,6 @@ import msgspec
 from edgellm.errors import EdgeLLMError, InvalidInput, ModelNotFound
 from edgellm.hub.installed import Library, sha256_of
 from edgellm.paths import private_dir
-from edgellm.train.blas import blas_environment
 from edgellm.train.ring import Member, addresses, ring_environment
 from edgellm.train.spec import Broke, RunSpec, read_spec, say, write_spec
 
@@ -132,7 +131,7 @@ def _take_part(stdin: RawIOBase, sent: Package, base: Path, place: Path) -> int:
         target = private_dir(place / "checkpoints" / Path(sent.checkpoint).name)
         for name, content in sent.checkpoint_files.items():
             (target / Path(name).name).write_bytes(content)
-    environment = blas_environment(os.environ, place / "blas") | ring_environment(place, sent.members, sent.rank)
+    environment = os.environ | ring_environment(place, sent.members, sent.rank)
     child = subprocess.Popen(
         [sys.executable, "-m", "edgellm.train.child", str(place)],
         cwd=place,

@@ -15,7 +15,6 @@ import msgspec
 
 from edgellm.errors import EdgeLLMError, TrainingError, error_types
 from edgellm.paths import private_dir
-from edgellm.train.blas import blas_environment
 from edgellm.train.joining import STOP, package, ssh_command
 from edgellm.train.ring import Member, addresses, loopback, ring_environment
 from edgellm.train.spec import Broke, Ended, Opened, Saved, Saying, Stepped, Validated, understand
@@ -39,7 +38,7 @@ class Launch:
         self._log = folder / "train.log"
         self._heard: queue.Queue[tuple[int, bytes | None]] = queue.Queue()
         private_dir(folder / "tmp")
-        shared = blas_environment(environment, folder / "blas") | {"TMPDIR": str(folder / "tmp")}
+        shared = {**environment, "TMPDIR": str(folder / "tmp")}
         listed = list(members) or loopback(1)
         self._processes: list[subprocess.Popen[bytes]] = []
         for rank, member in enumerate(listed):
