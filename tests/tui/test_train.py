@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace as changed
 from pathlib import Path
 
 import msgspec
@@ -11,11 +12,13 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from edgellm.data.dataset import Dataset
 from edgellm.errors import JobError
 from edgellm.events import Failed, Finished, Progressed, Sampled, Started
 from edgellm.train.settings import settings_for
 from tests.tui.conftest import edge_of, opened, screen_text, settle
 from tests.tui.fakes import FakeEdge, saying
+from tests.tui.fakes.datasets import manifest
 from tests.tui.fakes.training import PLAN, STEPS, finished, steps_until
 from tests.tui.payloads import HOSTILE, is_harmless
 
@@ -173,6 +176,18 @@ async def test_a_new_run_is_planned_and_begun_with_enter() -> None:
         asked = jobs.rows["j2"].arguments
         assert (asked["base"], asked["name"]) == ("qwen3-4b", "facts")
         assert asked["settings"] == msgspec.to_builtins(settings_for("quick"))
+
+
+async def test_the_dataset_that_was_built_last_stands_in_the_form() -> None:
+    edge = FakeEdge()
+    for name, created in (("bakery", "2026-11-22T10:00:00+00:00"), ("older", "2026-11-20T10:00:00+00:00")):
+        edge.datasets.kept[name] = Dataset(Path("/datasets") / name, changed(manifest(name), created=created))
+    async with opened(edge=edge) as pilot:
+        await to_training(pilot)
+        await pilot.press("n")
+        await shows(pilot, "A model learns from examples")
+        await pilot.press("enter")
+        await shows(pilot, f"{BASE} learns bakery")
 
 
 async def test_what_cannot_be_learnt_from_is_said_in_the_form() -> None:

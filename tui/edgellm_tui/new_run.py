@@ -38,6 +38,8 @@ class Offers:
     datasets: tuple[str, ...]
     adapters: tuple[str, ...]
     """Names that are taken."""
+    newest: str = ""
+    """The dataset that was built last: most likely what is meant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +62,13 @@ class Wanted:
 async def read_offers(edge: Edge) -> Offers:
     """Installed models of a family that can be trained, datasets, adapters. Raises: EdgeLLMError."""
     names = [model.name for model in await edge.models.list()]
+    datasets = await edge.datasets.list()
     can_learn = await asyncio.gather(*(_is_trainable(edge, name) for name in names))
     return Offers(
         bases=tuple(name for name, is_trainable in zip(names, can_learn, strict=True) if is_trainable),
-        datasets=tuple(manifest.name for manifest in await edge.datasets.list()),
+        datasets=tuple(manifest.name for manifest in datasets),
         adapters=tuple(adapter.name for adapter in await edge.adapters.list()),
+        newest=max(datasets, key=lambda manifest: manifest.created).name if datasets else "",
     )
 
 

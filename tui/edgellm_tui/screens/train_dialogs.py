@@ -39,7 +39,7 @@ class NewRun(Dialog[Wanted]):
         """`filled`: what stands in the form at first."""
         super().__init__("A model learns from examples")
         self._offers = offers
-        self._filled = filled or Wanted(data="", base=offers.bases[0], name="", preset="balanced")
+        self._filled = filled or Wanted(data=offers.newest, base=offers.bases[0], name="", preset="balanced")
 
     def compose_body(self) -> ComposeResult:
         """Examples, model, name, effort."""
@@ -47,7 +47,8 @@ class NewRun(Dialog[Wanted]):
         suggester = SuggestFromList(names, case_sensitive=False)
         yield from knob("Examples", LineField(filled.data, suggester=suggester, id="run-data", compact=True))
         yield from knob("Model", ChoiceLine(self._offers.bases, filled.base, id="run-base"))
-        yield from knob("Name", LineField(filled.name, id="run-name", compact=True))
+        name = LineField(filled.name, placeholder=name_for(filled.data), id="run-name", compact=True)
+        yield from knob("Name", name)
         yield from knob("Effort", ChoiceLine(PRESETS, filled.preset, id="run-preset"))
         yield Static(id="knob-help", markup=False)
 
