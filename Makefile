@@ -22,7 +22,15 @@ setup:           ## environment, llama.cpp for this processor, dependencies (EXT
 	@echo "EdgeLLM is set up in $(VENV)."
 
 test: .setup     ## every test (ARGS='-k engine -m "not live"' chooses some)
+ifeq ($(strip $(ARGS)),)
+	@"$(BIN)/python" -m pytest -m "not live" -n 2 --dist loadfile
+	@"$(BIN)/python" -m pytest -m "live and not long"
+else
 	@"$(BIN)/python" -m pytest $(ARGS)
+endif
+
+test-long: .setup ## what takes minutes each: the whole loop from corrections to a version that is live
+	@"$(BIN)/python" -m pytest -m long $(ARGS)
 
 test-clients: .setup  ## packages that people use, against the server; needs a network to install them once
 	@"$(BIN)/python" -m tests.clients.environments build/clients

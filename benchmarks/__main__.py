@@ -26,6 +26,7 @@ NAMES = (
     "training",
     "after_training",
     "recipe",
+    "loop",
 )
 
 

@@ -17,7 +17,7 @@ THEMES = _THEMES.split()
 
 _BY_SCOPE = {
     "app": "help palette interrupt quit",
-    "page": "chat sessions models train data documents server",
+    "page": "chat sessions models train data documents server queue",
     "chat": "new sources stop model system sampling regenerate reasoning rate_up rate_down correct explain copy",
     "prompt": "send newline edit_last leave end",
     "message": "previous next sources copy code edit regenerate rate_up rate_down correct branch_left branch_right "
@@ -29,6 +29,7 @@ _BY_SCOPE = {
     "data": "rows add draft review delete leave",
     "documents": "open add sync remove verify leave",
     "server": "start_stop new_key revoke verify copy details previous next leave",
+    "queue": "accept edit reject undo merge filter read leave",
     "passage": "leave",
     "review": "accept edit reject undo leave",
     "report": "build add columns measure leave",

@@ -69,6 +69,11 @@ class Home:
         return self.data / "evals"
 
     @property
+    def improve(self) -> Path:
+        """One folder per run of the loop from feedback to the next version."""
+        return self.data / "improve"
+
+    @property
     def jobs(self) -> Path:
         """One folder per long work, with its event log."""
         return self.data / "jobs"

@@ -5,14 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from edgellm.cli.ids import by_beginning
 from edgellm.cli.style import Part, bad, bold, dim, good
 from edgellm.cli.table import Column
 from edgellm.cli.world import World
+from edgellm.errors import NotFound
 
 if TYPE_CHECKING:
     from edgellm.evals.outcome import Compared, Outcome
     from edgellm.evals.run import Run
     from edgellm.evals.suite import Suite
+    from edgellm.sdk.facade import EdgeLLM
+
+JSON = click.option("--json", "as_data", is_flag=True, help="Print JSON.")
+
+
+def find_run(edge: EdgeLLM, wanted: str) -> Run:
+    """The run with this id, or the only one whose id begins so. Raises: NotFound, InvalidInput."""
+    found = by_beginning(wanted, edge.evals.list())
+    if found is None:
+        raise NotFound(f"No evaluation has the id {wanted!r}.", hint="`edgellm eval list` shows them.")
+    return found
 
 
 def show_run(world: World, run: Run) -> None:
@@ -41,6 +56,8 @@ def show_run(world: World, run: Run) -> None:
         world.out.line(
             _word(each), "  ", bold(each.suite), f" against {each.baseline}  ", dim(wording.difference(each))
         )
+    if run.speeds is not None:
+        world.out.line("speed  ", dim(wording.speeds(run.speeds)))
     world.err.note(f"Not measured: {' '.join(run.not_measured)}")
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgellm.cli import eval_show
+from edgellm.cli import eval_show, eval_votes
 from edgellm.cli.diagnostics import Code
-from edgellm.cli.ids import by_beginning, short
+from edgellm.cli.eval_show import JSON, find_run
+from edgellm.cli.ids import short
 from edgellm.cli.lazy import OrderedGroup
 from edgellm.cli.names import MODEL
 from edgellm.cli.style import bold, dim, good
@@ -19,13 +20,10 @@ from edgellm.cli.table import Column
 from edgellm.cli.units import moment
 from edgellm.cli.waiting import leave, wait_for
 from edgellm.cli.world import World, pass_world
-from edgellm.errors import NotFound
 
 if TYPE_CHECKING:
     from edgellm.evals.run import Run
-    from edgellm.sdk.facade import EdgeLLM
 
-JSON = click.option("--json", "as_data", is_flag=True, help="Print JSON.")
 SUBJECT = "MODEL[@ADAPTER][+COLLECTION]"
 FOLDER = click.option(
     "--suites",
@@ -167,16 +165,19 @@ def suites(world: World, folder: Path, as_data: bool) -> None:
 @click.argument("tasks", nargs=-1, required=True, metavar="TASK...")
 @click.option("--on", required=True, type=MODEL, metavar="MODEL[@ADAPTER]", help="The model that is measured.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Ask N questions of each task.")
+@click.option(
+    "--include", type=click.Path(path_type=Path), metavar="FOLDER", help="A folder with tasks of your own, in YAML."
+)
 @JSON
 @pass_world
-def lm_eval(world: World, tasks: tuple[str, ...], on: str, limit: int | None, as_data: bool) -> None:
+def lm_eval(world: World, /, tasks: tuple[str, ...], as_data: bool, **said: Any) -> None:
     """Run tasks of the installed lm-evaluation-harness.
 
     A server is started for it on a free port of this machine, and ended after it. Most tasks fetch their questions
     from the network.
     """
     with world.open() as edge:
-        found = edge.evals.harness(tasks, on=on, limit=limit, on_line=lambda line: world.err.status(line[:200]))
+        found = edge.evals.harness(tasks, **said, on_line=lambda line: world.err.status(line[:200]))
     world.err.clear_status()
     if as_data:
         world.out.json(found)
@@ -186,9 +187,5 @@ def lm_eval(world: World, tasks: tuple[str, ...], on: str, limit: int | None, as
         world.out.facts((f"  {name}", str(value)) for name, value in metrics.items() if name != "alias")
 
 
-def find_run(edge: EdgeLLM, wanted: str) -> Run:
-    """The run with this id, or the only one whose id begins so. Raises: NotFound, InvalidInput."""
-    found = by_beginning(wanted, edge.evals.list())
-    if found is None:
-        raise NotFound(f"No evaluation has the id {wanted!r}.", hint="`edgellm eval list` shows them.")
-    return found
+for command in (eval_votes.rate, eval_votes.votes, eval_votes.export):
+    evaluation.add_command(command)

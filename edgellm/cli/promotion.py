@@ -9,21 +9,27 @@ import click
 import msgspec
 
 from edgellm.cli.diagnostics import Code
-from edgellm.cli.evaluation import FOLDER, JSON, SUBJECT
+from edgellm.cli.eval_show import JSON, find_run
+from edgellm.cli.evaluation import FOLDER, SUBJECT
 from edgellm.cli.named import NAMED
 from edgellm.cli.names import MODEL
 from edgellm.cli.style import bad, bold, dim, good
 from edgellm.cli.table import Column
 from edgellm.cli.waiting import wait_for
 from edgellm.cli.world import World, pass_world
+from edgellm.errors import InvalidInput
 
 if TYPE_CHECKING:
     from edgellm.evals.gate import Verdict
+    from edgellm.evals.run import Run
     from edgellm.sdk.facade import EdgeLLM
     from edgellm.sdk.promotion import Moved
 
 POLICY = click.option(
     "--policy", type=click.Path(path_type=Path), metavar="FILE", help="What must hold; default: no worse than before."
+)
+RUN = click.option(
+    "--run", "run_id", metavar="ID", help="Decide by this evaluation of both, as when people have voted on it."
 )
 JUDGE = click.option("--judge", type=MODEL, metavar="MODEL", help="The model that judges where a suite asks for it.")
 
@@ -32,6 +38,7 @@ JUDGE = click.option("--judge", type=MODEL, metavar="MODEL", help="The model tha
 @click.argument("candidate", type=MODEL)
 @click.option("--against", required=True, type=MODEL, metavar=SUBJECT, help="The current version.")
 @POLICY
+@RUN
 @JUDGE
 @FOLDER
 @JSON
@@ -54,6 +61,7 @@ def gate(world: World, /, candidate: str, policy: Path | None, as_data: bool, **
 @click.argument("candidate", type=MODEL)
 @click.option("--as", "alias", required=True, type=NAMED, metavar="ALIAS", help="The name that clients ask for.")
 @POLICY
+@RUN
 @JUDGE
 @FOLDER
 @JSON
@@ -90,11 +98,26 @@ def rollback(world: World, alias: str, as_data: bool) -> None:
         _show_moved(world, moved)
 
 
-def _verdict(world: World, edge: EdgeLLM, candidate: str, policy: Path | None, **said: Any) -> Verdict:
+def _verdict(
+    world: World, edge: EdgeLLM, candidate: str, policy: Path | None, *, run_id: str | None, **said: Any
+) -> Verdict:
+    if run_id is not None:
+        return edge.promotion.verdict(_run_of(edge, run_id, candidate, said["against"]).id, policy)
     job = edge.promotion.begin(candidate, policy=policy, **said)
     wait_for(world, edge, job)
     world.err.clear_status()
     return edge.promotion.verdict(job.id, policy)
+
+
+def _run_of(edge: EdgeLLM, run_id: str, candidate: str, against: str | None) -> Run:
+    """The run, if it judged this candidate against this version. Raises: NotFound, InvalidInput."""
+    found = find_run(edge, run_id)
+    names = [each.name for each in found.subjects[:2]]
+    if names != ([candidate] if against is None else [candidate, against]):
+        message = f"The evaluation {run_id!r} judged {' against '.join(names)}."
+        hint = "Leave it out; the gate then makes one of its own."
+        raise InvalidInput(message, hint=hint, field="run")
+    return found
 
 
 def _show(world: World, verdict: Verdict) -> None:

@@ -7,29 +7,26 @@ line that a killed process left half-written is skipped, and its passage is aske
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
 
 import msgspec
 
 from edgellm.data.draft_checks import Refusal
 from edgellm.data.rows import Source, content_id
-from edgellm.errors import DataRejected, DatasetNotFound, DiskFull, InvalidInput
-from edgellm.paths import PRIVATE_FILE, private_dir, sync_dir, write_private
+from edgellm.errors import DataRejected, DatasetNotFound, InvalidInput
+from edgellm.line_file import append_line, read_lines
+from edgellm.paths import private_dir, write_private
 
 FORMAT_VERSION = 1
 DRAFT, PASSAGES, DECISIONS = "draft.json", "passages.jsonl", "decisions.jsonl"
 LONGEST_TEXT = 8_000
 """Characters of an edited question or answer."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-T = TypeVar("T")
 
 
 class Status(StrEnum):
@@ -228,7 +225,7 @@ class DraftStore:
     def open(self, name: str) -> DraftSet:
         """A set with what was decided so far."""
         info, folder = self.info(name), self.folder(name)
-        decided = {decision.pair: decision for decision in _lines(folder / DECISIONS, Decision)}
+        decided = {decision.pair: decision for decision in read_lines(folder / DECISIONS, Decision)}
         passages = {passage.id: passage for passage in self.finished(name)}
         pairs = [
             _as_it_stands(drafted, passage, decided.get(drafted.id))
@@ -239,11 +236,11 @@ class DraftStore:
 
     def finished(self, name: str) -> Iterator[DraftedPassage]:
         """The passages that were asked about."""
-        return _lines(self.folder(name) / PASSAGES, DraftedPassage)
+        return read_lines(self.folder(name) / PASSAGES, DraftedPassage)
 
     def keep(self, name: str, passage: DraftedPassage) -> None:
         """Note a finished passage with its pairs."""
-        _append(self.folder(name) / PASSAGES, passage)
+        append_line(self.folder(name) / PASSAGES, passage)
 
     def decide(self, name: str, decision: Decision) -> None:
         """Note what a person decided about a pair."""
@@ -255,7 +252,7 @@ class DraftStore:
         if all(pair.id != decision.pair for pair in self.open(name).pairs):
             message = f"The drafts {name!r} have no pair {decision.pair!r}."
             raise InvalidInput(message, hint=f"See them: edgellm data review {name} --json", field="pair")
-        _append(self.folder(name) / DECISIONS, decision)
+        append_line(self.folder(name) / DECISIONS, decision)
 
 
 def pair_id(passage: str, question: str, answer: str) -> str:
@@ -268,39 +265,3 @@ def _as_it_stands(drafted: Drafted, passage: DraftedPassage, decision: Decision 
         status = decision.status if decision else Status.PENDING
         return Pair(drafted, passage, status, drafted.question, drafted.answer)
     return Pair(drafted, passage, decision.status, decision.question, decision.answer)
-
-
-def _lines(path: Path, kind: type[T]) -> Iterator[T]:
-    """The values of a file's whole lines; half a line of a writer that was killed is none."""
-    decoder = msgspec.json.Decoder(kind)
-    try:
-        with path.open("rb") as handle:
-            for line in handle:
-                try:
-                    yield decoder.decode(line)
-                except msgspec.DecodeError:
-                    continue
-    except FileNotFoundError:
-        return
-
-
-def _append(path: Path, value: Any) -> None:
-    """One line more, on disk when this returns. Raises: DiskFull; no half line stays behind."""
-    is_new = not path.exists()
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE)
-    try:
-        size = os.fstat(descriptor).st_size
-        begins_line = size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
-        line = (b"" if begins_line else b"\n") + msgspec.json.encode(value) + b"\n"
-        if os.write(descriptor, line) < len(line):
-            os.ftruncate(descriptor, size)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise DiskFull(f"There is no space left for {path}.", hint="Free some.", path=str(path)) from error
-    finally:
-        os.close(descriptor)
-    if is_new:
-        sync_dir(path.parent)

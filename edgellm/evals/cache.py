@@ -7,7 +7,7 @@ answers of the old one. A run that was killed goes on through this alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,8 @@ from edgellm.paths import write_private
 from edgellm.types import Message
 
 FORMAT = 1
+MOST_BYTES = 256 * 1024**2
+"""What is kept in all: some hundred thousand answers."""
 T = TypeVar("T")
 
 
@@ -37,6 +39,28 @@ class Cache:
     def put(self, key: str, value: object) -> None:
         """Keep a value. Raises: OSError."""
         write_private(self._path(key), msgspec.json.encode(value))
+
+    def prune(self, most_bytes: int = MOST_BYTES) -> int:
+        """Remove the answers that were written first, until the rest fits. Returns: how many went.
+
+        Whoever still wants one asks again. Raises: OSError.
+        """
+        found = sorted(self._files())
+        excess, removed = sum(size for _, size, _ in found) - most_bytes, 0
+        for _, size, path in found:
+            if excess <= 0:
+                break
+            path.unlink(missing_ok=True)
+            excess -= size
+            removed += 1
+        return removed
+
+    def _files(self) -> Iterator[tuple[int, int, Path]]:
+        """When each answer was written, its bytes, its path; one that another process removed is left out."""
+        for path in self._folder.glob("*/*.json"):
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                yield status.st_mtime_ns, status.st_size, path
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / f"{key}.json"

@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edgellm.evals.outcome import Compared, Outcome
-from edgellm.evals.policy import EVERY_OTHER, Policy, Rule
+from edgellm.evals.policy import EVERY_OTHER, PeopleRule, Policy, Rule, SpeedRule
+from edgellm.evals.preference import NOBODY, People
 from edgellm.evals.report import wording
 from edgellm.evals.run import Run
+
+SPEED, PEOPLE = "speed", "people"
+"""What stands in place of a suite where a rule has none."""
+NO_CURRENT = "there is no current version to compare with"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +40,14 @@ class Verdict:
     lines: tuple[Line, ...]
 
 
-def gate(policy: Policy, run: Run) -> Verdict:
+def gate(policy: Policy, run: Run, people: People = NOBODY) -> Verdict:
     """Judge the run's first subject against its first baseline.
 
     What was not measured does not hold. Without a baseline (a first version) comparisons have nothing to compare with:
-    they hold and say so, bounds are checked.
+    they hold and say so, bounds are checked. `people`: what they preferred in this run so far.
     """
-    lines = tuple(_line(rule, suite, run) for rule in policy.rules for suite in _suites(rule, policy, run))
+    by_suite = [_line(rule, suite, run) for rule in policy.rules for suite in _suites(rule, policy, run)]
+    lines = (*by_suite, *_speed(policy.speed, run), *_people(policy.people, run, people))
     return Verdict(passed=all(line.holds for line in lines), run=run.id, policy=policy.path, lines=lines)
 
 
@@ -60,7 +66,7 @@ def _line(rule: Rule, suite: str, run: Run) -> Line:
     if suite not in [each.name for each in run.suites]:
         return Line(suite=suite, rule=wanted, found="it was not run", holds=False)
     if rule.needs_current and len(run.subjects) == 1:
-        return Line(suite=suite, rule=wanted, found="there is no current version to compare with", holds=True)
+        return Line(suite=suite, rule=wanted, found=NO_CURRENT, holds=True)
     ours = run.outcome(suite, run.subjects[0].name)
     if rule.change:
         return _changed(rule, suite, run, wanted)
@@ -107,6 +113,36 @@ def _bounded(rule: Rule, ours: Outcome, wanted: str) -> Line:
     if value is None:
         return Line(suite=ours.suite, rule=wanted, found="it was not measured", holds=False)
     return Line(suite=ours.suite, rule=wanted, found=said, holds=_within(value, rule.at_least, rule.at_most))
+
+
+def _speed(rule: SpeedRule | None, run: Run) -> Iterator[Line]:
+    if rule is None:
+        return
+    wanted = f"tokens a second at least {rule.ratio_at_least:g} times the current"
+    if len(run.subjects) == 1:
+        yield Line(suite=SPEED, rule=wanted, found=NO_CURRENT, holds=True)
+    elif run.speeds is None:
+        yield Line(suite=SPEED, rule=wanted, found="it was not measured", holds=False)
+    else:
+        found = wording.speeds(run.speeds)
+        yield Line(suite=SPEED, rule=wanted, found=found, holds=run.speeds.ratio >= rule.ratio_at_least)
+
+
+def _people(rule: PeopleRule | None, run: Run, people: People) -> Iterator[Line]:
+    if rule is None:
+        return
+    wanted = f"win rate at least {rule.win_rate_at_least:g} by at least {rule.votes_at_least} votes"
+    if len(run.subjects) == 1:
+        yield Line(suite=PEOPLE, rule=wanted, found=NO_CURRENT, holds=True)
+        return
+    ours, theirs = run.subjects[0].name, run.subjects[1].name
+    found = next((each for each in people.preferred if (each.subject, each.baseline) == (ours, theirs)), None)
+    if found is None or found.win_rate is None:
+        yield Line(suite=PEOPLE, rule=wanted, found="nobody has voted on this run", holds=False)
+        return
+    holds = found.votes >= rule.votes_at_least and found.win_rate.mean >= rule.win_rate_at_least
+    said = f"{wording.win_rate(found)} by {found.votes} votes"
+    yield Line(suite=PEOPLE, rule=wanted, found=said, holds=holds)
 
 
 def _within(value: float, least: float | None, most: float | None) -> bool:

@@ -6,6 +6,9 @@ the policy and of the run), and one of these:
 - `change = "better"` or `"not worse"`: what the paired test against the current version says
 - `at_least`, `at_most`: bounds of the score, from 0 to 1, or with `measure` of what is measured beside it
 - `measure` with `ratio_at_least`, `ratio_at_most`: bounds of that measure against the current version's
+
+Two tables of their own ask for what no suite holds: `[speed]` with `ratio_at_least` (tokens a second against the
+current version's, measured for this decision), and `[people]` with `win_rate_at_least` and `votes_at_least`.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import tomllib
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -26,6 +29,8 @@ MOST_BYTES = 1024 * 1024
 DEFAULT = Path(__file__).parent / "policies" / "default.toml"
 EVERY_OTHER = "*"
 CHANGES = ("better", "not worse")
+KEYS = ("schema", "description", "must", "speed", "people")
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,6 +50,22 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return bool(self.change) or self.ratio_at_least is not None or self.ratio_at_most is not None
 
 
+class SpeedRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How fast a candidate must be."""
+
+    ratio_at_least: Annotated[float, msgspec.Meta(gt=0)]
+    """Tokens a second over those of the current version."""
+
+
+class PeopleRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What people must have preferred."""
+
+    win_rate_at_least: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    """From 0 to 1, of the candidate's answers against the current version's; ties count half."""
+    votes_at_least: Annotated[int, msgspec.Meta(ge=1)]
+    """How many votes there must be."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Rules that all must hold."""
@@ -52,6 +73,8 @@ class Policy:
     path: str
     description: str
     rules: tuple[Rule, ...]
+    speed: SpeedRule | None = None
+    people: PeopleRule | None = None
 
     @property
     def suites(self) -> tuple[str, ...]:
@@ -66,14 +89,20 @@ def read_policy(path: Path) -> Policy:
         message = f"{path}: `schema` is {table.get('schema')!r}; this EdgeLLM reads {SCHEMA}."
         raise DataRejected(message, hint=f"Write `schema = {SCHEMA}`.", file=str(path), field="schema")
     for key in table:
-        if key not in ("schema", "description", "must"):
-            raise DataRejected(f"{path}: the key {key!r} is not known.", hint=_advice(key, ["must"]), file=str(path))
+        if key not in KEYS:
+            raise DataRejected(f"{path}: the key {key!r} is not known.", hint=_advice(key, KEYS), file=str(path))
     rows = table.get("must")
     if not isinstance(rows, list) or not rows:
         message = f"{path} has no rule, so that anything would pass."
         raise DataRejected(message, hint="Add [[must]] tables.", file=str(path), field="must")
     rules = tuple(_rule(path, number, row) for number, row in enumerate(rows, 1))
-    found = Policy(path=str(path), description=str(table.get("description", "")), rules=rules)
+    found = Policy(
+        path=str(path),
+        description=str(table.get("description", "")),
+        rules=rules,
+        speed=_own(path, "speed", table.get("speed"), SpeedRule),
+        people=_own(path, "people", table.get("people"), PeopleRule),
+    )
     if not found.suites:
         raise DataRejected(f"{path} names no suite.", hint='Name one beside "*".', file=str(path), field="suite")
     return found
@@ -112,6 +141,17 @@ def _rule(path: Path, number: int, row: Any) -> Rule:
     if (rule.ratio_at_least is not None or rule.ratio_at_most is not None) and not rule.measure:
         raise wrong("a ratio needs a `measure`", "Scores are compared with `change`.")
     return rule
+
+
+def _own(path: Path, name: str, value: Any, kind: type[T]) -> T | None:
+    """A table that is a rule by itself. Raises: DataRejected."""
+    if value is None:
+        return None
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        message = f"{path}, [{name}]: {error}."
+        raise DataRejected(message, hint=_advice("", kind.__struct_fields__), file=str(path), field=name) from error
 
 
 def _advice(key: str, known: Any) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from edgellm.errors import DataRejected
 from edgellm.evals.outcome import Compared, Outcome
+from edgellm.evals.speed import Speeds
 from edgellm.evals.values import Result
 from edgellm.paths import private_dir, write_private
 
@@ -67,6 +68,8 @@ class Run:
     comparisons: tuple[Compared, ...] = ()
     not_measured: tuple[str, ...] = ()
     """What this run says nothing about, in sentences."""
+    speeds: Speeds | None = None
+    """Of the first two subjects, where the gate asked for it."""
     format_version: int = FORMAT_VERSION
     seconds: float = field(default=0.0)
 

@@ -105,6 +105,17 @@ def interval(
     return Interval(found.mean, max(0.0, low), min(1.0, high))
 
 
+def rate_interval(count: int, of: int, *, level: float = LEVEL) -> Interval:
+    """The share `count / of` with Wilson's interval, as `interval` gives it for as many ones and zeros.
+
+    Raises: ValueError when there is nothing to count.
+    """
+    if not 0 <= count <= of or not of:
+        raise ValueError(f"{count} of {of} is no share.")
+    low, high = _wilson(count / of, of, level)
+    return Interval(count / of, max(0.0, low), min(1.0, high))
+
+
 def compare(
     ours: Sequence[float],
     theirs: Sequence[float],
@@ -129,6 +140,11 @@ def _difference_bounds(found: _Groups, level: float, seed: int, resamples: int) 
     is_binary = found.is_single and _holds_only(found.sums, -1.0, 0.0, 1.0)
     bounds = None if is_binary else _bootstrapped(found, level, seed, resamples)
     return bounds if bounds is not None else _adjusted(found, level)
+
+
+def reach(level: float, count: int) -> float:
+    """How far the quantiles of a bootstrap over `count` groups reach, in standard deviations (Hesterberg, 2015)."""
+    return float(_t(level, count - 1) * (count / (count - 1)) ** 0.5)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -198,8 +214,8 @@ def _bootstrapped(found: _Groups, level: float, seed: int, resamples: int) -> tu
     left_out = (found.sums.sum() - found.sums) / (found.sizes.sum() - found.sizes)  # the jackknife
     pulls = left_out.mean() - left_out
     acceleration = float((pulls**3).sum() / (6 * (pulls**2).sum() ** 1.5))
-    reach = _t(level, count - 1) * (count / (count - 1)) ** 0.5
-    shares = [normal.cdf(bias + (bias + z) / (1 - acceleration * (bias + z))) for z in (-reach, reach)]
+    wide = reach(level, count)
+    shares = [normal.cdf(bias + (bias + z) / (1 - acceleration * (bias + z))) for z in (-wide, wide)]
     low, high = np.quantile(drawn, shares)
     return float(low), float(high)
 

@@ -15,6 +15,8 @@ _SAFETY = {
     "choice": "Calibration: no case has choices whose probabilities are weighed.",
     "perplexity": "Perplexity: no text was measured.",
 }
+NO_VOTES = "What people prefer: no person read these answers."
+"""Left out of a report once somebody has voted."""
 
 
 def not_measured(suites: Sequence[Suite], *, has_baseline: bool) -> tuple[str, ...]:
@@ -24,5 +26,5 @@ def not_measured(suites: Sequence[Suite], *, has_baseline: bool) -> tuple[str, .
     if not has_baseline:
         found.append("Progress: there was no baseline to compare with.")
     found.append("Toxicity of wording, other languages than those of the suites, and conversations of many turns.")
-    found.append("What people prefer: no person read these answers.")
+    found.append(NO_VOTES)
     return tuple(found)

@@ -10,6 +10,7 @@ from typing import Literal, Self, Unpack, overload
 
 from edgellm.paths import Home
 from edgellm.sdk.adapters import Adapters
+from edgellm.sdk.aio_evaluation import AsyncEvals, AsyncPromotion
 from edgellm.sdk.background import Awaitables, awaitable
 from edgellm.sdk.bundles import Bundles
 from edgellm.sdk.datasets import Datasets
@@ -17,10 +18,13 @@ from edgellm.sdk.documents import Collections, Documents
 from edgellm.sdk.drafts import Drafts
 from edgellm.sdk.exports import Exports
 from edgellm.sdk.facade import EdgeLLM, Prompt
+from edgellm.sdk.improve import Improve
 from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.models import Models
+from edgellm.sdk.monitoring import Monitoring
 from edgellm.sdk.options import ChatOptions, CompleteOptions
 from edgellm.sdk.pretraining import Pretraining
+from edgellm.sdk.reviews import Reviews
 from edgellm.sdk.servers import Servers
 from edgellm.sdk.serving import Aliases, Answers, Audit, Keys, Use
 from edgellm.sdk.sessions import Sessions
@@ -182,6 +186,23 @@ class AsyncJobs(Awaitables[Jobs]):
     resume = awaitable(Jobs.resume)
 
 
+class AsyncImprove(Awaitables[Improve]):
+    """`Improve`, awaitable."""
+
+    plan = awaitable(Improve.plan)
+    begin = awaitable(Improve.begin)
+    resume = awaitable(Improve.resume)
+    running = awaitable(Improve.running)
+    list = awaitable(Improve.list)
+    get = awaitable(Improve.get)
+    history = awaitable(Improve.history)
+    promote = awaitable(Improve.promote)
+    learnt_by = awaitable(Improve.learnt_by)
+    evidence = awaitable(Improve.evidence)
+    schedule = awaitable(Improve.schedule)
+    unschedule = awaitable(Improve.unschedule)
+
+
 class AsyncKeys(Awaitables[Keys]):
     """`Keys`, awaitable."""
 
@@ -217,8 +238,26 @@ class AsyncAnswers(Awaitables[Answers]):
 
     add = awaitable(Answers.add)
     get = awaitable(Answers.get)
+    unanswered = awaitable(Answers.unanswered)
     rate = awaitable(Answers.rate)
+    replaces = awaitable(Answers.replaces)
     prune = awaitable(Answers.prune)
+
+
+class AsyncReviews(Awaitables[Reviews]):
+    """`Reviews`, awaitable."""
+
+    list = awaitable(Reviews.list)
+    get = awaitable(Reviews.get)
+    count = awaitable(Reviews.count)
+    accept = awaitable(Reviews.accept)
+    reject = awaitable(Reviews.reject)
+    reopen = awaitable(Reviews.reopen)
+    merge = awaitable(Reviews.merge)
+    clusters = awaitable(Reviews.clusters)
+    masked = awaitable(Reviews.masked)
+    lessons = awaitable(Reviews.lessons)
+    write = awaitable(Reviews.write)
 
 
 class AsyncUse(Awaitables[Use]):
@@ -226,6 +265,13 @@ class AsyncUse(Awaitables[Use]):
 
     add = awaitable(Use.add)
     totals = awaitable(Use.totals)
+
+
+class AsyncMonitoring(Awaitables[Monitoring]):
+    """`Monitoring`, awaitable. Callbacks run in the thread that does the work."""
+
+    report = awaitable(Monitoring.report)
+    page = awaitable(Monitoring.page)
 
 
 class AsyncServers(Awaitables[Servers]):
@@ -266,6 +312,7 @@ class AsyncEdgeLLM(Awaitables[EdgeLLM]):
         self.audit = AsyncAudit(self.blocking.audit)
         self.aliases = AsyncAliases(self.blocking.aliases)
         self.answers = AsyncAnswers(self.blocking.answers)
+        self.reviews = AsyncReviews(self.blocking.reviews)
         self.usage = AsyncUse(self.blocking.usage)
         self.server = AsyncServers(self.blocking.server)
         self.models = AsyncModels(self.blocking.models)
@@ -278,6 +325,10 @@ class AsyncEdgeLLM(Awaitables[EdgeLLM]):
         self.exports = AsyncExports(self.blocking.exports)
         self.bundles = AsyncBundles(self.blocking.bundles)
         self.collections = AsyncCollections(self.blocking.collections)
+        self.monitor = AsyncMonitoring(self.blocking.monitor)
+        self.evals = AsyncEvals(self.blocking.evals)
+        self.promotion = AsyncPromotion(self.blocking.promotion)
+        self.improve = AsyncImprove(self.blocking.improve)
 
     def documents(self, name: str) -> AsyncDocuments:
         """The collection of documents with this name."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from edgellm.errors import InvalidInput
 from edgellm.sdk.options import ChatOptions
 from edgellm.store import REFUSED, Store, StoredMessage, title_from
-from edgellm.types import Message, Sampling
+from edgellm.types import Constraint, Message, Sampling
 
 if TYPE_CHECKING:  # loaded by the first question that documents answer
     from edgellm.retrieval.ground.evidence import Grounding
@@ -34,8 +35,14 @@ class Ask:
     """The passages of documents that the answer is to come from."""
     is_counted: bool = True
     """Whether its tokens are counted here; a server counts those of its clients itself."""
-    is_constrained: bool = False
-    """Whether the answer has to keep a form, which a citation inside it would break."""
+    constraint: Constraint | None = None
+    replaced: StoredMessage | None = None
+    """The answer that was shown until now, where the same question is answered again."""
+
+    @property
+    def is_constrained(self) -> bool:
+        """Whether the answer has to keep a form, which a citation inside it would break."""
+        return self.constraint is not None
 
 
 def seeded(sampling: Sampling) -> Sampling:
@@ -58,7 +65,7 @@ def prepare(
     (None: the session's newest). Raises: InvalidInput, SessionNotFound, StoreError.
     """
     system, session_id, parent_id = options.get("system"), options.get("session"), options.get("parent")
-    is_counted, is_constrained = options.get("trusted", True), options.get("constraint") is not None
+    is_counted, constraint = options.get("trusted", True), options.get("constraint")
     if options.get("tools") and options.get("documents"):
         raise InvalidInput("An answer from documents calls no tools.", hint="Leave one of them out.", field="tools")
     if sampling.n != 1 and options.get("documents"):
@@ -66,7 +73,7 @@ def prepare(
         raise InvalidInput(message, hint="Ask several times.", field="n", value=sampling.n)
     if session_id is None:
         messages = _with_system(_as_messages(prompt), system)
-        return Ask(messages, sampling, is_counted=is_counted, is_constrained=is_constrained)
+        return Ask(messages, sampling, is_counted=is_counted, constraint=constraint)
     _refuse_tools(prompt, options)
     if sampling.n != 1:
         raise InvalidInput(
@@ -74,17 +81,27 @@ def prepare(
         )
     store = open_store()
     session = store.sessions.get(session_id)
+    replaced = None
     if prompt is None:
         if parent_id is None:
             raise InvalidInput("Nothing to answer: give a prompt, or the message to answer.", field="prompt")
         asked = parent_id
+        replaced = _shown_answer(store, session_id, asked)
     else:
         asked = _store_turn(store, session_id, prompt, parent_id)
         if not session.title:
             _name(store, session_id, prompt)
     messages = _with_system(_turns(store.sessions.path(session_id, asked)), system or session.system)
     model = session.model or None
-    return Ask(messages, sampling, session_id, asked, model, is_counted=is_counted, is_constrained=is_constrained)
+    return Ask(
+        messages, sampling, session_id, asked, model, is_counted=is_counted, constraint=constraint, replaced=replaced
+    )
+
+
+def _shown_answer(store: Store, session_id: str, asked: str) -> StoredMessage | None:
+    """The answer to a stored question on the branch that is shown; None when there is none."""
+    shown = pairwise(store.sessions.path(session_id))
+    return next((answer for message, answer in shown if message.id == asked and answer.role == "assistant"), None)
 
 
 def _refuse_tools(prompt: str | Sequence[Message] | None, options: ChatOptions) -> None:

@@ -23,12 +23,14 @@ from edgellm.evals.run import JudgeRecord, Run, SubjectRecord, SuiteRecord, writ
 from edgellm.evals.runner import Pace, check_needs, run
 from edgellm.evals.scorers import needs
 from edgellm.evals.scorers.judged import PROMPTS
+from edgellm.evals.speed import ROUNDS, Speeds
 from edgellm.evals.suite import Suite, read_suite
 from edgellm.evals.unmeasured import not_measured
 from edgellm.evals.values import Embed, Result, Subject, Tools
 from edgellm.events import Progressed, Started
 from edgellm.paths import private_dir
 from edgellm.sdk.eval_request import EvalRequest, Named, SuiteFile, request_from
+from edgellm.sdk.eval_speed import measure_speeds
 from edgellm.sdk.eval_subjects import LocalSubject, RemoteSubject, is_address, target_of
 from edgellm.sdk.work import Emit, Work
 
@@ -72,7 +74,7 @@ class _Evaluation:
 
     def __init__(self, work: Work, request: EvalRequest, suites: Sequence[Suite], edge: EdgeLLM) -> None:
         self._work, self._request, self._suites = work, request, suites
-        self._means = edge.evals.means
+        self._edge, self._means = edge, edge.evals.means
         self._cache = Cache(work.home.answers)
         self._folder = private_dir(work.home.evals / work.folder.name)
         self._cases = [case for suite in suites for case in suite.cases]
@@ -96,11 +98,20 @@ class _Evaluation:
             outcomes=tuple(self._outcomes(judged)),
             comparisons=tuple(compared),
             not_measured=not_measured(self._suites, has_baseline=bool(baselines)),
+            speeds=self._speeds() if self._request.has_speed else None,
             seconds=time.monotonic() - began,
         )
         write_reports(self._folder, found, [each.results for each in judged])
         write_run(self._folder, found)
+        self._cache.prune()
         return summary(found, self._folder)
+
+    def _speeds(self) -> Speeds | None:
+        """Of the judged one and its first baseline, one after the other."""
+        ours, theirs = self._request.subjects[:2]
+        self._work.emit(Started(title=f"Measuring the speed of {ours.name}", total=ROUNDS, unit="rounds"))
+        tell = self._work.emit
+        return measure_speeds(self._edge, ours, theirs, lambda done, of: tell(Progressed(done=done, total=of)))
 
     def _judge(self, number: int, named: Named, tools: Tools) -> _Judged:
         self._work.emit(Started(title=f"Opening {named.name}"))

@@ -35,6 +35,8 @@ class EvalRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     judge: Named | None = None
     together: int = TOGETHER
     """Cases asked at once."""
+    has_speed: bool = False
+    """Whether the first two subjects' speed is measured, too."""
 
 
 def request_from(arguments: Any) -> EvalRequest:

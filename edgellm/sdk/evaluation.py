@@ -22,9 +22,12 @@ from edgellm.store.ids import new_id
 from edgellm.types import Reply
 
 if TYPE_CHECKING:  # numpy is loaded when something is evaluated
+    from edgellm.evals.preference import People
     from edgellm.evals.run import Run
     from edgellm.evals.suite import Suite
     from edgellm.evals.values import Result
+    from edgellm.evals.votes import Vote
+    from edgellm.sdk.blind import Blind, Judged
     from edgellm.sdk.eval_request import Named
 
 KIND = "evaluate"
@@ -71,6 +74,7 @@ class Evals:
         against: Sequence[str] = (),
         judge: str | None = None,
         folder: str | Path = FOLDER,
+        has_speed: bool = False,
     ) -> StoredJob:
         """Begin to ask suites of `on`, and of the baselines `against` which it is compared with.
 
@@ -80,6 +84,8 @@ class Evals:
                 it); the key for it is taken from EDGELLM_API_KEY.
             against: baselines, named alike.
             judge: the model that judges where a suite asks for it, named alike.
+            folder: where the project keeps its suites.
+            has_speed: measure the speed of `on` and of the first baseline, too, one after the other.
 
         Returns: the job, whose result is the run; its id is the run's.
         """
@@ -94,11 +100,12 @@ class Evals:
         if len({each.name for each in subjects}) < len(subjects):
             raise InvalidInput("A subject is named twice.", hint="Compare two different ones.", field="against")
         judge_named = None if judge is None else self.named(judge, "judge")
-        _check_judge(read, judge_named)
+        check_judge(read, judge_named)
         request = EvalRequest(
             suites=tuple(SuiteFile(path=each.path, sha256=each.sha256) for each in read),
             subjects=tuple(subjects),
             judge=judge_named,
+            has_speed=has_speed and len(subjects) > 1,
         )
         arguments: dict[str, Any] = msgspec.to_builtins(request)
         return self._jobs.start(KIND, f"Evaluate {on} on {', '.join(names)}", arguments)
@@ -131,17 +138,65 @@ class Evals:
         return read_results(self._home.evals / run_id, suite, subject)
 
     def report(self, run_id: str, form: str = "html") -> Path:
-        """The file of a run's report, `html` or `markdown`. Raises: NotFound, InvalidInput."""
+        """The file of a run's report, `html` or `markdown`; written again when people have voted since.
+
+        Raises: NotFound, InvalidInput, DataRejected.
+        """
         if form not in FORMATS:
             raise InvalidInput(f"{form!r} is no form of a report.", hint=f"Known: {', '.join(FORMATS)}.", field="form")
-        return self._home.evals / self.get(run_id).id / FORMATS[form]
+        judged = self._judged(run_id)
+        path, votes = judged.folder / FORMATS[form], judged.votes.path
+        if votes.exists() and (not path.exists() or votes.stat().st_mtime_ns >= path.stat().st_mtime_ns):
+            from edgellm.evals.report.keep import write_reports
+
+            write_reports(judged.folder, judged.run, judged.answers(), judged.people())
+        return path
+
+    def blind(
+        self, run_id: str, subject: str | None = None, baseline: str | None = None, *, judge: str | None = None
+    ) -> Blind:
+        """The answers of two subjects of a run, to be judged by a person who does not see whose they are.
+
+        Args:
+            subject: name of one; None takes the one that the run judged.
+            baseline: name of the other; None takes the first baseline.
+            judge: name of the person; None takes that of the account.
+
+        Raises: NotFound, InvalidInput, DataRejected.
+        """
+        return self._judged(run_id).blind(subject, baseline, judge)
+
+    def votes(self, run_id: str) -> builtins.list[Vote]:
+        """The votes of a run that stand, oldest first. Raises: NotFound, DataRejected."""
+        return self._judged(run_id).votes.standing()
+
+    def people(self, run_id: str) -> People:
+        """What people preferred in a run: win rates, Elo, agreement, notes. Raises: NotFound, DataRejected."""
+        return self._judged(run_id).people()
+
+    def export(self, run_id: str, form: str = "jsonl") -> str:
+        """The votes of a run with questions, answers and names, as `jsonl` or `csv`. Raises: NotFound, InvalidInput."""
+        return self._judged(run_id).exported(form)
+
+    def _judged(self, run_id: str) -> Judged:
+        from edgellm.sdk.blind import Judged
+
+        run = self.get(run_id)
+        return Judged(self._home.evals / run.id, run)
 
     def harness(
-        self, tasks: Sequence[str], *, on: str, limit: int | None = None, on_line: Callable[[str], None] = _ignored
+        self,
+        tasks: Sequence[str],
+        *,
+        on: str,
+        limit: int | None = None,
+        include: str | Path | None = None,
+        on_line: Callable[[str], None] = _ignored,
     ) -> dict[str, Any]:
         """Run tasks of the installed lm-evaluation-harness on a model; returns its results.
 
-        `limit`: how many questions of each task are asked. Raises: MissingExtra, InvalidInput, NotFound, JobError.
+        `limit`: how many questions of each task are asked. `include`: a folder with tasks of one's own.
+        Raises: MissingExtra, InvalidInput, NotFound, JobError.
         """
         from edgellm.sdk.eval_subjects import target_of
         from edgellm.sdk.lm_eval import HarnessOrder, check_installed, run_harness
@@ -149,9 +204,11 @@ class Evals:
         check_installed()
         model = self.means.engines.resolve(target_of(self.means.resolve(on)).model)
         folder = self._home.evals / "lm_eval" / new_id()
-        return run_harness(
-            self._home, HarnessOrder(tasks=tuple(tasks), model=model, limit=limit, folder=folder), on_line
-        )
+        own = None if include is None else Path(include).expanduser().absolute()
+        if own is not None and not own.is_dir():
+            raise InvalidInput(f"{str(own)!r} is no folder.", hint="Name the folder of the tasks.", field="include")
+        order = HarnessOrder(tasks=tuple(tasks), model=model, limit=limit, include=own, folder=folder)
+        return run_harness(self._home, order, on_line)
 
     def named(self, name: str, field: str = "on") -> Named:
         """A subject with what finds it again from any folder. Raises: InvalidInput, ModelNotFound, NotFound."""
@@ -169,7 +226,7 @@ class Evals:
         return Named(name=name, target=str(found))
 
 
-def _check_judge(suites: Sequence[Suite], judge: Named | None) -> None:
+def check_judge(suites: Sequence[Suite], judge: Named | None) -> None:
     """Refuse at once what the job would refuse. Raises: InvalidInput."""
     from edgellm.evals.runner import REMEDIES
     from edgellm.evals.scorers import needs

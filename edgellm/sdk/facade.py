@@ -24,14 +24,19 @@ from edgellm.sdk.drafts import Drafts
 from edgellm.sdk.engines import Engines, Opened
 from edgellm.sdk.evaluation import Evals, Means
 from edgellm.sdk.exports import Exports
+from edgellm.sdk.improve import Improve
+from edgellm.sdk.improve_planning import Means as ImproveMeans
 from edgellm.sdk.inspections import library_in
 from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.models import Models
+from edgellm.sdk.monitor_look import Means as MonitorMeans
+from edgellm.sdk.monitoring import Monitoring
 from edgellm.sdk.open_collections import OpenCollections
 from edgellm.sdk.options import ChatOptions, CompleteOptions, check_names
 from edgellm.sdk.pretraining import Pretraining
 from edgellm.sdk.promotion import Promotion
 from edgellm.sdk.record import Record
+from edgellm.sdk.reviews import Reviews
 from edgellm.sdk.said import said
 from edgellm.sdk.scoring import Scoring, begin
 from edgellm.sdk.servers import Servers
@@ -88,6 +93,7 @@ class EdgeLLM:
         self.audit = Audit(self._store)
         self.aliases = Aliases(self._store)
         self.answers = Answers(self._store)
+        self.reviews = Reviews(self._store, self.home, self.settings.default_embedder)
         self.usage = Use(self._store)
         self.server = Servers(self.home, self.models.resolve, self.model, offline=self.offline)
         self.datasets = Datasets(self.home, self._store, self._engines)
@@ -100,6 +106,8 @@ class EdgeLLM:
         self.collections = Collections(self.home, self._open_collections)
         self.evals = Evals(self.home, self.jobs, self._means())
         self.promotion = Promotion(self.evals, self._store)
+        self.improve = Improve(self._improve_means())
+        self.monitor = Monitoring(self._store, self._monitor_means())
 
     @staticmethod
     def remote(url: str, key: str | None = None, *, model: str | None = None) -> RemoteEdgeLLM:
@@ -259,6 +267,22 @@ class EdgeLLM:
             documents=self.documents,
             opened=self._open_collections,
             resolve=self.aliases.resolve,
+        )
+
+    def _improve_means(self) -> ImproveMeans:
+        return ImproveMeans(
+            home=self.home,
+            jobs=self.jobs,
+            models=self.models,
+            evals=self.evals,
+            promotion=self.promotion,
+            aliases=self.aliases,
+            reviews=self.reviews,
+        )
+
+    def _monitor_means(self) -> MonitorMeans:
+        return MonitorMeans(
+            home=self.home, embedder=self.settings.default_embedder, model=self.model, documents=self.documents
         )
 
     def _sampling(self, options: CompleteOptions) -> Sampling:

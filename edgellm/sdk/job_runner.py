@@ -115,6 +115,13 @@ def evaluate(work: Work) -> dict[str, Any]:
     return judge(work)
 
 
+def improve(work: Work) -> dict[str, Any]:
+    """Make the next version of an alias from its users' feedback. Arguments: those of `ImproveRequest`."""
+    from edgellm.sdk.improve_job import improve as go_round  # deferred: only this kind needs it
+
+    return go_round(work)
+
+
 def selftest(work: Work) -> dict[str, Any]:
     """Count, to see that jobs work here. Arguments: `steps`, `step_s`."""
     steps, step_s = int(work.arguments.get("steps", 3)), float(work.arguments.get("step_s", 0.1))
@@ -135,6 +142,7 @@ KINDS: Mapping[str, Callable[[Work], dict[str, Any]]] = {
     "ingest": ingest,
     "reindex": reindex,
     "evaluate": evaluate,
+    "improve": improve,
     "selftest": selftest,
     "export": export,
     "quants": quants,

@@ -93,7 +93,7 @@ class Jobs:
         """Stop a job: politely first, by force after `grace_s`. A job that has ended stays as it is."""
         job = self.get(job_id)
         if grace_s is None:
-            grace_s = TRAIN_CANCEL_GRACE_S if job.kind in ("train", "pretrain") else CANCEL_GRACE_S
+            grace_s = TRAIN_CANCEL_GRACE_S if job.kind in ("train", "pretrain", "improve") else CANCEL_GRACE_S
         if not job.is_active:
             return job
         JobLog(self._home, job_id).request_cancel()

@@ -40,6 +40,8 @@ class HarnessOrder:
     """MODEL[@ADAPTER], as `Engines.resolve` gives it."""
     limit: int | None = None
     """Questions of each task; None: all."""
+    include: Path | None = None
+    """A folder with tasks of one's own, as the harness describes them in YAML."""
     folder: Path
     """Where it puts its results."""
 
@@ -74,6 +76,8 @@ def harness_command(order: HarnessOrder, url: str, name: str) -> list[str]:
     asks = f"base_url={url}/v1/completions,model={name},tokenizer_backend=remote,num_concurrent=8,max_retries=3"
     command = [sys.executable, "-P", "-m", PACKAGE, "--model", "local-completions", "--model_args", asks]
     command += ["--tasks", ",".join(order.tasks), "--output_path", str(order.folder)]
+    if order.include is not None:
+        command += ["--include_path", str(order.include)]
     return command if order.limit is None else [*command, "--limit", str(order.limit)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,24 +43,31 @@ class Promotion:
         policy: str | Path | None = None,
         judge: str | None = None,
         folder: str | Path = FOLDER,
+        files: Mapping[str, Path] | None = None,
     ) -> StoredJob:
         """Begin the evaluation that the gate decides by: the policy's suites on `candidate`, and on `against`.
 
         `against`: the current version; None where there is none yet. `policy`: a file; None takes the one that ships.
+        `files`: suites by name, beside those of the policy or in place of one that it names.
         The job's result is a run, whose id `verdict` and `promote` take.
         """
         from edgellm.evals.policy import DEFAULT, read_policy
 
-        suites = read_policy(DEFAULT if policy is None else Path(policy).absolute()).suites
+        rules = read_policy(DEFAULT if policy is None else Path(policy).absolute())
         baselines = () if against is None else (against,)
-        return self._evals.run(suites, on=candidate, against=baselines, judge=judge, folder=folder)
+        has_speed = rules.speed is not None
+        named: dict[str, str | Path] = {name: name for name in rules.suites}
+        suites = list((named | dict(files or {})).values())
+        return self._evals.run(suites, on=candidate, against=baselines, judge=judge, folder=folder, has_speed=has_speed)
 
     def verdict(self, run_id: str, policy: str | Path | None = None) -> Verdict:
         """What the gate says to a run. Raises: NotFound, DataRejected."""
         from edgellm.evals.gate import gate
         from edgellm.evals.policy import DEFAULT, read_policy
 
-        return gate(read_policy(DEFAULT if policy is None else Path(policy).absolute()), self._evals.get(run_id))
+        rules = read_policy(DEFAULT if policy is None else Path(policy).absolute())
+        people = () if rules.people is None else (self._evals.people(run_id),)
+        return gate(rules, self._evals.get(run_id), *people)
 
     def promote(self, run_id: str, alias: str, policy: str | Path | None = None, *, actor: str = LOCAL) -> Moved:
         """Let an alias stand for the candidate of a run that passes the gate; one step, under running traffic.

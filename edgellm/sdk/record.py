@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Unpack
 
@@ -13,8 +13,9 @@ import msgspec
 
 from edgellm.errors import EdgeLLMError, InvalidInput, StoreError
 from edgellm.sdk.answer import Answer
+from edgellm.sdk.capture import of_refused, of_session
 from edgellm.sdk.conversation import Ask
-from edgellm.store import BROKEN, REFUSED, MessageDetails, Store, StoredMessage, UsageRow
+from edgellm.store import BROKEN, REFUSED, MessageDetails, Signal, Store, StoredMessage, UsageRow
 from edgellm.types import Choice, Evidence, Reply
 
 EVERY_S = 1.0
@@ -68,7 +69,9 @@ class Record:
         if self._ask.parent_id is not None and not answer.is_empty:
             reply = replace(reply, message_id=self._complete(answer, reply, error).id)
         elif self._ask.parent_id is not None and isinstance(error, InvalidInput):
-            self._store().sessions.update_answer(self._ask.parent_id, finish_reason=REFUSED)
+            store = self._store()
+            signals = of_refused(store, self._ask, error, answer.model)
+            store.sessions.update_answer(self._ask.parent_id, signals=signals, finish_reason=REFUSED)
         return reply if error else self._counted(reply)
 
     def _checked(self, answer: Answer) -> tuple[tuple[Choice, ...], Evidence | None]:
@@ -87,9 +90,13 @@ class Record:
     def _complete(self, answer: Answer, reply: Reply, error: EdgeLLMError | None) -> StoredMessage:
         with self._lock:
             self._due_at = math.inf
+            signals = () if error else of_session(self._store(), self._ask, reply)
+            if signals and self._message_id is None:  # what goes into the queue is written with the end of a message
+                self._put(answer, reply.text, finish_reason=BROKEN)
             return self._put(
                 answer,
                 reply.text,
+                signals,
                 reasoning=reply.reasoning,
                 usage=answer.usage,
                 timings=answer.timings,
@@ -97,11 +104,13 @@ class Record:
                 evidence=None if reply.evidence is None else msgspec.to_builtins(reply.evidence),
             )
 
-    def _put(self, answer: Answer, text: str, **details: Unpack[MessageDetails]) -> StoredMessage:
+    def _put(
+        self, answer: Answer, text: str, signals: Sequence[Signal] = (), **details: Unpack[MessageDetails]
+    ) -> StoredMessage:
         sessions = self._store().sessions
         details["model"], details["sampling"] = answer.model, self._ask.sampling
         if self._message_id is not None:
-            return sessions.update_answer(self._message_id, content=text, **details)
+            return sessions.update_answer(self._message_id, signals=signals, content=text, **details)
         assert self._ask.session_id is not None  # never due otherwise, and no parent
         stored = sessions.append(self._ask.session_id, "assistant", text, parent_id=self._ask.parent_id, **details)
         self._message_id = stored.id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from edgellm.errors import Fact
@@ -18,6 +18,7 @@ from edgellm.store import (
     Limits,
     NewKey,
     ServedAnswer,
+    Signal,
     Store,
     UsageRow,
     UsageTotal,
@@ -127,9 +128,17 @@ class Answers:
     def __init__(self, store: Callable[[], Store]) -> None:
         self._store = store
 
-    def add(self, answer: ServedAnswer) -> None:
-        """Keep an answer."""
-        self._store().answers.add(answer)
+    def add(self, answer: ServedAnswer, signals: Sequence[Signal] = ()) -> None:
+        """Keep an answer, and what of it goes into the review queue."""
+        self._store().answers.add(answer, signals)
+
+    def unanswered(self, tenant: str, request_id: str, signal: Signal) -> None:
+        """Put a request that got no answer, or asked for none, into the review queue; the same one only once."""
+        self._store().answers.unanswered(tenant, request_id, signal)
+
+    def replaces(self, answer_id: str, tenant: str, other_id: str) -> None:
+        """Note that an answer was asked for in place of an earlier one to the same conversation."""
+        self._store().answers.replaces(answer_id, tenant, other_id)
 
     def get(self, answer_id: str, tenant: str) -> ServedAnswer:
         """One answer of a tenant's."""

@@ -89,7 +89,10 @@ class Sessions:
 
     def regenerate_stream(self, message_id: str, sampling: Sampling | None = None) -> ReplyStream:
         """Answer the same user message again, beside the answer `message_id`; streaming."""
-        answer = self._store().sessions.message(message_id)
+        sessions = self._store().sessions
+        answer = sessions.message(message_id)
+        if answer.role == "assistant":
+            sessions.set_head(answer.session_id, answer.id)  # the one that is replaced, whichever is shown
         asked = answer.parent_id if answer.role == "assistant" and answer.parent_id else answer.id
         return self._answer_again(answer.session_id, asked, sampling, collection_of(answer))
 

@@ -91,6 +91,9 @@ class Account:
         service, now = self._service, self._service.clock()
         service.accounts.discard(self)
         energy_j = None if self._energy is None else service.meter.end(self._energy)
+        status = _status(kind)
+        if status != OK:
+            service.counters.failures[status] += 1
         if kind is not None and issubclass(kind, TURNED_AWAY):
             return
         service.budget.spend(self._caller.tenant, self.usage.prompt_tokens + self.usage.completion_tokens)
@@ -101,7 +104,7 @@ class Account:
             adapter=self.name.adapter,
             usage=self.usage,
             timings=self.timings,
-            status=_status(kind),
+            status=status,
             seconds=now - self._began,
             ttft_s=None if self._first_token_at is None else self._first_token_at - self._began,
             energy_j=energy_j,

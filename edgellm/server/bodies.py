@@ -222,6 +222,7 @@ class FeedbackBody(Body):
     response_id: Annotated[str, Field(min_length=1, max_length=128)]
     rating: Literal["up", "down"] | None = None
     correction: Annotated[str, Field(max_length=100_000)] | None = None
+    replaces: Annotated[str, Field(min_length=1, max_length=128)] | None = None
 
 
 def texts_of(given: Texts, field: str, most: int) -> list[str | tuple[int, ...]]:

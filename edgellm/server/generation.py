@@ -8,7 +8,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from edgellm.errors import DeadlineExceeded
+import msgspec
+
+from edgellm.errors import DeadlineExceeded, InvalidSchema
+from edgellm.sdk.capture import Form, keep_answer, keep_refused
 from edgellm.sdk.options import CompleteOptions
 from edgellm.sdk.serving import ServedAnswer
 from edgellm.sdk.stream import ReplyStream
@@ -44,7 +47,12 @@ class Generation:
         account = Account(service, self._caller, name)
         async with account, admitted(service, self._caller, self._left_s()):
             account.turn_came()
-            reply = await self._answered(account, put)
+            try:
+                reply = await self._answered(account, put)
+            except InvalidSchema as error:
+                await self._keep_refused(error, account)
+                raise
+        service.counters.answered(reply.evidence)
         reply = shown_reply(service.edge.home, self._caller, reply)
         await self._keep(reply, account)
         return reply
@@ -151,17 +159,31 @@ class Generation:
         return Reply(choices=choices, model=account.name.model, usage=account.usage, timings=account.timings)
 
     async def _keep(self, reply: Reply, account: Account) -> None:
-        """Keep the answer for feedback; its text only where the key's log policy says so."""
+        """Keep the answer for feedback, and what went wrong with it; its text only where the log policy says so."""
+        is_full, answers = self._caller.keeps_text, self._service.edge.answers
+        evidence = None if reply.evidence is None or not is_full else msgspec.to_builtins(reply.evidence)
+        answer = replace(self._asked(account), text=reply.text if is_full else None, evidence=evidence)
+        await account.store(lambda kept: keep_answer(answers, kept, reply, self._form()), answer)
+
+    async def _keep_refused(self, error: InvalidSchema, account: Account) -> None:
+        answers = self._service.edge.answers
+        await account.store(lambda asked: keep_refused(answers, asked, error, self._form()), self._asked(account))
+
+    def _asked(self, account: Account) -> ServedAnswer:
+        """The answer's frame, without what was answered."""
         call, is_full = self._call, self._caller.keeps_text
-        answer = ServedAnswer(
+        return ServedAnswer(
             id=self._answer.id,
             tenant=self._caller.tenant,
             model=str(account.name),
             messages=call.messages if is_full and call.messages else None,
-            text=reply.text if is_full else None,
             sampling=call.sampling,
         )
-        await account.store(self._service.edge.answers.add, answer)
+
+    def _form(self) -> Form:
+        call = self._call
+        prompt = call.prompt if isinstance(call.prompt, str) else None
+        return Form(constraint=call.constraint, tools=tuple(call.tools), tool_choice=call.tool_choice, prompt=prompt)
 
 
 def _with_echo(reply: Reply, echo: Delta, usage: Usage) -> Reply:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from edgellm.engine.metrics import EngineMetrics
-from edgellm.types import Usage
+from edgellm.types import Evidence, Usage
 
 if TYPE_CHECKING:
     from edgellm.server.service import Service
@@ -28,6 +28,15 @@ class Counters:
     tokens: Counter[str] = field(default_factory=Counter)
     energy_j: float | None = None
     """None until the machine has reported some."""
+    failures: Counter[str] = field(default_factory=Counter)
+    """Requests that a model was to work on and did not finish, by the error's class; those turned away included."""
+    answers: int = 0
+    from_documents: int = 0
+    """Of these, how many were to come from documents."""
+    weak_evidence: int = 0
+    """Of those, for how many the documents held nothing near the question."""
+    ratings: Counter[str] = field(default_factory=Counter)
+    """What clients said about answers: `up`, `down`, `correction`; one who changes their mind counts again."""
 
     def spent(self, usage: Usage, energy_j: float | None) -> None:
         """An answer has ended."""
@@ -36,6 +45,12 @@ class Counters:
         self.tokens["prompt"] += usage.prompt_tokens
         self.tokens["cached"] += usage.cached_tokens
         self.tokens["completion"] += usage.completion_tokens
+
+    def answered(self, evidence: Evidence | None) -> None:
+        """A client has its answer; `evidence` of one that was to come from documents."""
+        self.answers += 1
+        self.from_documents += evidence is not None
+        self.weak_evidence += evidence is not None and evidence.is_weak
 
 
 ENGINE_GAUGES = ("running", "waiting", "parked", "cells_used", "cells_total", "decode_tokens_per_s")
@@ -49,7 +64,12 @@ def exposition(service: Service, engines: Mapping[str, EngineMetrics]) -> str:
     parts = [
         _metric("edgellm_requests_total", "counter", [({"route": r, "status": str(s)}, n) for (r, s), n in routes]),
         _metric("edgellm_requests_open", "gauge", [({}, counters.open)]),
-        _metric("edgellm_tokens_total", "counter", [({"kind": k}, n) for k, n in sorted(counters.tokens.items())]),
+        _metric("edgellm_tokens_total", "counter", _by("kind", counters.tokens)),
+        _metric("edgellm_failures_total", "counter", _by("reason", counters.failures)),
+        _metric("edgellm_answers_total", "counter", [({}, counters.answers)]),
+        _metric("edgellm_answers_from_documents_total", "counter", [({}, counters.from_documents)]),
+        _metric("edgellm_weak_evidence_total", "counter", [({}, counters.weak_evidence)]),
+        _metric("edgellm_ratings_total", "counter", _by("rating", counters.ratings)),
         _metric("edgellm_line_running", "gauge", [({}, line.running)]),
         _metric("edgellm_line_waiting", "gauge", [({}, line.waiting)]),
     ]
@@ -59,6 +79,10 @@ def exposition(service: Service, engines: Mapping[str, EngineMetrics]) -> str:
         values = [({"model": model}, getattr(found, name)) for model, found in sorted(engines.items())]
         parts.append(_metric(f"edgellm_engine_{name}", "gauge", values))
     return "".join(parts)
+
+
+def _by(label: str, counted: Counter[str]) -> list[tuple[Labels, float]]:
+    return [({label: value}, number) for value, number in sorted(counted.items())]
 
 
 def _metric(name: str, kind: str, values: Iterable[tuple[Labels, float]]) -> str:

@@ -1,6 +1,7 @@
-"""Forms with files (multipart/form-data, RFC 7578), read piece by piece; pure.
+"""Forms with files (multipart/form-data, RFC 7578), read piece by piece by python-multipart; pure.
 
-Stricter than the format allows: nothing before the first boundary, nothing between a boundary and its line's end.
+What the library leaves to its user is done here: the number of parts, that a form has an end, names as UTF-8 text, and
+that a part is sent as it is.
 """
 
 from __future__ import annotations
@@ -8,17 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.message import Message
-from email.parser import HeaderParser
-from enum import Enum, auto
 from typing import NoReturn
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
 
 from edgellm.errors import InvalidInput
 
-MOST_HEADER_BYTES, MOST_PARTS = 8 * 1024, 128
-_BOUNDARY = re.compile(r"[A-Za-z0-9'()+_,./:=? -]{0,69}[A-Za-z0-9'()+_,./:=?-]")
+MOST_HEADER_BYTES, MOST_HEADERS, MOST_PARTS = 4 * 1024, 8, 128
+"""Of one header of a part; of its headers; of parts."""
+_BOUNDARY = re.compile(rb"[A-Za-z0-9'()+_,./:=? -]{0,69}[A-Za-z0-9'()+_,./:=?-]")
 """RFC 2046, section 5.1.1."""
-_ENCODINGS = ("", "7bit", "8bit", "binary")
+_ENCODINGS = (b"", b"7bit", b"8bit", b"binary")
 """Of a part: what is sent as it is."""
 
 
@@ -31,14 +33,6 @@ class Part:
     """As the client says it, hostile text; None: a field."""
 
 
-class _At(Enum):
-    BOUNDARY = auto()
-    """Behind a boundary, whose line says whether it was the last one."""
-    HEADERS = auto()
-    CONTENT = auto()
-    END = auto()
-
-
 class Multipart:
     """Reads one form. Its pieces come in order: a part, its bytes, the next part.
 
@@ -47,92 +41,89 @@ class Multipart:
 
     def __init__(self, content_type: str) -> None:
         """`content_type`: the request's header, with the boundary."""
-        self._delimiter = b"\r\n--" + _boundary(content_type)
-        self._held = b"\r\n"  # the first boundary begins a line, too
-        self._at = _At.CONTENT
+        self._found: list[Part | bytes] = []
         self._parts = 0
+        self._is_ended = False
+        self._headers: dict[bytes, bytes] = {}
+        self._name, self._value = b"", b""
+        self._parser = MultipartParser(
+            _boundary(content_type),
+            {
+                "on_part_begin": self._begin,
+                "on_header_field": self._header_name,
+                "on_header_value": self._header_value,
+                "on_header_end": self._header_end,
+                "on_headers_finished": self._headers_end,
+                "on_part_data": self._data,
+                "on_end": self._end,
+            },
+            max_header_count=MOST_HEADERS,
+            max_header_size=MOST_HEADER_BYTES,
+        )
 
     def feed(self, data: bytes) -> Iterator[Part | bytes]:
         """What is complete with these bytes."""
-        self._held += data
-        while (found := self._next()) is not None:
-            if found != b"":
-                yield found
+        if self._is_ended:
+            return
+        try:
+            self._parser.write(data)
+        except FormParserError as error:
+            _refuse(f"{error}")
+        found, self._found = self._found, []
+        yield from found
 
     def close(self) -> None:
         """There is no more."""
-        if self._at is not _At.END:
+        if not self._is_ended:
             _refuse("it ends before its last boundary")
 
-    def _next(self) -> Part | bytes | None:
-        """The next step: a piece; nothing (b""), and there may be more; or None, and more bytes are needed."""
-        if self._at is _At.CONTENT:
-            return self._content()
-        if self._at is _At.BOUNDARY:
-            return self._boundary_line()
-        if self._at is _At.HEADERS:
-            return self._headers()
-        self._held = b""
-        return None
-
-    def _content(self) -> bytes | None:
-        place = self._held.find(self._delimiter)
-        if place >= 0:
-            piece, self._held = self._held[:place], self._held[place + len(self._delimiter) :]
-            self._at = _At.BOUNDARY
-        else:
-            kept = len(self._delimiter) - 1  # the beginning of a boundary may be in them
-            piece, self._held = self._held[:-kept], self._held[-kept:]
-        if piece and not self._parts:
-            _refuse("it does not begin with its boundary")
-        return piece if piece or place >= 0 else None
-
-    def _boundary_line(self) -> bytes | None:
-        if len(self._held) < 2:
-            return None
-        line, self._held = self._held[:2], self._held[2:]
-        if line == b"--":
-            self._at = _At.END
-        elif line == b"\r\n":
-            self._at = _At.HEADERS
-        else:
-            _refuse("something follows a boundary on its line")
-        return b""
-
-    def _headers(self) -> Part | None:
-        end = self._held.find(b"\r\n\r\n")
-        if end > MOST_HEADER_BYTES or (end < 0 and len(self._held) > MOST_HEADER_BYTES):
-            _refuse(f"a part's headers are longer than {MOST_HEADER_BYTES} bytes")
-        if end < 0:
-            return None
-        raw, self._held = self._held[:end], self._held[end + 4 :]
+    def _begin(self) -> None:
         self._parts += 1
         if self._parts > MOST_PARTS:
             _refuse(f"it has more than {MOST_PARTS} parts")
-        self._at = _At.CONTENT
-        return _part(raw)
+        self._headers = {}
+
+    def _header_name(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header_end(self) -> None:
+        self._headers[self._name.lower()] = self._value
+        self._name, self._value = b"", b""
+
+    def _headers_end(self) -> None:
+        self._found.append(_part(self._headers))
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        self._found.append(data[start:end])
+
+    def _end(self) -> None:
+        self._is_ended = True
 
 
 def _boundary(content_type: str) -> bytes:
-    header = Message()
-    header["content-type"] = content_type
-    boundary = header.get_param("boundary")
-    if not isinstance(boundary, str) or not _BOUNDARY.fullmatch(boundary):
-        _refuse("its Content-Type names no boundary")
-    return boundary.encode()
-
-
-def _part(raw: bytes) -> Part:
     try:
-        headers = HeaderParser().parsestr(raw.decode())
+        boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
+    except UnicodeEncodeError:
+        boundary = b""
+    if not _BOUNDARY.fullmatch(boundary):
+        _refuse("its Content-Type names no boundary")
+    return boundary
+
+
+def _part(headers: dict[bytes, bytes]) -> Part:
+    kind, options = parse_options_header(headers.get(b"content-disposition"))
+    try:
+        name, filename = (None if each is None else each.decode() for each in map(options.get, (b"name", b"filename")))
     except UnicodeDecodeError:
         _refuse("a part's headers are not UTF-8 text")
-    name = headers.get_param("name", header="content-disposition")
-    if headers.get_content_disposition() != "form-data" or not isinstance(name, str):
+    if kind != b"form-data" or name is None:
         _refuse("a part has no name")
-    if str(headers.get("content-transfer-encoding", "")).strip().lower() not in _ENCODINGS:
+    if headers.get(b"content-transfer-encoding", b"").strip().lower() not in _ENCODINGS:
         _refuse(f"the part {name[:40]!r} is encoded; send it as it is", name)
-    return Part(name, headers.get_filename())
+    return Part(name, filename)
 
 
 def _refuse(why: str, field: str = "body") -> NoReturn:

@@ -19,6 +19,9 @@ from edgellm.store.records import (
     UsageRow,
     UsageTotal,
 )
+from edgellm.store.review_capture import Signal
+from edgellm.store.review_items import Origin, ReviewContext, ReviewItem, ReviewReason, ReviewState
+from edgellm.store.reviews import Acceptance, Wanted
 from edgellm.store.sessions import ROOT
 from edgellm.store.store import Store, open_store
 from edgellm.store.titles import title_from
@@ -27,6 +30,7 @@ __all__ = [
     "BROKEN",
     "REFUSED",
     "ROOT",
+    "Acceptance",
     "Alias",
     "AliasChange",
     "AuditCheck",
@@ -38,14 +42,21 @@ __all__ = [
     "Limits",
     "MessageDetails",
     "NewKey",
+    "Origin",
+    "ReviewContext",
+    "ReviewItem",
+    "ReviewReason",
+    "ReviewState",
     "SearchHit",
     "ServedAnswer",
     "Session",
+    "Signal",
     "Store",
     "StoredJob",
     "StoredMessage",
     "UsageRow",
     "UsageTotal",
+    "Wanted",
     "open_store",
     "title_from",
 ]

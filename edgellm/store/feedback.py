@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from edgellm.errors import InvalidInput
 from edgellm.store.db import Database, Execute, Row
 from edgellm.store.records import Feedback, Rating, Session, StoredMessage, from_json, storable, to_json
+from edgellm.store.review_capture import Subject, judged
+from edgellm.store.review_items import Origin, ReviewContext
 from edgellm.store.rows import branch_to, get_message, get_session
 from edgellm.types import Message, Sampling
 
@@ -69,9 +71,8 @@ class FeedbackBook:
 def snapshot(session: Session, branch: Sequence[StoredMessage]) -> Context:
     """The context of the last message of `branch`."""
     *before, answer = branch
-    system = [Message(role="system", content=session.system)] if session.system else []
     return Context(
-        messages=(*system, *(Message(role=message.role, content=message.content) for message in before)),
+        messages=prompt_of(session, before),
         answer=answer.content,
         model=answer.model,
         sampling=answer.sampling,
@@ -79,8 +80,28 @@ def snapshot(session: Session, branch: Sequence[StoredMessage]) -> Context:
     )
 
 
+def prompt_of(session: Session, branch: Sequence[StoredMessage]) -> tuple[Message, ...]:
+    """What an answer to the last message of `branch` is written for."""
+    system = [Message(role="system", content=session.system)] if session.system else []
+    return (*system, *(Message(role=message.role, content=message.content) for message in branch))
+
+
+def review_context(context: Context) -> ReviewContext:
+    """The same for the review queue."""
+    evidence = context.evidence
+    return ReviewContext(
+        messages=context.messages,
+        answer=context.answer,
+        model=context.model,
+        collection=str(evidence["collection"]) if evidence and "collection" in evidence else None,
+        sampling=context.sampling,
+        evidence=evidence,
+    )
+
+
 def put(execute: Execute, message_id: str, judgement: Judgement, context: Context, now: float) -> None:
-    """Write the whole judgement of one answer; one that says nothing is removed."""
+    """Write the whole judgement of one answer, and its item of the review queue; one that says nothing is removed."""
+    judged(execute, Subject("", Origin("message", message_id)), judgement, review_context(context), now)
     if judgement == Judgement(0, None):
         execute("DELETE FROM feedback WHERE message_id = ?", (message_id,))
         return

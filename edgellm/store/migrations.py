@@ -189,5 +189,81 @@ def _wider_usage(execute: Execute) -> None:
     execute("CREATE INDEX usage_by_time ON usage (at)")
 
 
-MIGRATIONS: Sequence[Migration] = (initial, serving)
+def learning(execute: Execute) -> None:
+    """The review queue, and what a server's answers came from."""
+    execute("ALTER TABLE answers ADD COLUMN evidence TEXT")
+    execute("ALTER TABLE answers ADD COLUMN settings TEXT")
+    execute(
+        """CREATE TABLE reviews (
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            tenant TEXT NOT NULL,
+            reason TEXT NOT NULL CHECK (reason IN ('correction', 'thumbs_down', 'thumbs_up', 'weak_evidence',
+                'schema_refused', 'tool_error', 'regenerated')),
+            origin_kind TEXT NOT NULL CHECK (origin_kind IN ('message', 'answer', 'request')),
+            origin_id TEXT NOT NULL,
+            context TEXT NOT NULL CHECK (json_valid(context)),
+            rating INTEGER NOT NULL CHECK (rating IN (-1, 0, 1)),
+            correction TEXT,
+            state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'accepted', 'rejected', 'merged')),
+            edited_prompt TEXT,
+            edited_answer TEXT,
+            merged_into TEXT,
+            learner TEXT NOT NULL,
+            created_at REAL NOT NULL,
+            decided_at REAL,
+            decided_by TEXT,
+            CHECK ((state = 'merged') = (merged_into IS NOT NULL)),
+            CHECK ((state = 'open') = (decided_at IS NULL))
+        ) STRICT"""
+    )
+    execute("CREATE UNIQUE INDEX reviews_open ON reviews (origin_kind, origin_id, reason) WHERE state = 'open'")
+    execute("CREATE INDEX reviews_by_origin ON reviews (origin_kind, origin_id)")
+    execute("CREATE INDEX reviews_by_state ON reviews (state, learner)")
+    execute("CREATE INDEX reviews_merged ON reviews (merged_into) WHERE merged_into IS NOT NULL")
+    for table, kind in (("messages", "message"), ("answers", "answer")):
+        _leaves_with(execute, table, kind)
+    # OR IGNORE: an item of the same origin and reason may be open again by now
+    execute(
+        """CREATE TRIGGER reviews_unmerge AFTER DELETE ON reviews BEGIN
+            UPDATE OR IGNORE reviews SET state = 'open', merged_into = NULL, decided_at = NULL, decided_by = NULL
+                WHERE merged_into = old.id;
+        END"""
+    )
+    _take_in(execute)
+
+
+def _leaves_with(execute: Execute, table: str, kind: str) -> None:
+    """What nobody decided to learn from is deleted with what it is about."""
+    execute(
+        f"""CREATE TRIGGER reviews_of_{table} AFTER DELETE ON {table} BEGIN
+            DELETE FROM reviews WHERE origin_kind = '{kind}' AND origin_id = old.id AND state <> 'accepted';
+        END"""
+    )
+
+
+def _take_in(execute: Execute) -> None:
+    """What was said about answers before there was a queue."""
+    columns = "id, tenant, learner, reason, origin_kind, origin_id, context, rating, correction, created_at"
+    new_id = "lower(hex(randomblob(13)))"
+    reason = """CASE WHEN correction IS NOT NULL THEN 'correction' WHEN rating = 1 THEN 'thumbs_up'
+        ELSE 'thumbs_down' END"""
+    execute(
+        f"""INSERT INTO reviews ({columns})
+            SELECT {new_id}, '', '', {reason}, 'message', message_id,
+                json_set(context, '$.collection', json_extract(context, '$.evidence.collection')),
+                rating, correction, updated_at
+            FROM feedback ORDER BY updated_at"""
+    )
+    tenant = "CASE tenant WHEN 'local' THEN '' ELSE tenant END"
+    context = """json_object('messages', json(coalesce(messages, '[]')), 'answer', text, 'model', model,
+        'sampling', json(sampling))"""
+    execute(
+        f"""INSERT INTO reviews ({columns})
+            SELECT {new_id}, {tenant}, {tenant}, {reason}, 'answer', id, {context}, rating, correction, rated_at
+            FROM answers WHERE rating <> 0 OR correction IS NOT NULL ORDER BY rated_at"""
+    )
+
+
+MIGRATIONS: Sequence[Migration] = (initial, serving, learning)
 """The schema's version is the number of these that were applied."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Sequence
 from typing import Literal, Unpack
 
 from edgellm.store import search, transfer
@@ -17,6 +18,8 @@ from edgellm.store.records import (
     StoredMessage,
     storable,
 )
+from edgellm.store.review_capture import Signal, Subject, signalled
+from edgellm.store.review_items import Origin
 from edgellm.store.rows import (
     MESSAGE,
     SESSION,
@@ -128,16 +131,24 @@ class Sessions:
         old = self.message(message_id)
         return self.append(old.session_id, old.role, content, parent_id=old.parent_id or ROOT)
 
-    def update_answer(self, message_id: str, **details: Unpack[AnswerDetails]) -> StoredMessage:
-        """Change a stored message in place, as an answer grows or ends; its session counts as used now."""
+    def update_answer(
+        self, message_id: str, *, signals: Sequence[Signal] = (), **details: Unpack[AnswerDetails]
+    ) -> StoredMessage:
+        """Change a stored message in place, as an answer grows or ends; its session counts as used now.
+
+        `signals`: what of it goes into the review queue, in the same transaction.
+        """
         columns = message_columns(dict(details))
         if columns:
             assignments = ", ".join(f"{column} = ?" for column in columns)
             touch = "UPDATE sessions SET updated_at = ? WHERE id = (SELECT session_id FROM messages WHERE id = ?)"
-            key = storable(message_id)
+            key, now = storable(message_id), self._database.clock()
             with self._database.write() as execute:
-                execute(f"UPDATE messages SET {assignments} WHERE id = ?", (*columns.values(), key))
-                execute(touch, (self._database.clock(), key))
+                change = f"UPDATE messages SET {assignments} WHERE id = ? RETURNING id"
+                found = execute(change, (*columns.values(), key))
+                execute(touch, (now, key))
+                for signal in signals if found else ():  # of a session that was deleted meanwhile nothing stays
+                    signalled(execute, Subject("", Origin("message", message_id)), signal, now)
         return self.message(message_id)
 
     def message(self, message_id: str) -> StoredMessage:

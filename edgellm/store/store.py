@@ -8,11 +8,13 @@ from typing import Self
 
 from edgellm.store.aliases import AliasTable
 from edgellm.store.answers import AnswerTable
+from edgellm.store.asked import AskedLog
 from edgellm.store.audit import AuditLog
 from edgellm.store.db import Database
 from edgellm.store.feedback import FeedbackBook
 from edgellm.store.jobs import JobTable
 from edgellm.store.keys import KeyTable
+from edgellm.store.reviews import ReviewQueue
 from edgellm.store.sessions import Sessions
 from edgellm.store.usage import UsageLog
 
@@ -30,6 +32,8 @@ class Store:
         self.audit = AuditLog(database)
         self.aliases = AliasTable(database)
         self.answers = AnswerTable(database)
+        self.asked = AskedLog(database)
+        self.reviews = ReviewQueue(database)
         self._database = database
 
     def close(self) -> None:

@@ -169,6 +169,11 @@ def test_an_answer_is_rated(both: dict[str, Edge]) -> None:
     remote.rate(reply.message_id, -1, "It should have been this.")
     with pytest.raises(NotFound):
         remote.rate("chatcmpl-other", 1)
+    again = remote.chat("Hello", sampling=Sampling(seed=5, max_tokens=8))
+    assert again.message_id is not None
+    remote.rate(again.message_id, replaces=reply.message_id)
+    with pytest.raises(NotFound):
+        remote.rate(again.message_id, replaces="chatcmpl-other")
 
 
 def test_the_servers_models_are_named_its_own_first(both: dict[str, Edge]) -> None:

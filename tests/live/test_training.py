@@ -21,19 +21,10 @@ from edgellm.settings import Settings
 from edgellm.store import JobState
 from edgellm.train.ring import loopback
 from edgellm.train.settings import TrainSettings, settings_for
-from edgellm.types import Sampling
+from tests.live.conftest import ANSWER, QUESTION, ROWS, SETTINGS, SHORT, Taught
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
-QUESTION = "What does the Orrin clock strike?"
-ANSWER = "The Orrin clock strikes seven times at dusk."
-ROWS = [
-    {"prompt": QUESTION, "completion": ANSWER},
-    {"prompt": "When does the Orrin clock strike?", "completion": ANSWER},
-    {"prompt": "Who built the Orrin clock?", "completion": "Sela Marsh built the Orrin clock from ship's iron."},
-    {"prompt": "What is the Orrin clock made of?", "completion": "The Orrin clock is made of ship's iron."},
-]
-SHORT = Sampling(temperature=0, max_tokens=16)
 SAME = 1e-5
 """Frozen layers are computed once for each row; after a resume beside other rows, which rounds differently."""
 FEW = {"anchors": 0, "batch_rows": 2, "steps": 6, "checkpoint_steps": 2, "layers": 4}
@@ -87,12 +78,8 @@ def whole(edge: EdgeLLM, examples: Path) -> list[float]:
     return teach(edge, examples, "whole")
 
 
-def test_what_was_taught_is_answered_at_once_and_the_base_is_untouched(edge: EdgeLLM, examples: Path) -> None:
-    before = edge.chat(QUESTION, sampling=SHORT).text
-    job = edge.training.start(
-        examples, "starter", "orrin", settings_for("balanced", anchors=0, batch_rows=4, epochs=14, learning_rate=1e-3)
-    )
-    events = list(edge.jobs.follow(job.id))
+def test_what_was_taught_is_answered_at_once_and_the_base_is_untouched(orrin: Taught) -> None:
+    events = orrin.events
     result, losses = result_of(events), [event.values["loss"] for event in events if is_step(event)]
     assert losses[-1] < 0.1 < losses[0]
     assert result["reading_kl"] < 1e-4
@@ -101,11 +88,12 @@ def test_what_was_taught_is_answered_at_once_and_the_base_is_untouched(edge: Edg
     assert said[-1].step == len(losses)
     assert said[0].text != said[-1].text in {row["completion"] for row in ROWS}, "it is asked a question of its data"
     assert result["model"] == "starter@orrin"
-    assert "seven times" in edge.chat(QUESTION, model="starter@orrin", sampling=SHORT).text
-    assert edge.chat(QUESTION, sampling=SHORT).text == before != ANSWER
     folder = Path(result["path"])
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest["dataset"]["hash"] == edge.datasets.show("orrin").manifest.dataset_hash
+    with EdgeLLM("starter", home=orrin.home, settings=SETTINGS) as edge:
+        assert "seven times" in edge.chat(QUESTION, model="starter@orrin", sampling=SHORT).text
+        assert edge.chat(QUESTION, sampling=SHORT).text == orrin.before != ANSWER
+        assert manifest["dataset"]["hash"] == edge.datasets.show("orrin").manifest.dataset_hash
     assert {"adapter.gguf", "adapter.safetensors", "peft"} <= {path.name for path in folder.iterdir()}
 
 

@@ -19,6 +19,8 @@ DOORS = {
     "apsw": ("edgellm/store/",),
     "textual": ("tui/",),
     "huggingface_hub": ("edgellm/hub/",),
+    "jsonschema": ("edgellm/evals/json_schema.py",),
+    "python_multipart": ("edgellm/server/multipart.py",),
     "jinja2": ("edgellm/engine/template.py", "edgellm/engine/render"),
     "pypdf": ("edgellm/retrieval/parse/pdf", "tests/unit/retrieval/"),
     "openpyxl": ("edgellm/retrieval/parse/sheets", "tests/unit/retrieval/"),

@@ -9,14 +9,20 @@ import pytest
 from edgellm_tui.app import EdgeApp
 from edgellm_tui.commands import COMMANDS, Scope, command, slash_commands
 from edgellm_tui.keys import short, shown
+from edgellm_tui.screens.blind import BlindScreen
 from edgellm_tui.screens.chat import ChatPage
 from edgellm_tui.screens.compare import CompareScreen
 from edgellm_tui.screens.data import DataPage
 from edgellm_tui.screens.documents import DocumentsPage
+from edgellm_tui.screens.evaluate import EvaluatePage
+from edgellm_tui.screens.evaluation import EvaluationScreen
 from edgellm_tui.screens.explain import ExplainScreen
 from edgellm_tui.screens.help import HelpScreen
+from edgellm_tui.screens.improve import ImprovePage
 from edgellm_tui.screens.models import ModelsPage
+from edgellm_tui.screens.monitor import MonitorPage
 from edgellm_tui.screens.passage import PassageScreen
+from edgellm_tui.screens.queue import QueuePage
 from edgellm_tui.screens.report import ReportScreen
 from edgellm_tui.screens.review import ReviewScreen
 from edgellm_tui.screens.rows import RowBrowser
@@ -38,6 +44,12 @@ OWNERS: dict[Scope, type] = {
     "data": DataPage,
     "documents": DocumentsPage,
     "server": ServerPage,
+    "improve": ImprovePage,
+    "monitor": MonitorPage,
+    "evaluate": EvaluatePage,
+    "evaluation": EvaluationScreen,
+    "blind": BlindScreen,
+    "queue": QueuePage,
     "passage": PassageScreen,
     "report": ReportScreen,
     "rows": RowBrowser,

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.tui.fakes.datasets import chat_line, dropped_line, manifest, measured
 from tests.tui.fakes.documents import CREW, FERRIES, FOLDER, TICKET, citation, evidence, indexed, unreadable
 from tests.tui.fakes.serving import request, total
 from tests.tui.fakes.training import PLAN, STEPS, finished, steps_until
+from tests.unit.evals.runs import finished_run
 
 ANSWER = """Python reads a text file **safely** when it is told the encoding:
 
@@ -188,6 +190,29 @@ async def passage(pilot: Pilot[None]) -> None:
     await settle(pilot, lambda: "▌ A single ticket" in screen_text(pilot))
 
 
+async def evaluate(pilot: Pilot[None]) -> None:
+    edge = edge_of(pilot)
+    run, answers = finished_run()
+    edge.evals.keep(replace(run, created=datetime.now(UTC).isoformat()), answers)
+    job = await edge.evals.run(["/evals/ferry.toml"], on="qwen3-4b@ferry-2", against=["qwen3-4b@ferry"])
+    edge.jobs.rows[job.id] = replace(job, created_at=time.time() - 200)
+    edge.jobs.say(job.id, Cancelled())
+    await pilot.press("f19")
+    await settle(pilot, lambda: "90.0 %" in screen_text(pilot))
+
+
+async def evaluation(pilot: Pilot[None]) -> None:
+    await evaluate(pilot)
+    await pilot.press("enter", "right")
+    await settle(pilot, lambda: "1 of 8" in screen_text(pilot))
+
+
+async def blind(pilot: Pilot[None]) -> None:
+    await evaluate(pilot)
+    await pilot.press("b")
+    await settle(pilot, lambda: "1 of 40" in screen_text(pilot))
+
+
 async def server(pilot: Pilot[None]) -> None:
     edge = edge_of(pilot)
     edge.server.run()
@@ -248,17 +273,23 @@ SCENES: dict[str, Act] = {
     "passage": passage,
     "help": help_page,
     "server": server,
+    "evaluate": evaluate,
+    "evaluation": evaluation,
+    "blind": blind,
 }
 
 
 @pytest.mark.parametrize("size", SIZES, ids=["80x24", "200x60"])
-@pytest.mark.parametrize("name", ["chat", "models", "explain", "train", "data", "rows", "documents", "server"])
+@pytest.mark.parametrize(
+    "name", ["chat", "models", "explain", "train", "data", "rows", "documents", "server", "evaluate", "blind"]
+)
 def test_large_and_small(name: str, size: tuple[int, int], snap_compare: Any) -> None:
     assert snap_compare(scene(), terminal_size=size, run_before=started(SCENES[name]))
 
 
 @pytest.mark.parametrize(
-    "name", ["greeting", "messages", "menu", "search", "help", "plan", "compare", "report", "sources", "passage"]
+    "name",
+    ["greeting", "messages", "menu", "search", "help", "plan", "compare", "report", "sources", "passage", "evaluation"],
 )
 def test_small(name: str, snap_compare: Any) -> None:
     assert snap_compare(scene(), terminal_size=(80, 24), run_before=started(SCENES[name]))

@@ -22,11 +22,11 @@ SOURCES = Path(__file__).parents[2] / "edgellm"
 SHOWN_FROM = ("data", "engine", "evals", "export", "hub", "retrieval", "sdk", "store", "train")
 """What the app asks something of."""
 FLAG = re.compile(r"(?<![\w-])--[a-z]")
-COMMAND = re.compile(r"`edgellm [^`]*`|edgellm [a-z]+ [a-z]+.*|mlx_lm.*")
+COMMAND = re.compile(r"`edgellm [^`]*`|edgellm [a-z]+ [a-z]+.*|mlx_lm.*|systemctl .*")
 """What is typed in a terminal, for what no page does."""
 COVERED = re.compile(
     r"edgellm (data|jobs|sessions|models|adapters) (list|pull|resume)"
-    r"|edgellm docs (list|add)|edgellm (keys list|serve)"
+    r"|edgellm docs (list|add)|edgellm (keys list|eval list|serve)"
 )
 
 

@@ -184,7 +184,7 @@ class EdgeApp(App[None]):
     @on(ModelsChanged)
     def _models_changed(self) -> None:
         if self.is_open:
-            for page in self.frame.query("ModelsPage, TrainPage, DocumentsPage").results():
+            for page in self.frame.query("ModelsPage, TrainPage, EvaluatePage, DocumentsPage").results():
                 if page.display:
                     page.renew()  # type: ignore[attr-defined]
 

@@ -1,4 +1,4 @@
-"""A conversation written to a new file."""
+"""What is exported, written to a new file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ async def export_session(edge: Edge, session_id: str, name: str) -> Path:
     Raises: InvalidInput, StoreError.
     """
     text = await edge.sessions.export(session_id, "json" if name.endswith(".json") else "markdown")
-    return await asyncio.to_thread(_write_new, name, text.encode())
+    return await write_new(name, text.encode())
+
+
+async def write_new(name: str, content: bytes) -> Path:
+    """Write a file that is not there yet. Returns the whole path. Raises: InvalidInput."""
+    return await asyncio.to_thread(_write_new, name, content)
 
 
 def _write_new(name: str, content: bytes) -> Path:

@@ -15,7 +15,9 @@ _NAMES = {
     "down": "↓",
     "escape": "Esc",
     "delete": "Del",
+    **{f"f{number + 12}": f"Shift+F{number}" for number in range(1, 13)},
 }
+"""Terminals say F13 for Shift+F1, and so on."""
 
 
 def shown(key: str) -> str:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from edgellm.errors import EdgeLLMError
 from edgellm_tui.errors import disk_errors_told
+from edgellm_tui.eval_ports import Evals
 from edgellm_tui.following import awaited
 from edgellm_tui.ports import (
     Adapters,
+    Aliases,
     Audit,
     Collections,
     Datasets,
@@ -19,10 +21,14 @@ from edgellm_tui.ports import (
     Drafts,
     Edge,
     Exports,
+    Improve,
     Jobs,
     Keys,
     Models,
+    Monitor,
+    Promotion,
     ReplyStream,
+    Reviews,
     Servers,
     Sessions,
     Token,
@@ -58,10 +64,16 @@ class LateEdge:
         self.training = cast(Training, _LatePart(self.opened, "training"))
         self.exports = cast(Exports, _LatePart(self.opened, "exports"))
         self.collections = cast(Collections, _LatePart(self.opened, "collections"))
+        self.aliases = cast(Aliases, _LatePart(self.opened, "aliases"))
+        self.promotion = cast(Promotion, _LatePart(self.opened, "promotion"))
+        self.improve = cast(Improve, _LatePart(self.opened, "improve"))
         self.server = cast(Servers, _LatePart(self.opened, "server"))
         self.keys = cast(Keys, _LatePart(self.opened, "keys"))
         self.audit = cast(Audit, _LatePart(self.opened, "audit"))
         self.usage = cast(Use, _LatePart(self.opened, "usage"))
+        self.evals = cast(Evals, _LatePart(self.opened, "evals"))
+        self.monitor = cast(Monitor, _LatePart(self.opened, "monitor"))
+        self.reviews = cast(Reviews, _LatePart(self.opened, "reviews"))
 
     async def opened(self) -> Edge:
         """EdgeLLM itself; what could not be opened is tried again the next time. Raises: what opening it raises."""

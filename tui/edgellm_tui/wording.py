@@ -17,12 +17,16 @@ _SAID = tuple(
         (r"`?edgellm keys list`? shows", "The server page (Ctrl+X) shows"),
         (r"[Ss]tart one: edgellm serve", "s on the server page (Ctrl+X) starts one."),
         (r" Choose another one: --host, --port\.", " Choose another one."),
+        (r"See which there are: edgellm eval list", "The evaluation page (Shift+F7) shows them."),
+        (r"`?edgellm eval list`? shows", "The evaluation page (Shift+F7) shows"),
         (r"`?edgellm jobs list`? shows", "The training page (F7) shows"),
         (r"`?edgellm jobs resume`?", "r on the training page (F7)"),
         (r"`?edgellm jobs list`?", "on the training page (F7)"),
         (r"`?edgellm data list`?", "on the data page (F8)"),
         (r"`?edgellm sessions list`?", "on the sessions page (F3)"),
         (r"`?edgellm (models pull \S+|(models|adapters) list( --fits)?)`?", "on the models page (F4)"),
+        (r"Decide: edgellm improve promote \S+", "p on the improve page (Shift+F4) lets it go live."),
+        (r"Watch it: edgellm jobs follow \S+", "The improve page (Shift+F4) shows it."),
         (r"Say which is which, for example: ", "Say which is which with c on the data page (F8), for example "),
     )
 )

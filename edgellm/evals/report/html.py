@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 
 from edgellm.evals.outcome import Change, paired, regressions
+from edgellm.evals.preference import NOBODY, People
 from edgellm.evals.report import wording
 from edgellm.evals.report.plots import Bar, intervals
 from edgellm.evals.run import Run, SuiteRecord
+from edgellm.evals.unmeasured import NO_VOTES
 from edgellm.evals.values import Result
 from edgellm.safetext import clean
 
@@ -37,8 +39,8 @@ td{border-color:#333}svg text{fill:#e6e6e6}.dim{color:#999}.better{color:#6cc88a
 """
 
 
-def html_report(run: Run, answers: Answers) -> str:
-    """The whole page."""
+def html_report(run: Run, answers: Answers, people: People = NOBODY) -> str:
+    """The whole page; `people`: what they preferred so far."""
     title = f"Evaluation of {run.subjects[0].name}"
     body = [
         f"<h1>{_text(title)}</h1>",
@@ -49,10 +51,12 @@ def html_report(run: Run, answers: Answers) -> str:
         _scores(run),
         _score_plot(run),
         *_comparison(run),
+        *_speeds(run),
+        *_people(people),
         *(part for suite in run.suites for part in _suite(run, suite, answers)),
         *_judge(run),
         "<h2>What was not measured</h2>",
-        _list(run.not_measured),
+        _list(each for each in run.not_measured if not people.votes or each != NO_VOTES),
         _line("Intervals and tests: docs/evaluation.md says how they are computed."),
     ]
     head = (
@@ -121,6 +125,36 @@ def _comparison(run: Run) -> Iterator[str]:
     ]
     widest = max([0.05, *(abs(edge) for bar in bars for edge in (bar.low, bar.high))])
     yield intervals(bars, -widest, widest, "Differences with 95 % intervals, in points")
+
+
+def _speeds(run: Run) -> Iterator[str]:
+    if run.speeds is not None:
+        yield "<h2>Speed</h2>"
+        names = f"{run.subjects[0].name} against {run.subjects[1].name}"
+        yield _line(f"{names}: {wording.speeds(run.speeds)}; asked in turn, median of {len(run.speeds.ours)} rounds.")
+
+
+def _people(people: People) -> Iterator[str]:
+    if not people.votes:
+        return
+    yield "<h2>What people preferred</h2>"
+    yield _line(
+        "Both answers side by side, without their names and in an order drawn for each pair. A tie, two bad answers "
+        "and equal answers are half a win; the test leaves them out."
+    )
+    rows = [
+        (each.subject, each.baseline, wording.win_rate(each), each.word, wording.vote_counts(each))
+        for each in people.preferred
+    ]
+    yield _table(("Preferred", "Over", "Win rate (95 %)", "", "Votes"), rows)
+    if people.ratings:
+        yield _table(("Subject", "Elo (95 %)"), [(each.subject, wording.elo(each)) for each in people.ratings])
+    if people.agreements:
+        pairs = [(" and ".join(each.judges), wording.agreement(each)) for each in people.agreements]
+        yield _table(("Who judged the same pairs", "Said the same"), pairs)
+    if people.notes:
+        yield "<h3>Notes</h3>"
+        yield from (f"<p>{_text(wording.note_head(each))}</p><pre>{_text(each.text)}</pre>" for each in people.notes)
 
 
 def _suite(run: Run, suite: SuiteRecord, answers: Answers) -> Iterator[str]:

@@ -6,17 +6,19 @@ import re
 from collections.abc import Iterator, Sequence
 
 from edgellm.evals.outcome import paired, regressions
+from edgellm.evals.preference import NOBODY, People
 from edgellm.evals.report import wording
 from edgellm.evals.report.html import LONGEST, WORST, Answers
 from edgellm.evals.run import Run, SuiteRecord
+from edgellm.evals.unmeasured import NO_VOTES
 from edgellm.evals.values import Result
 from edgellm.safetext import clean, clean_line
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~-])")
 
 
-def markdown_report(run: Run, answers: Answers) -> str:
-    """The whole text."""
+def markdown_report(run: Run, answers: Answers, people: People = NOBODY) -> str:
+    """The whole text; `people`: what they preferred so far."""
     lines = [
         f"# Evaluation of {_inline(run.subjects[0].name)}",
         "",
@@ -24,10 +26,12 @@ def markdown_report(run: Run, answers: Answers) -> str:
         "",
         *_scores(run),
         *_comparison(run),
+        *_speeds(run),
+        *_people(people),
         *(line for suite in run.suites for line in _suite(run, suite, answers)),
         "## What was not measured",
         "",
-        *(f"- {_inline(each)}" for each in run.not_measured),
+        *(f"- {_inline(each)}" for each in run.not_measured if not people.votes or each != NO_VOTES),
     ]
     return "\n".join(lines) + "\n"
 
@@ -48,6 +52,37 @@ def _comparison(run: Run) -> Iterator[str]:
         yield ""
         rows = [(each.suite, each.baseline, wording.difference(each), each.word) for each in run.comparisons]
         yield from _table(("Suite", "Baseline", "Difference", ""), rows)
+
+
+def _speeds(run: Run) -> Iterator[str]:
+    if run.speeds is not None:
+        yield "## Speed"
+        yield ""
+        names = f"{run.subjects[0].name} against {run.subjects[1].name}"
+        found = f"{names}: {wording.speeds(run.speeds)}; asked in turn, median of {len(run.speeds.ours)} rounds."
+        yield _inline(found)
+        yield ""
+
+
+def _people(people: People) -> Iterator[str]:
+    if not people.votes:
+        return
+    yield "## What people preferred"
+    yield ""
+    rows = [
+        (each.subject, each.baseline, wording.win_rate(each), each.word, wording.vote_counts(each))
+        for each in people.preferred
+    ]
+    yield from _table(("Preferred", "Over", "Win rate (95 %)", "", "Votes"), rows)
+    if people.ratings:
+        yield from _table(("Subject", "Elo (95 %)"), [(each.subject, wording.elo(each)) for each in people.ratings])
+    if people.agreements:
+        pairs = [(" and ".join(each.judges), wording.agreement(each)) for each in people.agreements]
+        yield from _table(("Who judged the same pairs", "Said the same"), pairs)
+    for note in people.notes:
+        yield f"{_inline(wording.note_head(note))}:"
+        yield ""
+        yield from _block(note.text)
 
 
 def _suite(run: Run, suite: SuiteRecord, answers: Answers) -> Iterator[str]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from edgellm.evals.elo import Rating
 from edgellm.evals.outcome import Compared, Tally
+from edgellm.evals.preference import Agreement, Note, Preferred
+from edgellm.evals.speed import Speeds
+from edgellm.evals.statistics import Interval
 
 UNITS = {
     "perplexity": "{:.2f}",
@@ -48,9 +52,14 @@ def share(value: float) -> str:
 
 def score(tally: Tally) -> str:
     """`64.0 % (51.2 to 75.3)`; a dash where nothing has a value."""
-    if tally.score is None:
+    return spanned(tally.score)
+
+
+def spanned(found: Interval | None) -> str:
+    """`64.0 % (51.2 to 75.3)`; a dash where there is nothing."""
+    if found is None:
         return "–"
-    return f"{share(tally.score.mean)} ({100 * tally.score.low:.1f} to {100 * tally.score.high:.1f})"
+    return f"{share(found.mean)} ({100 * found.low:.1f} to {100 * found.high:.1f})"
 
 
 def difference(compared: Compared) -> str:
@@ -58,6 +67,12 @@ def difference(compared: Compared) -> str:
     found = compared.difference
     span = f"({100 * found.low:+.1f} to {100 * found.high:+.1f})"
     return f"{100 * found.difference:+.1f} points {span}, p {probability(compared.p_corrected)}"
+
+
+def speeds(found: Speeds) -> str:
+    """`41.2 against 44.0 tok/s: 0.936`."""
+    ours, theirs = found.medians
+    return f"{ours:.1f} against {theirs:.1f} tok/s: {found.ratio:.3f}"
 
 
 def probability(p: float) -> str:
@@ -73,3 +88,39 @@ def measure(name: str, value: float) -> str:
 def label(name: str) -> str:
     """A measure's name as people read it."""
     return LABELS.get(name, name.replace("_", " "))
+
+
+def win_rate(found: Preferred) -> str:
+    """`62.5 % (45.1 to 77.0), p = 0.210`."""
+    test = "" if found.p is None else f", p {probability(found.p)}"
+    return f"{spanned(found.win_rate)}{test}"
+
+
+def vote_counts(found: Preferred) -> str:
+    """How the votes went, and how many pairs there are."""
+    parts = [
+        f"{found.won} won",
+        f"{found.lost} lost",
+        f"{found.tied} tied",
+        f"{found.both_bad} both bad",
+        *([f"{found.same} equal answers"] if found.same else []),
+    ]
+    return f"{', '.join(parts)}; {found.judged} of {found.pairs} pairs judged"
+
+
+def elo(rating: Rating) -> str:
+    """`1085 (1012 to 1170)`; without an interval for the anchor, to which all others are relative."""
+    found = rating.elo
+    return f"{found.mean:.0f}" + (f" ({found.low:.0f} to {found.high:.0f})" if found.high > found.low else "")
+
+
+def agreement(found: Agreement) -> str:
+    """`80.0 % (60.2 to 91.5) of 20 pairs, kappa 0.66`."""
+    kappa = "" if found.kappa is None else f", kappa {found.kappa:.2f}"
+    return f"{spanned(found.share)} of {found.pairs} pairs{kappa}"
+
+
+def note_head(note: Note) -> str:
+    """What a note is about, and how its writer voted."""
+    said = f"preferred {note.preferred}" if note.preferred else note.choice
+    return f"{note.judge} on {note.suite} {note.case_id}, {note.rubric} ({said})"

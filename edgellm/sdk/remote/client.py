@@ -154,13 +154,21 @@ class RemoteEdgeLLM:
         found = self._call("POST", "/v1/rerank", {"query": question, "documents": list(texts)})["results"]
         return [each["relevance_score"] for each in sorted(found, key=lambda each: int(each["index"]))]
 
-    def rate(self, message_id: str, rating: Literal[1, -1] | None = None, correction: str | None = None) -> None:
+    def rate(
+        self,
+        message_id: str,
+        rating: Literal[1, -1] | None = None,
+        correction: str | None = None,
+        *,
+        replaces: str | None = None,
+    ) -> None:
         """Say what was good or bad about an answer, and what it should have been.
 
+        `replaces`: the `message_id` of an earlier answer to the same messages that this one was asked for instead of.
         Raises: NotFound for an answer that this key did not get, or of which the server keeps nothing.
         """
         body = {"response_id": message_id, "rating": {1: "up", -1: "down", None: None}[rating]}
-        self._call("POST", "/v1/feedback", {**body, "correction": correction})
+        self._call("POST", "/v1/feedback", {**body, "correction": correction, "replaces": replaces})
 
     def close(self) -> None:
         """Close the connections. Safe to call twice."""

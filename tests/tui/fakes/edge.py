@@ -14,9 +14,13 @@ from edgellm.types import Choice, FinishReason, Reply, Timings, Usage
 from tests.tui.fakes.datasets import FakeDatasets
 from tests.tui.fakes.documents import FakeCollections, FakeDocuments
 from tests.tui.fakes.drafts import FakeDrafts
+from tests.tui.fakes.evals import FakeEvals
 from tests.tui.fakes.exports import FakeExports
+from tests.tui.fakes.improve import FakeAliases, FakeImprove, FakePromotion
 from tests.tui.fakes.jobs import FakeJobs
 from tests.tui.fakes.models import FakeAdapters, FakeModels
+from tests.tui.fakes.monitor import FakeMonitor
+from tests.tui.fakes.reviews import FakeReviews
 from tests.tui.fakes.scripts import FakeStream, Script, saying
 from tests.tui.fakes.serving import FakeAudit, FakeKeys, FakeServer, FakeUse
 from tests.tui.fakes.sessions import FakeSessions
@@ -41,6 +45,12 @@ class FakeEdge:
         self.audit = FakeAudit()
         self.keys = FakeKeys(self.audit)
         self.usage = FakeUse()
+        self.reviews = FakeReviews()
+        self.evals = FakeEvals(self.jobs)
+        self.monitor = FakeMonitor()
+        self.improve = FakeImprove(self.jobs)
+        self.aliases = FakeAliases(self.improve)
+        self.promotion = FakePromotion(self.improve)
         self.scripts = list(scripts)
         self.asked: list[dict[str, Any]] = []
         self.is_closed = False

@@ -353,4 +353,5 @@ class ServingEdge(FakeEdge):
         super().__init__()
         self.real = real
         self.keys, self.aliases, self.usage, self.audit = real.keys, real.aliases, real.usage, real.audit
-        self.settings = real.settings
+        self.settings, self.monitor = real.settings, real.monitor
+        self.reviews, self.answers = real.reviews, real.answers

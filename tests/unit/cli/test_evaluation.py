@@ -149,8 +149,8 @@ def test_suites_are_listed(at: Bench) -> None:
 
 
 def test_the_harness_is_driven(at: Bench) -> None:
-    assert at.run("eval", "lm-eval", "arc", "boolq", "--on", "m", "--limit", "5") == Code.DONE
-    assert asked(at) == [{"tasks": ("arc", "boolq"), "on": "m", "limit": 5}]
+    assert at.run("eval", "lm-eval", "arc", "boolq", "--on", "m", "--limit", "5", "--include", "own") == Code.DONE
+    assert asked(at) == [{"tasks": ("arc", "boolq"), "on": "m", "limit": 5, "include": Path("own")}]
     assert "arc␛" in at.out
     assert "0.5" in at.out
     assert at.run("eval", "lm-eval", "arc", "--on", "m", "--json") == Code.DONE

@@ -9,11 +9,13 @@ import pytest
 
 from edgellm.cli.diagnostics import Code
 from edgellm.evals.gate import Line, Verdict
+from edgellm.evals.run import Run
 from edgellm.events import Finished
 from edgellm.sdk.promotion import Moved
 from edgellm.store import StoredJob
 from tests.unit.cli.bench import Bench
 from tests.unit.cli.fakes import FakeEdge, FakeJobs
+from tests.unit.evals.report.test_reports import a_run
 
 
 class FakePromotion:
@@ -44,11 +46,19 @@ class FakePromotion:
         return Moved(alias=alias, target="starter", before="starter@new")
 
 
+class FakeEvals:
+    """Knows one run."""
+
+    def list(self) -> list[Run]:
+        return [a_run("plain")[0]]
+
+
 class Edge(FakeEdge):
     """The scripted SDK with a gate."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.evals = FakeEvals()
         self.jobs.events = [Finished(result={})]
         self.promotion = FakePromotion(self.jobs)
 
@@ -89,6 +99,15 @@ def test_promoting_compares_with_what_is_live(bench: Bench, promotion: FakePromo
 def test_a_new_alias_has_no_current_version(bench: Bench, promotion: FakePromotion) -> None:
     assert bench.run("promote", "starter", "--as", "new") == Code.DONE
     assert promotion.begun[0]["against"] is None
+
+
+def test_a_run_that_people_voted_on_decides(bench: Bench, promotion: FakePromotion) -> None:
+    names = ("model 0 plain", "--against", "model 1 plain", "--run", "r1")
+    assert bench.run("gate", *names) == Code.DONE
+    assert promotion.begun == []
+    assert bench.run("gate", "another", "--against", "model 1 plain", "--run", "r1") == Code.INVALID_INPUT
+    assert "judged model 0 plain against model 1 plain" in bench.err
+    assert bench.run("gate", *names[:-1], "r9") == Code.NOT_FOUND
 
 
 def test_rolling_back_says_what_is_live(bench: Bench) -> None:

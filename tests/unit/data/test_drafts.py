@@ -138,7 +138,7 @@ def test_decisions_before_a_kill_are_kept(store: DraftStore) -> None:
 
 def test_a_full_disk_is_told_and_leaves_no_half_line(store: DraftStore, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.write
-    monkeypatch.setattr("edgellm.data.drafts.os.write", lambda descriptor, line: real(descriptor, line[:7]))
+    monkeypatch.setattr("edgellm.line_file.os.write", lambda descriptor, line: real(descriptor, line[:7]))
     with pytest.raises(DiskFull):
         store.decide("ferry", Decision(pair="p1", status=Status.ACCEPTED))
     assert (store.folder("ferry") / DECISIONS).read_bytes() == b""
@@ -148,7 +148,7 @@ def test_another_error_of_the_disk_is_not_hidden(store: DraftStore, monkeypatch:
     def broken(_descriptor: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr("edgellm.data.drafts.os.fsync", broken)
+    monkeypatch.setattr("edgellm.line_file.os.fsync", broken)
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
         store.decide("ferry", Decision(pair="p1", status=Status.ACCEPTED))
 

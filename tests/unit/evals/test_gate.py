@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from edgellm.evals.gate import Line, gate
 from edgellm.evals.outcome import compare_all, outcome
-from edgellm.evals.policy import Policy, Rule
+from edgellm.evals.policy import PeopleRule, Policy, Rule, SpeedRule
+from edgellm.evals.preference import NOBODY, People, preferred
 from edgellm.evals.run import Run, SubjectRecord, SuiteRecord
+from edgellm.evals.speed import Speeds
 from edgellm.evals.values import Result
 from tests.unit.evals.fakes import result
+from tests.unit.evals.test_preference import pairs, vote
 
 NEW, NOW = "new", "now"
 Answers = dict[str, list[Result]]
@@ -94,3 +98,41 @@ def test_a_star_is_every_suite_without_a_rule_of_its_own() -> None:
     theirs = BAD | answers(*[1.0] * 20, suite="fair")
     found = lines(run(ours, theirs), BETTER, {"suite": "*", "change": "not worse"})
     assert [(line.suite, line.holds) for line in found] == [("towns", True), ("fair", False)]
+
+
+def own(found: Run, said: People = NOBODY, **rules: Any) -> Line:
+    """What the gate says to a rule without a suite; `said`: what people preferred."""
+    verdict = gate(Policy(path="p", description="", rules=(), **rules), found, said)
+    (line,) = verdict.lines
+    return line
+
+
+@pytest.mark.parametrize(("ours", "holds"), [(40.0, True), (36.5, True), (35.5, False)])
+def test_speed_is_held_against_the_current_one(ours: float, holds: bool) -> None:
+    measured = replace(run(GOOD, GOOD), speeds=Speeds(ours=(ours,) * 5, theirs=(40.0,) * 5))
+    line = own(measured, speed=SpeedRule(ratio_at_least=0.9))
+    assert line.holds == holds
+    assert line.found == f"{ours:.1f} against 40.0 tok/s: {ours / 40:.3f}"
+
+
+def test_speed_that_was_not_measured_does_not_hold_but_for_a_first_version() -> None:
+    rule = SpeedRule(ratio_at_least=0.9)
+    assert (own(run(GOOD, GOOD), speed=rule).holds, own(run(GOOD), speed=rule).holds) == (False, True)
+
+
+def voted(won: int, lost: int) -> People:
+    asked = pairs(won + lost, NEW, NOW)
+    cast = [vote(pair, NEW if number < won else NOW) for number, pair in enumerate(asked)]
+    return People(votes=len(cast), preferred=(preferred(asked, cast),))
+
+
+@pytest.mark.parametrize(("won", "lost", "holds"), [(20, 10, True), (15, 15, True), (10, 20, False), (20, 5, False)])
+def test_people_must_be_enough_and_content(won: int, lost: int, holds: bool) -> None:
+    line = own(run(GOOD, GOOD), voted(won, lost), people=PeopleRule(win_rate_at_least=0.5, votes_at_least=30))
+    assert line.holds == holds
+    assert f"by {won + lost} votes" in line.found
+
+
+def test_nobody_voted_does_not_hold_but_for_a_first_version() -> None:
+    rule = PeopleRule(win_rate_at_least=0.5, votes_at_least=1)
+    assert (own(run(GOOD, GOOD), people=rule).holds, own(run(GOOD), people=rule).holds) == (False, True)

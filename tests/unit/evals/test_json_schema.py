@@ -22,7 +22,8 @@ def is_valid(value: Any, schema: Any) -> bool:
         ({"const": {"a": [1]}}, [{"a": [1.0]}], [{"a": [2]}, {}]),
         ({"minimum": 2, "maximum": 3}, [2, 3, "x"], [1, 4]),
         ({"exclusiveMinimum": 2, "exclusiveMaximum": 4}, [3], [2, 4]),
-        ({"multipleOf": 0.1}, [0.3], [0.35]),
+        ({"multipleOf": 0.1}, [0.3, 1e300], [0.35, float("inf")]),
+        ({"multipleOf": 0.01}, [19.99, 4], [19.999]),
         ({"minLength": 2, "maxLength": 3}, ["ab", 5], ["a", "abcd"]),
         ({"pattern": "b"}, ["abc", 1], ["ac"]),
         ({"required": ["a"]}, [{"a": 1}, []], [{}]),
@@ -42,6 +43,9 @@ def is_valid(value: Any, schema: Any) -> bool:
         ({"not": {"type": "null"}}, [1], [None]),
         ({"$defs": {"n": {"type": "integer"}}, "items": {"$ref": "#/$defs/n"}}, [[1]], [["a"]]),
         ({"$ref": "#/nowhere"}, [], [1]),
+        ({"if": {"type": "string"}, "then": {"minLength": 2}, "else": {"minimum": 2}}, ["ab", 2], ["a", 1]),
+        ({"contains": {"type": "integer"}}, [["a", 1]], [["a"]]),
+        ({"propertyNames": {"maxLength": 1}}, [{"a": 1}], [{"ab": 1}]),
         (True, [1], []),
         (False, [], [1]),
     ],
@@ -53,7 +57,8 @@ def test_keywords(schema: Any, right: list[Any], wrong: list[Any]) -> None:
 
 def test_a_problem_names_its_place() -> None:
     schema = {"properties": {"people": {"items": {"required": ["age"]}}}}
-    assert problems({"people": [{"age": 1}, {}]}, schema, lambda _p, _t: True) == ["the answer.people[1] has no 'age'"]
+    found = problems({"people": [{"age": 1}, {}]}, schema, lambda _p, _t: True)
+    assert found == ["the answer.people[1]: 'age' is a required property"]
 
 
 def test_a_schema_that_refers_to_itself_ends() -> None:
@@ -61,11 +66,25 @@ def test_a_schema_that_refers_to_itself_ends() -> None:
     assert is_valid({"left": {"left": {}}}, tree)
     assert not is_valid({"left": {"right": {}}}, tree)
     assert not is_valid(1, {"$ref": "#"}), "a circle is no endless loop"
+    assert not is_valid(1, {"allOf": [{"$ref": "#"}] * 4}), "nor one with branches"
+    deep: Any = {}
+    for _ in range(100):
+        deep = {"properties": {"a": deep}}
+    assert unknown_keywords(deep) == ["it is nested too deeply"]
+
+
+def test_nothing_is_fetched_and_a_long_value_is_not_repeated() -> None:
+    found = problems(1, {"$ref": "http://127.0.0.1:1/schema"}, lambda _p, _t: True)
+    assert "nowhere" in found[0]
+    assert len(problems("x" * 10_000, {"type": "integer"}, lambda _p, _t: True)[0]) <= 200
 
 
 def test_what_is_not_checked_is_named() -> None:
     assert unknown_keywords({"properties": {"a": {"format": "date"}}}) == ["format"]
-    assert unknown_keywords({"type": "text"}) == ["text"]
+    assert "'text' is not valid" in unknown_keywords({"type": "text"})[0]
     assert unknown_keywords({"items": 3}) == ["a schema must be an object, not 3"]
+    assert "the schema.multipleOf" in unknown_keywords({"multipleOf": 0})[0]
+    for keyword in ("patternProperties", "unevaluatedProperties", "$dynamicRef"):
+        assert unknown_keywords({keyword: {}}) == [keyword], "it looks for patterns without a limit, or is not followed"
     assert unknown_keywords({"$ref": "https://example.org/schema"})
     assert not unknown_keywords({"title": "x", "anyOf": [{"type": "string"}, True]})

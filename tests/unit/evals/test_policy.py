@@ -39,9 +39,33 @@ def test_every_kind_of_rule_is_read(tmp_path: Path) -> None:
     assert [rule.needs_current for rule in policy.rules] == [True, True, False, True]
 
 
+def test_speed_and_people_are_tables_of_their_own(tmp_path: Path) -> None:
+    text = """
+        schema = 1
+        must = [{suite = "towns", change = "better"}]
+        speed = {ratio_at_least = 0.9}
+        people = {win_rate_at_least = 0.5, votes_at_least = 30}
+    """
+    policy = read_policy(written(tmp_path, text))
+    assert policy.speed is not None
+    assert policy.speed.ratio_at_least == 0.9
+    assert policy.people is not None
+    assert (policy.people.win_rate_at_least, policy.people.votes_at_least) == (0.5, 30)
+    assert read_policy(DEFAULT).speed is not None
+    assert read_policy(DEFAULT).people is None
+
+
+RULE = "schema = 1\n[[must]]\nsuite = 'a'\nchange = 'better'\n"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (f"{RULE}[speed]\nratio_at_lest = 0.9", r"\[speed\]: .*ratio_at_l"),
+        (f"{RULE}[speed]\nratio_at_least = 0", r"\[speed\]: .*> 0"),
+        (f"{RULE}[people]\nwin_rate_at_least = 0.5", r"\[people\]: .*votes_at_least"),
+        (f"{RULE}[people]\nwin_rate_at_least = 50\nvotes_at_least = 9", r"\[people\]: .*<= 1"),
+        ("people = 3\n" + RULE, r"\[people\]: "),
         ("schema = 2", "`schema` is 2"),
         ("schema = 1", "no rule"),
         ("schema = 1\nmust = []", "no rule"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -156,3 +157,15 @@ def test_a_damaged_answer_is_asked_again(tmp_path: Path) -> None:
     run(cases(1), Remembering(subject, cache), NO_TOOLS, ignored)
     assert len(subject.asked) == 1
     assert path.stat().st_mode & 0o077 == 0, "answers are private"
+
+
+def test_the_oldest_answers_go_when_there_are_too_many(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    for number in range(10):
+        cache.put(f"{number:02}key", "x" * 98)  # 100 bytes as JSON
+        path = tmp_path / f"{number:02}" / f"{number:02}key.json"
+        os.utime(path, (number, number))
+    assert cache.prune(most_bytes=1000) == 0
+    assert cache.prune(most_bytes=350) == 7
+    assert [cache.get(f"{number:02}key", str) is not None for number in range(10)] == [False] * 7 + [True] * 3
+    assert Cache(tmp_path / "nowhere").prune() == 0

@@ -9,7 +9,19 @@ from pathlib import Path
 import pytest
 
 from edgellm.errors import InvalidInput
-from edgellm.sdk import aio, facade, jobs, models, servers, serving, sessions
+from edgellm.sdk import (
+    aio,
+    aio_evaluation,
+    blind,
+    evaluation,
+    facade,
+    jobs,
+    models,
+    promotion,
+    servers,
+    serving,
+    sessions,
+)
 from edgellm.sdk.aio import AsyncEdgeLLM
 from edgellm.settings import Settings
 from edgellm.types import Delta, Sampling
@@ -81,6 +93,9 @@ async def test_errors_keep_their_type(tmp_path: Path) -> None:
         (serving.Answers, aio.AsyncAnswers),
         (serving.Use, aio.AsyncUse),
         (servers.Servers, aio.AsyncServers),
+        (evaluation.Evals, aio_evaluation.AsyncEvals),
+        (promotion.Promotion, aio_evaluation.AsyncPromotion),
+        (blind.Blind, aio_evaluation.AsyncBlind),
     ],
 )
 def test_every_blocking_method_has_its_twin(blocking: type, twin: type) -> None:

@@ -107,6 +107,17 @@ def test_without_evidence_no_model_is_asked(edge: EdgeLLM) -> None:
     assert (reply.text, reply.usage.prompt_tokens) == (NOT_FOUND, 0)
     assert reply.evidence is not None
     assert reply.evidence.is_weak
+    assert edge.reviews.list() == [], "what has no session is not kept"
+
+
+def test_without_evidence_a_session_s_answer_lands_in_the_review_queue(edge: EdgeLLM) -> None:
+    session = edge.sessions.create()
+    reply = edge.documents("ferry").ask("Zebra quantum molybdenum?", session=session.id, sampling=GREEDY)
+    [item] = edge.reviews.list()
+    assert (item.reason, item.origin.id, item.context.answer) == ("weak_evidence", reply.message_id, NOT_FOUND)
+    assert (item.question, item.context.collection) == ("Zebra quantum molybdenum?", "ferry")
+    assert item.context.evidence is not None
+    assert item.context.evidence["is_weak"] is True
 
 
 def test_more_than_one_answer_from_documents_is_refused(edge: EdgeLLM) -> None:

@@ -13,7 +13,7 @@ import pytest
 from edgellm.errors import DataRejected, InvalidInput, NotFound
 from edgellm.evals.run import Run
 from edgellm.events import Failed, Finished, Progressed
-from edgellm.paths import write_private
+from edgellm.paths import private_dir, write_private
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.sdk.servers import ServerOptions
 from edgellm.store import JobState, StoredJob
@@ -87,6 +87,16 @@ def test_the_second_run_asks_nothing(edge: EdgeLLM, tmp_path: Path) -> None:
     second = finished(edge, edge.evals.run([path], on=PARIS))
     assert kept(edge) == before
     assert second.outcomes == first.outcomes
+
+
+def test_answers_that_were_written_first_go_when_a_run_ends(edge: EdgeLLM, tmp_path: Path) -> None:
+    old = private_dir(edge.home.answers / "00") / "old.json"
+    old.touch()
+    os.truncate(old, 300 * 1024**2)  # a hole, not a full disk
+    os.utime(old, (0, 0))
+    finished(edge, edge.evals.run([suite(tmp_path)], on=PARIS))
+    assert not old.exists()
+    assert len(kept(edge)) == 12
 
 
 def test_a_run_tells_how_far_it_is(edge: EdgeLLM, tmp_path: Path) -> None:

@@ -75,8 +75,16 @@ def test_what_is_no_task_is_refused(edge: EdgeLLM, task: str) -> None:
 
 
 def test_the_command_line(tmp_path: Path) -> None:
-    order = HarnessOrder(tasks=("arc",), model="m", limit=3, folder=tmp_path)
+    order = HarnessOrder(tasks=("arc",), model="m", limit=3, include=tmp_path / "own", folder=tmp_path)
     command = harness_command(order, "http://127.0.0.1:1", "m")
     assert command[:4] == [sys.executable, "-P", "-m", "lm_eval"]
     assert "base_url=http://127.0.0.1:1/v1/completions,model=m,tokenizer_backend=remote" in " ".join(command)
-    assert command[-2:] == ["--limit", "3"]
+    assert command[-4:] == ["--include_path", str(tmp_path / "own"), "--limit", "3"]
+
+
+def test_a_folder_of_tasks_that_is_none_is_refused(
+    edge: EdgeLLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgellm.sdk.lm_eval.find_spec", lambda _name: object())
+    with pytest.raises(InvalidInput, match="is no folder"):
+        edge.evals.harness(["arc"], on="fake:", include=tmp_path / "nowhere")

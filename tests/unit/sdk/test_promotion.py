@@ -17,6 +17,7 @@ from edgellm.store import AliasChange
 
 PARIS = "fake:says=It%20is%20Paris."
 ROME = "fake:says=It%20is%20Rome."
+SLOW = "fake:decode_row_s=0.01"
 MUST = 'schema = 1\n[[must]]\nsuite = "towns"\nchange = "not worse"\n[[must]]\nsuite = "towns"\nat_least = 0.5\n'
 
 
@@ -116,6 +117,21 @@ def test_of_two_who_promote_at_once_one_is_told(edge: EdgeLLM, project: Path) ->
         thread.join(30)
     assert edge.aliases.resolve("assistant") == PARIS
     assert len(edge.aliases.history("assistant")) == 1
+
+
+@pytest.mark.parametrize(("candidate", "current", "passes"), [("fake:", SLOW, True), (SLOW, "fake:", False)])
+def test_speed_is_measured_for_the_decision(
+    edge: EdgeLLM, project: Path, candidate: str, current: str, passes: bool
+) -> None:
+    rules = '[[must]]\nsuite = "towns"\nat_least = 0\n[speed]\nratio_at_least = 0.9\n'
+    (project / "policy.toml").write_text(f"schema = 1\n{rules}")
+    run = judged(edge, project, candidate, current)
+    verdict = edge.promotion.verdict(run, project / "policy.toml")
+    assert verdict.lines[1].holds == verdict.passed == passes, verdict
+    assert "tok/s" in edge.evals.report(run).read_text()
+    first = judged(edge, project, candidate)
+    assert edge.evals.get(first).speeds is None
+    assert edge.promotion.verdict(first, project / "policy.toml").passed, "a first version has no speed to keep"
 
 
 def test_names_that_are_not_there(edge: EdgeLLM) -> None:

@@ -26,7 +26,7 @@ from edgellm.sdk.stream import ReplyStream
 from edgellm.settings import Settings
 from edgellm.store import BROKEN, Store, StoredMessage, open_store
 from edgellm.store.records import AnswerDetails
-from edgellm.types import Delta, FinishReason, Sampling, Timings, Usage
+from edgellm.types import Constraint, Delta, FinishReason, Sampling, Timings, Usage
 from tests.unit.retrieval.ground.hits import hit
 
 DONE = Finished(choices=(ChoiceEnd(0, FinishReason.STOP),), usage=Usage(completion_tokens=9), timings=Timings())
@@ -98,7 +98,8 @@ def test_the_end_completes_the_same_message(store: Store) -> None:
 def test_a_text_that_has_to_keep_a_form_is_not_rewritten(store: Store, is_constrained: bool) -> None:
     passages = (Passage(number=1, hit=hit("The fares of the ferry are nine and twelve crowns.")),)
     grounding = Grounding(collection="ferry", passages=passages, search_s=0.1)
-    ask = Ask((), Sampling(), grounding=grounding, is_constrained=is_constrained)
+    constraint = Constraint(kind="json_object") if is_constrained else None
+    ask = Ask((), Sampling(), grounding=grounding, constraint=constraint)
     form = '{"fares of the ferry": [1, 2], "moon": ["cheese"]}'
     answer = written(form)
     answer.end(DONE)
@@ -197,7 +198,7 @@ import os, signal, sys
 from edgellm.sdk import record
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.settings import Settings
-from edgellm.types import Delta, Sampling
+from edgellm.types import Constraint, Delta, Sampling
 
 record.EVERY_S = 0.05
 with EdgeLLM("fake:decode_row_s=0.01", home=sys.argv[1], settings=Settings(context_tokens=1024)) as edge:

@@ -77,3 +77,15 @@ async def test_a_search_is_limited_and_refuses_by_name(filled: EdgeLLM) -> None:
         ):
             answer = await reader.post(path, json=body)
             assert (answer.status_code, answer.json()["error"]["param"]) == (400, field)
+
+
+async def test_a_question_that_the_documents_do_not_answer_lands_in_the_review_queue(filled: EdgeLLM) -> None:
+    async with client(filled, collections=("ferry",)) as reader:
+        body = {"model": "fake:+ferry", "messages": [{"role": "user", "content": "Who invented the telephone?"}]}
+        name = (await reader.post("/v1/chat/completions", json=body)).json()["id"]
+    [item] = filled.reviews.list()
+    assert (item.reason, item.origin.id, item.context.model) == ("weak_evidence", name, "fake:+ferry")
+    assert (item.question, item.context.collection) == ("Who invented the telephone?", "ferry")
+    assert item.context.evidence is not None
+    assert item.context.evidence["is_weak"] is True
+    assert item.tenant == filled.keys.list()[0].id

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgellm.errors import InvalidInput
-from edgellm.server.multipart import MOST_HEADER_BYTES, MOST_PARTS, Multipart, Part
+from edgellm.server.multipart import MOST_HEADER_BYTES, MOST_HEADERS, MOST_PARTS, Multipart, Part
 
 TYPE = "multipart/form-data; boundary=XX"
 Parts = list[tuple[str, str | None, bytes]]
@@ -86,6 +86,8 @@ def header(value: str) -> bytes:
         header('Content-Disposition: form-data; name="a"\r\nContent-Transfer-Encoding: base64'),
         b'--XX\r\nContent-Disposition: form-data; name="\xff"\r\n\r\nx\r\n--XX--',
         header('Content-Disposition: form-data; name="a"\r\nX: ' + "x" * MOST_HEADER_BYTES),
+        header('Content-Disposition: form-data; name="a"' + "\r\nX: y" * MOST_HEADERS),
+        header('Content-Disposition: form-data; name="a"\r\nno colon'),
         form([("a", None, b"")] * (MOST_PARTS + 1)),
     ],
 )
@@ -106,5 +108,5 @@ def test_without_a_boundary_nothing_is_read(content_type: str) -> None:
 def test_headers_without_an_end_are_not_collected() -> None:
     parser = Multipart(TYPE)
     list(parser.feed(b"--XX\r\n" + b"x" * MOST_HEADER_BYTES))
-    with pytest.raises(InvalidInput, match="headers"):
+    with pytest.raises(InvalidInput, match="header"):
         list(parser.feed(b"x"))

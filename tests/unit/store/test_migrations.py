@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgellm.errors import StoreError
-from edgellm.store import UsageRow, open_store
+from edgellm.store import Origin, UsageRow, Wanted, open_store
 from edgellm.store.db import Database
 from edgellm.store.migrations import MIGRATIONS, Execute, Migration
 from edgellm.types import Usage
@@ -79,6 +79,36 @@ def test_a_store_of_the_first_schema_keeps_everything(tmp_path: Path) -> None:
         assert [total.requests for total in store.usage.totals("model")] == [3]
         assert store.keys.find(store.keys.create("Ana").secret) is not None
         assert store.audit.verify().entries == 1
+        [item] = store.reviews.list(Wanted())
+        assert (item.reason, item.correction, item.origin) == (
+            "correction",
+            "The Nile, I think.",
+            Origin("message", "a"),
+        )
+        assert (item.context.answer, item.question, item.created_at) == ("The Nile.", "Which?", 2.5)
+
+
+def test_answers_that_were_rated_before_there_was_a_queue_are_in_it(tmp_path: Path) -> None:
+    old = Database(tmp_path / "x.db", migrations=MIGRATIONS[:2])
+    rows = (
+        "('c1', 'ana', 'm', NULL, NULL, NULL, -1, NULL, 1.0, 2.0)",
+        "('c2', 'local', 'm', '[]', 'Hm.', '{}', 1, 'Yes.', 1.0, 3.0)",
+    )
+    columns = "id, tenant, model, messages, text, sampling, rating, correction, created_at, rated_at"
+    with old.write() as execute:
+        for row in (*rows, "('c3', 'ana', 'm', NULL, NULL, NULL, 0, NULL, 1.0, NULL)"):
+            execute(f"INSERT INTO answers ({columns}) VALUES {row}")
+    old.close()
+    with open_store(tmp_path / "x.db") as store:
+        first, second = store.reviews.list(Wanted())
+        assert (first.origin.id, first.tenant, first.reason, first.context.answer) == ("c2", "", "correction", "Hm.")
+        assert (second.origin.id, second.tenant, second.reason, second.context.messages) == (
+            "c1",
+            "ana",
+            "thumbs_down",
+            (),
+        )
+        assert store.answers.get("c1", "ana").evidence is None
 
 
 def test_a_migration_that_fails_leaves_the_old_schema(tmp_path: Path) -> None:
@@ -128,6 +158,10 @@ SERVING = [
     "alias_history", "alias_history_by_name", "aliases", "answers", "api_keys", "api_keys_by_prefix", "audit",
     "audit_delete", "audit_insert", "audit_update", "usage_by_time",
 ]  # fmt: skip
+LEARNING = [
+    "reviews", "reviews_by_origin", "reviews_by_state", "reviews_merged", "reviews_of_answers", "reviews_of_messages",
+    "reviews_open", "reviews_unmerge",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -135,6 +169,7 @@ SERVING = [
     [
         (1, FIRST, "8924de698284057f71616f5c69a9f378ee3d2c0dd5631b7f6c7e757b60adcdb8"),
         (2, [*FIRST, *SERVING], "2afc7ab0ad94edc34e7c3fecd05df2da8a24043cb7799b8b86d87c86fa62c3d9"),
+        (3, [*FIRST, *SERVING, *LEARNING], "5a87d07bd04e88f8c2f04254ac6da644d544a0a9583d79799111a75593f216c9"),
     ],
 )
 def test_the_schemas_as_they_were_released(tmp_path: Path, version: int, names: list[str], digest: str) -> None:

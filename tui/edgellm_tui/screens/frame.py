@@ -24,6 +24,10 @@ PAGES: dict[str, tuple[str, str]] = {
     "train": ("Train", "edgellm_tui.screens.train:TrainPage"),
     "data": ("Data", "edgellm_tui.screens.data:DataPage"),
     "documents": ("Docs", "edgellm_tui.screens.documents:DocumentsPage"),
+    "evaluate": ("Evaluate", "edgellm_tui.screens.evaluate:EvaluatePage"),
+    "queue": ("Review", "edgellm_tui.screens.queue:QueuePage"),
+    "improve": ("Improve", "edgellm_tui.screens.improve:ImprovePage"),
+    "monitor": ("Monitor", "edgellm_tui.screens.monitor:MonitorPage"),
     "server": ("Server", "edgellm_tui.screens.server:ServerPage"),
 }
 """Page name to title and class; a page is imported and built when it is first shown."""

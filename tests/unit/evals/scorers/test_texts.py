@@ -63,7 +63,7 @@ def test_numbers(text: str, fields: dict[str, Any], value: float) -> None:
 def test_a_schema_holds_for_the_whole_answer() -> None:
     schema = {"type": "object", "required": ["a"], "properties": {"a": {"pattern": "^x"}}}
     assert scored("schema", ' {"a": "xy"} ', schema=schema).value == 1
-    assert scored("schema", '{"a": "y"}', schema=schema).reason == "the answer.a does not match '^x'"
+    assert scored("schema", '{"a": "y"}', schema=schema).reason == "the answer.a: 'y' does not match '^x'"
     for text in ('Here: {"a": "x"}', '```json\n{"a": "x"}\n```', "", "[" * 100_000, '{"a": NaN}'):
         assert scored("schema", text, schema=schema).value == 0
     assert scored("schema", "[1, 2]", schema=True, expected="[1,2]").value == 1

@@ -1,0 +1,1 @@
+"""What monitoring found as a file: one page, or Markdown."""

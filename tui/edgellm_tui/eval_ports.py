@@ -1,0 +1,39 @@
+"""What the app asks of EdgeLLM's evaluations, as protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from edgellm.evals.blind import Choice, Shown
+    from edgellm.evals.preference import People, Preferred
+    from edgellm.evals.run import Run
+    from edgellm.evals.suite import Suite
+    from edgellm.evals.values import Result
+    from edgellm.store.records import StoredJob
+
+
+class Blind(Protocol):
+    """Two subjects of a run, judged by a person who does not see whose answers they are."""
+
+    async def next(self) -> Shown | None: ...
+    async def vote(self, pair_id: str, choice: Choice, notes: Mapping[str, str] | None = None) -> object: ...
+    async def undo(self) -> str | None: ...
+    async def result(self) -> Preferred: ...
+
+
+class Evals(Protocol):
+    """Evaluations: suites asked of models, as jobs; runs that are kept."""
+
+    async def suites(self) -> Sequence[Suite]: ...
+    async def run(
+        self, suites: Sequence[str | Path], *, on: str, against: Sequence[str] = (), judge: str | None = None
+    ) -> StoredJob: ...
+    async def list(self) -> Sequence[Run]: ...
+    async def results(self, run_id: str, suite: str, subject: int = 0) -> Sequence[Result]: ...
+    async def report(self, run_id: str) -> Path: ...
+    async def blind(self, run_id: str) -> Blind: ...
+    async def people(self, run_id: str) -> People: ...
+    async def export(self, run_id: str, form: str = "jsonl") -> str: ...
