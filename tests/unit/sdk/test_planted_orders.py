@@ -170,7 +170,8 @@ def planted(home: Path, texts: Sequence[str]) -> list[str]:
         "planted", lambda: WordEmbedder.identity
     ) as collection:
         assert Ingest(collection, WordEmbedder, lambda _event: None, parse).run([folder]).added == len(texts)
-    return [f"What costs the {name} ferry?" for name in NAMES[: len(texts)]]
+    # said often enough to be nearest, whatever the words of the paths in the texts are near
+    return [f"What costs the {name} ferry? {name} {name} {name} {name}" for name in NAMES[: len(texts)]]
 
 
 def answered(secret: Path, listener: socket.socket, deed: str = "", most: int = len(NAMES)) -> Seen:
