@@ -17,11 +17,11 @@ THEMES = _THEMES.split()
 
 _BY_SCOPE = {
     "app": "help palette interrupt quit",
-    "page": "chat sessions models train data documents server queue",
+    "page": "chat sessions models train data documents server monitor evaluate queue improve",
     "chat": "new sources stop model system sampling regenerate reasoning rate_up rate_down correct explain copy",
     "prompt": "send newline edit_last leave end",
-    "message": "previous next sources copy code edit regenerate rate_up rate_down correct branch_left branch_right "
-    "reasoning explain back",
+    "message": "previous next sources copy code edit regenerate rate_up rate_down correct branch_left "
+    "branch_right reasoning explain back",
     "sessions": "open rename export_markdown export_json delete leave",
     "models": "use fetch unload remove export exported leave",
     "train": "compare new stop resume leave",
@@ -35,6 +35,11 @@ _BY_SCOPE = {
     "report": "build add columns measure leave",
     "rows": "previous next filter page_before page_after read leave",
     "explain": "previous next first last least_sure leave",
+    "monitor": "period who renew write details previous next leave",
+    "evaluate": "open new blind stop resume previous next leave",
+    "evaluation": "previous next case_before case_after blind report export leave",
+    "blind": "left right tie bad note undo leave",
+    "improve": "evidence new promote roll_back report stop resume previous next leave",
 }
 ACTIONS = [f"{scope}.{name}" for scope, names in _BY_SCOPE.items() for name in names.split()]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -19,6 +20,11 @@ settings.load_profile("edgellm")
 # Who starts the tests in the background, or under `nohup`, has these ignored, and the processes of a test inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+for size in (
+    "COLUMNS",
+    "LINES",
+):  # set where tests run on several processes; programs believe it more than their terminal
+    os.environ.pop(size, None)
 
 
 class NetworkRefused(RuntimeError):

@@ -56,7 +56,7 @@ APP_COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "page.monitor",
-        "Monitor: what is asked, and how it is answered",
+        "Monitor: what is asked, and how it goes",
         "app",
         "app.page('monitor')",
         "f15",
@@ -86,7 +86,7 @@ APP_COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "page.improve",
-        "Improve: the next version, from its users' corrections",
+        "Improve: from corrections to a version",
         "app",
         "app.page('improve')",
         "f16",

@@ -90,7 +90,7 @@ PAGE_COMMANDS: tuple[Command, ...] = (
     Command("monitor.previous", "List before", "monitor", "section(-1)", "left,h", in_palette=False),
     Command(
         "monitor.next",
-        "List after: topics, rates, ratings, latency, drift",
+        "List after: topics, rates and others",
         "monitor",
         "section(1)",
         "right,l",
