@@ -29,7 +29,7 @@ else
 	@"$(BIN)/python" -m pytest $(ARGS)
 endif
 
-test-long: .setup ## what takes minutes each: the whole loop from corrections to a version that is live
+test-long: .setup ## proofs of minutes each: kills at every step, mutated files, the whole loop
 	@"$(BIN)/python" -m pytest -m long $(ARGS)
 
 test-clients: .setup  ## packages that people use, against the server; needs a network to install them once

@@ -27,7 +27,7 @@ from tests.live.warm_trials import WarmTrials
 from tests.tui.conftest import app_of, say
 from tests.tui.fakes import FakePreferences
 
-pytestmark = [pytest.mark.live, pytest.mark.slow]
+pytestmark = [pytest.mark.live, pytest.mark.long, pytest.mark.slow]
 
 MUTATIONS = 2_000
 """Mutations whose header is sound enough for a child to be started."""

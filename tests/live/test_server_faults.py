@@ -25,7 +25,7 @@ from edgellm.settings import Settings
 from tests.live.answers_over_http import Question, outcome, questions
 from tests.unit.server.serving import Served, served
 
-pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.live, pytest.mark.long, pytest.mark.slow, pytest.mark.timeout(500)]
 
 KILLS, WARM = 50, 10
 """After `WARM` kills everything that is opened once is open: from then on nothing may grow."""
