@@ -146,6 +146,7 @@ def test_an_adapter_goes_on_by_another_objective(
     assert manifest["plan"].get("reference") == ("starter@taste" if objective == "kto" else None)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", ["dpo", "orpo", "kto"])
 def test_losses_and_gradients_on_the_starter_are_those_of_the_plain_way(objective: str) -> None:
     model, base = open_base(Path(starter_path())), open_base(Path(starter_path()))
