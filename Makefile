@@ -29,7 +29,7 @@ else
 	@"$(BIN)/python" -m pytest $(ARGS)
 endif
 
-test-long: .setup ## proofs of minutes each: kills at every step, mutated files, the whole loop
+test-long: .setup ## proofs of minutes each: killed engines, mutated files, the whole loop
 	@"$(BIN)/python" -m pytest -m long $(ARGS)
 
 test-clients: .setup  ## packages that people use, against the server; needs a network to install them once

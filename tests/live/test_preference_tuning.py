@@ -113,6 +113,7 @@ def test_margins_rise_on_held_out_pairs(whole: tuple[dict[str, Any], list[float]
     assert {"adapter.gguf", "adapter.safetensors", "peft"} <= {path.name for path in Path(result["path"]).iterdir()}
 
 
+@pytest.mark.long
 def test_a_run_that_is_killed_goes_on_to_the_same_losses(
     edge: EdgeLLM, file: Path, whole: tuple[dict[str, Any], list[float]]
 ) -> None:
@@ -132,6 +133,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_losses(
     assert result["losses"]["valid_margin_last"] == pytest.approx(whole[0]["losses"]["valid_margin_last"], abs=1e-4)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", ["orpo", "kto"])
 def test_an_adapter_goes_on_by_another_objective(
     edge: EdgeLLM, file: Path, whole: tuple[dict[str, Any], list[float]], objective: str

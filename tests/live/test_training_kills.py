@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.train.test_trainer import losses, trainer
 
-pytestmark = [pytest.mark.live, pytest.mark.long]
+pytestmark = pytest.mark.live
 
 KILLS, STEPS = 20, 44
 PROGRAM = """
