@@ -56,6 +56,11 @@ async def settle(pilot: Pilot[None], until: Callable[[], bool] | None = None) ->
         await pilot.pause(0.02)
 
 
+async def shows(pilot: Pilot[None], *parts: str) -> None:
+    """Wait until the screen shows all of it."""
+    await settle(pilot, lambda: all(part in screen_text(pilot) for part in parts))
+
+
 async def say(pilot: Pilot[None], text: str) -> None:
     """Type a message, send it, and wait for the whole answer."""
     chat = app_of(pilot).chat

@@ -10,17 +10,12 @@ from edgellm_tui.screens.evaluation import EvaluationScreen
 from textual.pilot import Pilot
 
 from edgellm.errors import DiskFull
-from tests.tui.conftest import edge_of, opened, screen_text, settle
+from tests.tui.conftest import edge_of, opened, screen_text, settle, shows
 from tests.tui.fakes import FakeEdge
 from tests.tui.payloads import HOSTILE, is_harmless
 from tests.unit.evals.runs import ASKED, NEW, OLD, finished_run
 
 SIZES = [(80, 24), (140, 40)]
-
-
-async def shows(pilot: Pilot[None], *parts: str) -> None:
-    """Wait until the screen shows all of it."""
-    await settle(pilot, lambda: all(part in screen_text(pilot) for part in parts))
 
 
 async def to_blind(pilot: Pilot[None]) -> None:

@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from edgellm.errors import ModelNotFound
 from edgellm.events import Failed, Progressed, Started
-from tests.tui.conftest import app_of, edge_of, opened, screen_text, settle
+from tests.tui.conftest import app_of, edge_of, opened, screen_text, settle, shows
 from tests.tui.fakes import FakeEdge
 from tests.tui.payloads import HOSTILE, is_harmless
 from tests.unit.evals.runs import NEW, OLD, finished_run, suite
@@ -23,11 +23,6 @@ SIZES = [(80, 24), (140, 40)]
 def _a_quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits a second for what a fake says at once."""
     monkeypatch.setattr("edgellm_tui.screens.evaluate.LOOK_EVERY_S", 0.1)
-
-
-async def shows(pilot: Pilot[None], *parts: str) -> None:
-    """Wait until the screen shows all of it."""
-    await settle(pilot, lambda: all(part in screen_text(pilot) for part in parts))
 
 
 async def to_page(pilot: Pilot[None], *parts: str) -> None:

@@ -7,14 +7,9 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui.conftest import edge_of, opened, screen_text, settle
+from tests.tui.conftest import edge_of, opened, settle, shows
 from tests.tui.fakes import FakeEdge
 from tests.tui.fakes.exports import compared, exported, measured
-
-
-async def shows(pilot: Pilot[None], *parts: str) -> None:
-    """Wait until the screen shows all of it."""
-    await settle(pilot, lambda: all(part in screen_text(pilot) for part in parts))
 
 
 async def to_form(pilot: Pilot[None]) -> None:

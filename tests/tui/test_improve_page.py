@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from edgellm.events import Failed, Finished, Progressed
 from edgellm.sdk.improve_plan import Refusal
-from tests.tui.conftest import edge_of, opened, screen_text, settle
+from tests.tui.conftest import edge_of, opened, screen_text, settle, shows
 from tests.tui.fakes import FakeEdge
 from tests.tui.fakes.improve import EVIDENCE, PLAN, REFUSED, run_at, version
 from tests.tui.payloads import HOSTILE, is_harmless
@@ -23,11 +23,6 @@ SIZES = [(80, 24), (140, 40)]
 def _a_quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits a second for what a fake says at once."""
     monkeypatch.setattr("edgellm_tui.screens.improve.LOOK_EVERY_S", 0.05)
-
-
-async def shows(pilot: Pilot[None], *parts: str) -> None:
-    """Wait until the screen shows all of it."""
-    await settle(pilot, lambda: all(part in screen_text(pilot) for part in parts))
 
 
 async def to_improve(pilot: Pilot[None], *parts: str) -> None:

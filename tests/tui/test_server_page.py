@@ -13,7 +13,7 @@ from textual.widgets import Input
 from edgellm.errors import ModelNotFound
 from edgellm.sdk.servers import ServerOptions
 from edgellm.store.keys import Limits
-from tests.tui.conftest import app_of, edge_of, opened, screen_text, settle
+from tests.tui.conftest import app_of, edge_of, opened, screen_text, settle, shows
 from tests.tui.fakes import FakeEdge
 from tests.tui.fakes.serving import SECRET, URL, request, total
 from tests.tui.payloads import HOSTILE, is_harmless
@@ -25,11 +25,6 @@ SIZES = [(80, 24), (120, 40)]
 def _a_quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits a second for what a fake says at once."""
     monkeypatch.setattr("edgellm_tui.screens.server.LOOK_EVERY_S", 0.1)
-
-
-async def shows(pilot: Pilot[None], *parts: str) -> None:
-    """Wait until the screen shows all of it."""
-    await settle(pilot, lambda: all(part in screen_text(pilot) for part in parts))
 
 
 async def to_server(pilot: Pilot[None], *parts: str, section: int = 0) -> None:

@@ -16,7 +16,7 @@ from edgellm.data.dataset import Dataset
 from edgellm.errors import JobError
 from edgellm.events import Failed, Finished, Progressed, Sampled, Started
 from edgellm.train.settings import settings_for
-from tests.tui.conftest import edge_of, opened, screen_text, settle
+from tests.tui.conftest import edge_of, opened, screen_text, settle, shows
 from tests.tui.fakes import FakeEdge, saying
 from tests.tui.fakes.datasets import manifest
 from tests.tui.fakes.training import PLAN, STEPS, finished, steps_until
@@ -33,11 +33,6 @@ async def with_run(name: str = "lighthouse", until: int = STEPS, *, is_finished:
     if is_finished:
         edge.jobs.say(job.id, finished(BASE, name))
     return edge
-
-
-async def shows(pilot: Pilot[None], *parts: str) -> None:
-    """Wait until the screen shows all of it."""
-    await settle(pilot, lambda: all(part in screen_text(pilot) for part in parts))
 
 
 async def to_training(pilot: Pilot[None], *parts: str) -> None:
