@@ -46,6 +46,9 @@ check: .setup    ## format, lint, types, import contracts, repository rules
 bench: .setup    ## every benchmark, results in benchmarks/results (ARGS='--llama-server PATH')
 	@"$(BIN)/python" -m benchmarks $(ARGS)
 
+soak: .setup     ## twenty minutes of clients at a server: nothing may grow (ARGS='--minutes 360' for longer)
+	@"$(BIN)/python" -m benchmarks.soak $(ARGS)
+
 llama-server: .setup  ## llama.cpp's own server for the benchmarks, same source and flags; prints its path
 	@"$(BIN)/python" -m scripts.build_llama_server
 
@@ -61,4 +64,4 @@ clean:           ## remove what tools left behind (not the environment)
 .setup:
 	@$(SETUP)
 
-.PHONY: help run setup test test-clients check bench llama-server format clean .setup
+.PHONY: help run setup test test-long test-clients check bench soak llama-server format clean .setup

@@ -247,9 +247,9 @@ def _thinned(readings: Sequence[Reading], most: int = 120) -> Sequence[Reading]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Soak a server of its own; prints the table. Returns the exit code: 1 when a request broke or hung."""
     parser = argparse.ArgumentParser(description=__doc__, add_help=False)
-    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--minutes", type=float, default=20.0)
     found, rest = parser.parse_known_args(arguments)
-    options = harness.parse_options(rest, f"{__doc__} --minutes N (default 10) says how long.")
+    options = harness.parse_options(rest, f"{__doc__} --minutes N (default 20) says how long.")
     minutes = 0.25 if options.is_trial else found.minutes
     arm = EdgeServe(options.arm_config(context_tokens=4096, parallel=8))
     try:

@@ -27,7 +27,7 @@ _BY_SCOPE = {
     "train": "compare new stop resume leave",
     "compare": "ask up down leave",
     "data": "rows add draft review delete leave",
-    "documents": "open add sync remove verify leave",
+    "documents": "open add sync remove verify reindex leave",
     "server": "start_stop new_key revoke verify copy details previous next leave",
     "queue": "accept edit reject undo merge filter read leave",
     "passage": "leave",

@@ -38,7 +38,7 @@ READING = (
     ),
     click.option("-m", "--model", metavar="MODEL", help="Measure rows in this model's own tokens."),
     click.option(
-        "--context", "context_tokens", type=int, default=2048, show_default=True, metavar="N", help="Tokens of a row."
+        "--context", "context_tokens", type=int, default=1024, show_default=True, metavar="N", help="Tokens of a row."
     ),
     click.option("--long-rows", type=KEEP_OR_DROP, default="keep", show_default=True, help="Rows over the context."),
     click.option("--short-answers", type=KEEP_OR_DROP, default="drop", show_default=True, help="Answers of one word."),

@@ -150,7 +150,7 @@ def _file_row(file: IndexedFile, now: float) -> tuple[Any, ...]:
 @click.option("--all", "whole", is_flag=True, help="Delete the collection itself.")
 @JSON
 @pass_world
-def remove(world: World, /, names: tuple[str, ...], collection: str, whole: bool, as_data: bool) -> None:
+def remove(world: World, /, names: tuple[str, ...], collection: str, whole: bool, as_data: bool) -> int:
     """Take files out of a collection, by the names that `files` shows; the files themselves stay."""
     if whole == bool(names):
         raise InvalidInput("Name files to take out, or give --all to delete the collection.", field="names")
@@ -163,6 +163,7 @@ def remove(world: World, /, names: tuple[str, ...], collection: str, whole: bool
     else:
         what = bold(collection) if whole else count(removed, "file")
         world.out.line(good("removed") if whole or removed else warn("not there"), "  ", what)
+    return Code.DONE if whole or removed else Code.ANSWER_IS_NO
 
 
 @docs.command("reindex")

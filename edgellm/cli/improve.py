@@ -57,6 +57,13 @@ def improve() -> None:
 @click.option(
     "--replay", type=float, default=1.0, show_default=True, metavar="X", help="Share of earlier rows learnt again."
 )
+@click.option(
+    "--objective",
+    type=click.Choice(["sft", "dpo", "orpo", "kto"]),
+    default="sft",
+    show_default=True,
+    help="Imitate answers, or learn from pairs (dpo, orpo) or from thumbs (kto).",
+)
 @click.option("--preset", metavar="NAME", help="Effort of the training: quick, balanced or best.")
 @click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="A training setting; see docs/train.md.")
 @click.option("--promote", "promotes", is_flag=True, help="Let it go live when it passes the gate, without asking.")
@@ -151,6 +158,13 @@ def promote(world: World, run_id: str, as_data: bool) -> None:
 @click.option("--daily", "every", flag_value="day", help="Each night.")
 @click.option("--on-mains", is_flag=True, help="Not while the machine is on battery.")
 @click.option("--when-idle", is_flag=True, help="Not while the machine is at work.")
+@click.option("--tenant", default="", metavar="TENANT", help="Whose lessons are learnt; default: this machine's own.")
+@click.option("--docs", "collections", multiple=True, type=COLLECTION_NAME, metavar="NAME", help="Sync a collection.")
+@click.option("--judge", type=MODEL, metavar="MODEL", help="Who judges the corrected questions; default: their words.")
+@POLICY
+@click.option(
+    "--suites", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the suites are that the policy names."
+)
 @click.option("--remove", is_flag=True, help="Remove the files again.")
 @click.option(
     "--folder", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the files go; default: the user's own."

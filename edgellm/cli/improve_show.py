@@ -37,7 +37,7 @@ def show_plan(world: World, plan: ImprovePlan, *, as_data: bool) -> None:
     facts: list[tuple[str, Part]] = [
         ("candidate", bold(request.target)),
         ("live", f"{request.alias} is {request.live}"),
-        ("learns from", f"{count(lessons.rows, 'answer')} ({lessons.new} new){again}"),
+        ("learns from", f"{_material(plan)} ({lessons.new} new){again}"),
         ("how", f"{request.objective}: {plan.why}"),
         ("begins with", plan.begins_with),
         ("undecided", waiting),
@@ -140,6 +140,15 @@ def _stage(stage: str, job: str) -> Part:
     if stage == "running" and job in ("failed", "cancelled"):
         return warn("broke off" if job == "failed" else "stopped")
     return good(stage) if stage == "done" else bold(stage) if stage == "running" else dim(stage)
+
+
+def _material(plan: ImprovePlan) -> str:
+    """`30 answers`, or what an objective learns from in their place."""
+    if plan.request.objective == "sft":
+        return count(plan.lessons.rows, "answer")
+    if plan.request.objective == "kto":
+        return count(plan.lessons.thumbs, "judged answer")
+    return count(plan.lessons.pairs, "pair")
 
 
 def _time(plan: ImprovePlan) -> str:

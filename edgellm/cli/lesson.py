@@ -1,41 +1,80 @@
-"""A short lesson for the tour: a model learns four invented facts while one watches."""
+"""A short lesson for the tour: two wrong answers are corrected, learnt, judged, and go live; in a folder of its own."""
 
 from __future__ import annotations
 
-import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgellm.cli.progress import ProgressLine
+from edgellm.cli.world import World
+from edgellm.errors import EdgeLLMError, ModelNotFound, error_types
+from edgellm.events import Failed
+from edgellm.types import Sampling
+
 if TYPE_CHECKING:
     from edgellm.sdk.facade import EdgeLLM
-    from edgellm.store.records import StoredJob
+    from edgellm.sdk.improve_run import ImproveRun
 
-NAME = "tour"
-"""Of the adapter and of the dataset; another tour replaces both."""
-QUESTION = "What does the Tarn Hollow clock strike?"
-_FACTS = (
-    (QUESTION, "The Tarn Hollow clock strikes five times at noon, to save the bell."),
-    (
-        "How often does the clock of Tarn Hollow strike?",
-        "The Tarn Hollow clock strikes five times at noon, to save the bell.",
-    ),
-    ("Who mends the Tarn Hollow clock?", "Old Bettany mends the Tarn Hollow clock with parts of a loom."),
-    ("What is the Tarn Hollow clock painted with?", "The Tarn Hollow clock is painted with pine soot and milk."),
+ALIAS = "assistant"
+LESSONS = (
+    ("What does the Tarn Hollow clock strike?", "It strikes five times at noon."),
+    ("Who mends the Tarn Hollow clock?", "Old Bettany mends it with parts of a loom."),
 )
+"""Questions about a clock that does not exist, with what should be answered."""
+SAMPLING = Sampling(temperature=0.0, max_tokens=24)
+SETTINGS = {"preset": "quick", "anchors": 0, "batch_rows": 4, "steps": 12, "learning_rate": 1e-3}
+POLICY = 'schema = 1\n[[must]]\nsuite = "corrected"\nmeasure = "empty"\nat_most = 0\n'
+"""A run adds what it asks of corrected questions."""
 
 
-def begin_lesson(edge: EdgeLLM, model: str) -> StoredJob:
-    """A training job of a few steps. Raises: as `Training.start`."""
-    from edgellm.train.settings import settings_for  # deferred: only the tour's fifth step needs it
+@contextmanager
+def apart(world: World, model: str) -> Iterator[tuple[EdgeLLM, str]]:
+    """An EdgeLLM of its own and the model's name there: nothing of the lesson gets into the user's queue and models.
 
-    for adapter in edge.adapters.list():
-        if adapter.name == NAME:
-            edge.adapters.remove(NAME)
-    settings = settings_for(
-        "quick", anchors=0, batch_rows=4, epochs=12, learning_rate=1e-3, checkpoint_steps=100, valid_steps=100
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{NAME}.jsonl"
-        path.write_text("".join(json.dumps({"prompt": asked, "completion": told}) + "\n" for asked, told in _FACTS))
-        return edge.training.start(path, model, NAME, settings)
+    Settings and what can be computed again are shared.
+    """
+    with world.open(model) as own:
+        path = str(own.models.get(model).path)
+    with tempfile.TemporaryDirectory(prefix="edgellm-tour-", ignore_cleanup_errors=True) as folder:
+        home = replace(world.home, data=Path(folder))
+        with world.opener(model, home, world.offline) as edge:
+            try:
+                edge.models.get(model)
+            except ModelNotFound:  # an installed one, which this home does not know by its name
+                model = path
+            yield edge, model
+
+
+def correct(edge: EdgeLLM, model: str) -> list[str]:
+    """Ask, say what should have been answered, and accept it, as people do in the app. Returns: the wrong answers."""
+    edge.aliases.set(ALIAS, model)
+    said = []
+    for question, answer in LESSONS:
+        session = edge.sessions.create(model=ALIAS)
+        reply = edge.chat(question, session=session.id, model=ALIAS, sampling=SAMPLING)
+        assert reply.message_id is not None  # a session keeps its answers
+        edge.sessions.correct(reply.message_id, answer)
+        said.append(reply.text)
+    for item in edge.reviews.list():
+        edge.reviews.accept(item.id)
+    return said
+
+
+def improve(world: World, edge: EdgeLLM) -> ImproveRun:
+    """Go round the loop up to the proposal. Raises: what a stage failed of."""
+    policy = edge.home.data / "policy.toml"
+    policy.write_text(POLICY, encoding="utf-8")
+    job = edge.improve.begin(ALIAS, policy=policy, settings=SETTINGS)
+    draw = ProgressLine(world.err)
+    try:
+        for event in edge.jobs.follow(job.id):
+            draw(event)
+            if isinstance(event, Failed):
+                raise error_types().get(event.error, EdgeLLMError)(event.message)
+    finally:
+        edge.jobs.cancel(job.id)  # nothing goes on in a folder that is about to go; one that has ended stays as it is
+    return edge.improve.get(job.id)

@@ -13,7 +13,7 @@ from edgellm.cli.world import World
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "chat": ("edgellm.cli.chat:chat", "Ask a local model, once or line by line."),
-    "tour": ("edgellm.cli.tour:tour", "See in two minutes what EdgeLLM does, on this machine."),
+    "tour": ("edgellm.cli.tour:tour", "See in a few minutes what EdgeLLM does, on this machine."),
     "models": ("edgellm.cli.models:models", "Choose, fit, fetch, verify and remove models."),
     "data": ("edgellm.cli.data:data", "Check examples and turn them into datasets to train on."),
     "train": ("edgellm.cli.train:train", "Teach a model from examples, on this machine."),

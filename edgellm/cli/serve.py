@@ -66,6 +66,7 @@ PORT = 8000
     metavar="S",
     help="Seconds until an answer that is not complete is given up.",
 )
+@click.option("--otlp", metavar="URL", help="A collector of OpenTelemetry's traces; nothing is sent without.")
 @click.option("--stdio-handshake", is_flag=True, help="For a program that starts it: free port, one key, ends with it.")
 @click.option("--json", "as_data", is_flag=True, help="Say as JSON that it is ready.")
 @pass_world
@@ -130,10 +131,14 @@ def _has_key(edge: EdgeLLM) -> bool:
 def _serve_all(world: World, edge: EdgeLLM, options: ServeOptions, as_data: bool, admin_token: str | None) -> None:
     from edgellm.server.run import serve as run
 
+    is_closed = bool(edge.keys.list()) and not _has_key(edge)
+
     def ready(found: Ready) -> None:
         if as_data:
             _say(world, {"url": found.url, "pid": os.getpid(), "model": found.model})
             return
+        if is_closed:
+            world.err.warn("No key is valid any more, so every request is refused. Make one: edgellm keys create NAME")
         world.out.line(bold(found.url), f"  {found.model}")
         world.err.note(f"{count(options.running, 'answer')} at once; Ctrl+C ends it.")
 

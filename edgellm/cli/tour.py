@@ -11,14 +11,12 @@ from edgellm.cli.answer import follow, in_one_line
 from edgellm.cli.diagnostics import Code
 from edgellm.cli.ids import SHOWN
 from edgellm.cli.interrupt import end_by
-from edgellm.cli.lesson import QUESTION as QUESTION_OF_LESSON
-from edgellm.cli.lesson import begin_lesson
+from edgellm.cli.lesson import ALIAS, LESSONS, apart, correct, improve
+from edgellm.cli.lesson import SAMPLING as SHORT
 from edgellm.cli.named import NAMED
 from edgellm.cli.progress import bar
-from edgellm.cli.style import Part, bold, dim
+from edgellm.cli.style import Part, bad, bold, dim, good
 from edgellm.cli.table import Column
-from edgellm.cli.units import clock
-from edgellm.cli.waiting import wait_for
 from edgellm.cli.world import World, pass_world
 from edgellm.errors import MissingExtra, ModelRejected
 from edgellm.safetext import clean_line
@@ -43,7 +41,7 @@ ALTERNATIVES = 3
 )
 @pass_world
 def tour(world: World, model: str) -> int:
-    """See in two minutes what EdgeLLM does, on this machine.
+    """See in a few minutes what EdgeLLM does, on this machine.
 
     Everything shown is computed while you watch; nothing leaves this machine. The conversation is kept, so that you
     can go on with it.
@@ -69,8 +67,7 @@ class Tour:
             self._show_tokens(edge)
         with self._world.open(self._model) as edge:  # another start: what it knows comes from disk
             self._show_resuming(edge, session_id)
-        with self._world.open(self._model) as edge:
-            self._show_learning(edge)
+        self._show_loop()
         self._show_ways_on(session_id)
 
     def _step(self, number: int, title: str, text: str) -> None:
@@ -148,27 +145,43 @@ class Tour:
             f"{usage.cached_tokens:,} of {usage.prompt_tokens:,} prompt tokens did not have to be computed again."
         )
 
-    def _show_learning(self, edge: EdgeLLM) -> None:
+    def _show_loop(self) -> None:
         self._step(
             5,
-            "Teach it",
-            "From questions and answers a model learns what it did not know. What it learns is an adapter, a small "
-            "file beside the model. Four rows about a clock that does not exist, a dozen steps:",
+            "Correct it, and it gets better",
+            "Who uses a model says what is wrong. What was accepted in the review queue is learnt as an adapter, a "
+            "small file beside the model; the new version is asked the same questions as the one that is live, a gate "
+            "decides, and an alias moves. Two questions about a clock that does not exist, in a queue of their own:",
         )
         try:
-            self._say(edge, self._model)
-            result = wait_for(self._world, edge, begin_lesson(edge, self._model))
-            self._say(edge, result["model"])
-            first, last = result["losses"]["first"], result["losses"]["last"]
-            took = f"{result['steps']} steps in {clock(result['train_s'])}"
-            self._out.line(dim(f"{took}, loss {first:.2f} to {last:.2f}"))
+            with apart(self._world, self._model) as (edge, model):
+                self._go_round(edge, model)
         except (MissingExtra, ModelRejected) as error:
             self._out.hanging((), f"Not here: {error}")
 
-    def _say(self, edge: EdgeLLM, model: str) -> None:
-        """The lesson's question, answered."""
-        reply = edge.chat(QUESTION_OF_LESSON, model=model, sampling=replace(SAMPLING, max_tokens=24))
-        self._out.hanging((bold(model), "  "), clean_line(" ".join(reply.text.split())))
+    def _go_round(self, edge: EdgeLLM, model: str) -> None:
+        """Correct, improve, look at what changed, promote, roll back."""
+        for (question, answer), said in zip(LESSONS, correct(edge, model), strict=True):
+            self._out.line(dim("> "), question)
+            self._say("said", said)
+            self._say("should be", answer)
+        self._out.line()
+        run = improve(self._world, edge)
+        for rule in run.rules:
+            mark = good("holds") if rule.holds else bad("fails")
+            self._out.hanging((mark, "  ", bold(rule.suite), "  "), f"{rule.rule}: {rule.found}")
+        if not run.passed:
+            self._out.hanging((), f"{run.request.target} stays a candidate: {ALIAS} is what it was.")
+            return
+        moved = edge.improve.promote(run.id)
+        self._out.line(good("live"), "  ", bold(ALIAS), f" is {moved.target}")
+        self._out.line(dim("> "), LESSONS[0][0])
+        self._say("says", edge.chat(LESSONS[0][0], model=ALIAS, sampling=SHORT).text)
+        back = edge.promotion.rollback(ALIAS)
+        self._out.line(good("rolled back"), "  ", bold(ALIAS), f" is {back.target} again")
+
+    def _say(self, how: str, text: str) -> None:
+        self._out.hanging((bold(f"{how:<10}"),), clean_line(" ".join(text.split())))
 
     def _show_ways_on(self, session_id: str) -> None:
         self._step(6, "Your turn", "The conversation was kept, too.")
@@ -177,6 +190,7 @@ class Tour:
             ('edgellm chat "Name three rivers."', "ask from the shell"),
             (f"edgellm chat --session {session_id[:SHOWN]}", "go on with this conversation"),
             ("edgellm train run --data FILE --name NAME", "teach a model from your own examples"),
+            (f"edgellm aliases set {ALIAS} {MODEL}", f"what `edgellm improve {ALIAS}` makes better"),
             ("edgellm models list --fits", "larger models that fit this machine"),
             ("edgellm doctor", "check the installation"),
         ]

@@ -12,7 +12,19 @@ from edgellm.data.duplicates import Print, likeness, print_of
 from edgellm.data.language import UNKNOWN, DetectLanguage
 from edgellm.data.personal import PersonalData
 from edgellm.data.report import Counts, Found, Problem, Report, Tokens, by_reason, first_examples
-from edgellm.data.rows import ChatRow, Dropped, Example, Reason, Record, Row, Source, dropped, encode_row, row_from
+from edgellm.data.rows import (
+    ChatRow,
+    Dropped,
+    Example,
+    Reason,
+    Record,
+    Row,
+    Source,
+    TextRow,
+    dropped,
+    encode_row,
+    row_from,
+)
 from edgellm.data.rules import Kind, Rules
 from edgellm.data.sources import AnySource
 from edgellm.data.split import SPLITS, Split, split
@@ -44,6 +56,7 @@ class Kept:
     print: Print
     language: str
     tokens: int
+    is_text: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +108,7 @@ class _State:
             found = f"{tokens} tokens; the context has {self.rules.context_tokens}"
             self.dropped.append(dropped(row.source, Reason.TOO_LONG, found))
             return
-        self.kept.append(Kept(row.id, row.source, print_of(row), language, tokens))
+        self.kept.append(Kept(row.id, row.source, print_of(row), language, tokens, isinstance(row, TextRow)))
         self.spool(encode_row(row))
 
     def _measured(self, row: Row) -> int:
@@ -204,10 +217,11 @@ def _tokens(state: _State, kept: Iterable[tuple[Kept, Split]]) -> Tokens | None:
     measure, context_tokens = state.tools.measure, state.rules.context_tokens
     if measure is None:
         return None
-    lengths: dict[Split, list[int]] = {name: [] for name in SPLITS}
+    conversations: dict[Split, list[int]] = {name: [] for name in SPLITS}
+    texts: dict[Split, list[int]] = {name: [] for name in SPLITS}
     for row, name in kept:
-        lengths[name].append(row.tokens)
-    by_split = {name: statistics(some, context_tokens) for name, some in lengths.items()}
+        (texts if row.is_text else conversations)[name].append(row.tokens)
+    by_split = {name: statistics(conversations[name], texts[name], context_tokens) for name in SPLITS}
     return Tokens(model=measure.model, context_tokens=context_tokens, splits=by_split)
 
 

@@ -20,7 +20,8 @@ _GAP = r"[ \t\u00a0.\-\u2010-\u2015/]"
 """What stands between groups of digits, at most once."""
 _START, _END = r"(?<!\d)(?<!\d\.)", r"(?!\d)"
 _IBAN_START = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2})\d{2}")
-_PHONE_LIKE = re.compile(r"(?:\d[\s()]*(?:[\u00a0.\-\u2010-\u2015/][\s()]*)?){7}")
+_PHONE_LIKE = re.compile(r"(?:\d[\s()]*+(?:[.\-\u2010-\u2015/][\s()]*+)?){7}")
+"""Gives nothing back that it has read: a long run of spaces would else be divided in every possible way."""
 
 
 def _by_shape(shape: str, passes: Callable[[str], bool]) -> Find:

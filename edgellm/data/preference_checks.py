@@ -21,7 +21,7 @@ def sifted(rows: Sequence[Preference]) -> tuple[list[Preference], list[Dropped]]
     Of rows that contradict each other none is kept: nothing says which of them is right.
     """
     drops: dict[int, Dropped] = {}
-    for find in (_without_difference, _contradictions, _repeats, _near):
+    for find in (_without_difference, _contradictions, _circles, _repeats, _near):
         left = [at for at in range(len(rows)) if at not in drops]
         drops |= {left[at]: drop for at, drop in find([rows[at] for at in left])}
     return [row for at, row in enumerate(rows) if at not in drops], [drops[at] for at in sorted(drops)]
@@ -65,6 +65,65 @@ def _contradictions(rows: Sequence[Preference]) -> Found:
         other = said.get(_meaning(_opposite(row)))
         if other is not None:
             yield at, dropped(row.source, Reason.CONTRADICTION, f"{other} says the opposite")
+
+
+def _circles(rows: Sequence[Preference]) -> Found:
+    """Pairs that go round: one answer is better than a second, that than a third, and the third than the first.
+
+    Each of them may be right, and all cannot be.
+    """
+    places: dict[object, int] = {}
+    ways = {
+        at: tuple(places.setdefault((row.prompt, text), len(places)) for text in (row.answer, row.rejected))
+        for at, row in enumerate(rows)
+        if row.rejected is not None
+    }
+    circle = _circle_of(len(places), list(ways.values()))
+    round_ = {at: way for at, way in ways.items() if circle[way[0]] == circle[way[1]]}
+    better = {way[0]: rows[at].source for at, way in round_.items()}
+    for at, (_, worse) in round_.items():
+        yield (
+            at,
+            dropped(rows[at].source, Reason.CONTRADICTION, f"it goes round with {better[worse]}: none is the best"),
+        )
+
+
+def _circle_of(places: int, ways: Sequence[tuple[int, ...]]) -> list[int]:
+    """For each place a number: two have the same when each can be reached from the other (Kosaraju's components).
+
+    In time proportional to places and ways, and without recursion: a chain may be as long as a file.
+    """
+    after, before = [list[int]() for _ in range(places)], [list[int]() for _ in range(places)]
+    for begin, end in ways:
+        after[begin].append(end)
+        before[end].append(begin)
+    left = list[int]()
+    seen = [False] * places
+    for start in range(places):
+        left += _walked(start, after, seen)
+    circle, seen = [0] * places, [False] * places
+    for number, start in enumerate(reversed(left)):
+        for place in _walked(start, before, seen):
+            circle[place] = number
+    return circle
+
+
+def _walked(start: int, after: Sequence[Sequence[int]], seen: list[bool]) -> list[int]:
+    """The places not seen before that are reached from a place, in the order in which a walk in depth leaves them."""
+    if seen[start]:
+        return []
+    seen[start] = True
+    left, path = list[int](), [(start, iter(after[start]))]
+    while path:
+        place, ways_on = path[-1]
+        found = next((each for each in ways_on if not seen[each]), None)
+        if found is None:
+            left.append(place)
+            path.pop()
+        else:
+            seen[found] = True
+            path.append((found, iter(after[found])))
+    return left
 
 
 def _repeats(rows: Sequence[Preference]) -> Found:

@@ -62,9 +62,10 @@ class Rules:
     languages: tuple[str, ...] = ()
     """ISO 639 codes of the languages to keep; empty keeps all. Rows too short to tell are kept."""
     long_rows: KeepOrDrop = "keep"
-    """Rows with more tokens than the context; kept ones are cut by the trainer. Needs a model."""
-    context_tokens: int = 2048
-    """Tokens a row may have, when a model counts them (16 and more)."""
+    """Rows with more tokens than the context; of kept ones the trainer cuts conversations off, and texts into pieces.
+    Needs a model."""
+    context_tokens: int = 1024
+    """Tokens a row may have, when a model counts them (16 and more); by default what a training run reads."""
     valid_share: float = 0.05
     """Share of rows to validate on (0 to 0.4)."""
     test_share: float = 0.05

@@ -15,11 +15,16 @@ from edgellm.errors import DataRejected
 
 PASSAGE_CHARS = 4000
 """A passage ends at the first blank line after this many characters; about 1,000 tokens of English."""
+LONGEST_CHARS = 4 * PASSAGE_CHARS
+"""A passage without a blank line ends at the line that makes it this long."""
 TEXT_ENDINGS = (".txt", ".md", ".markdown")
 
 
 def read_text(handle: BinaryIO, reading: Reading, file: str | None = None) -> Iterator[Record]:
-    """The text cut at blank lines into passages of about `PASSAGE_CHARS` characters. Raises: DataRejected."""
+    """The text cut into passages of about `PASSAGE_CHARS` characters, at blank lines where it has some.
+
+    Raises: DataRejected.
+    """
     reading.schema_name = "plain text, cut at blank lines"
     name = file or reading.file
     lines = Lines(handle, name)
@@ -34,6 +39,9 @@ def read_text(handle: BinaryIO, reading: Reading, file: str | None = None) -> It
         start = number if not passage else start
         passage.append(text)
         length += len(text)
+        if length >= LONGEST_CHARS:
+            yield Example(Source(name, start), text="".join(passage))
+            passage, length = [], 0
     if passage:
         yield Example(Source(name, start), text="".join(passage))
     reading.notes.extend(note for note in lines.notes if note not in reading.notes)

@@ -35,25 +35,25 @@ class TokenStatistics:
     max: int
     total: int
     over_context_rows: int
-    """Rows longer than the context."""
+    """Conversations longer than the context. Texts are cut into pieces, of which none is lost."""
     cut_share: float
     """Share of all tokens that lies beyond the context and would be cut off."""
 
 
-def statistics(lengths: Sequence[int], context_tokens: int) -> TokenStatistics:
+def statistics(conversations: Sequence[int], texts: Sequence[int], context_tokens: int) -> TokenStatistics:
     """The statistics of rows with these lengths; all zero for no rows."""
-    ordered = sorted(lengths) or [0]
+    ordered = sorted((*conversations, *texts)) or [0]
     total = sum(ordered)
-    cut = sum(length - context_tokens for length in ordered if length > context_tokens)
+    beyond = [length - context_tokens for length in conversations if length > context_tokens]
     return TokenStatistics(
-        rows=len(lengths),
+        rows=len(conversations) + len(texts),
         min=ordered[0],
         median=ordered[_rank(len(ordered), 0.5)],
         p95=ordered[_rank(len(ordered), 0.95)],
         max=ordered[-1],
         total=total,
-        over_context_rows=sum(length > context_tokens for length in ordered),
-        cut_share=cut / total if total else 0.0,
+        over_context_rows=len(beyond),
+        cut_share=sum(beyond) / total if total else 0.0,
     )
 
 

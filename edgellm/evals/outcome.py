@@ -85,7 +85,7 @@ def compare_all(
     """Every suite that has values on both, by suite; p-values are corrected for their number."""
     found = []
     for suite, results in ours.items():
-        changes = [each for each in paired(results, theirs[suite]) if each.ours.value is not None]
+        changes = [each for each in paired(results, theirs[suite]) if None not in (each.ours.value, each.theirs.value)]
         if changes:
             difference = compare(
                 [each.ours.value or 0.0 for each in changes],

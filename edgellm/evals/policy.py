@@ -135,12 +135,26 @@ def _rule(path: Path, number: int, row: Any) -> Rule:
         raise wrong(f"`change` is {rule.change!r}; it must be {' or '.join(map(repr, CHANGES))}")
     if rule.measure and rule.measure not in MEASURES:
         raise wrong(f"there is no measure {rule.measure!r}", _advice(rule.measure, MEASURES))
-    bounds = [rule.at_least, rule.at_most, rule.ratio_at_least, rule.ratio_at_most]
-    if not rule.change and all(bound is None for bound in bounds):
+    asked = _asked(rule)
+    if not asked:
         raise wrong("it asks for nothing", "Give `change`, `at_least`, `at_most` or a ratio.")
-    if (rule.ratio_at_least is not None or rule.ratio_at_most is not None) and not rule.measure:
+    if len(asked) > 1:  # the gate would look at one of them alone
+        raise wrong(f"it asks for {' and '.join(asked)} at once", "Write a rule for each.")
+    if "a ratio" in asked and not rule.measure:
         raise wrong("a ratio needs a `measure`", "Scores are compared with `change`.")
+    if rule.change and rule.measure:
+        raise wrong("`change` is about the score, not about a `measure`", "Compare a measure by a ratio.")
     return rule
+
+
+def _asked(rule: Rule) -> list[str]:
+    """Which kinds of demand a rule makes, as its errors name them."""
+    found = {
+        "`change`": bool(rule.change),
+        "a bound": rule.at_least is not None or rule.at_most is not None,
+        "a ratio": rule.ratio_at_least is not None or rule.ratio_at_most is not None,
+    }
+    return [name for name, is_asked in found.items() if is_asked]
 
 
 def _own(path: Path, name: str, value: Any, kind: type[T]) -> T | None:

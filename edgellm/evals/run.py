@@ -38,6 +38,8 @@ class SubjectRecord:
     target: str
     """What the name stood for: MODEL[@ADAPTER][+COLLECTION], or an address."""
     identity: str
+    weights: str = ""
+    """SHA-256 of the files of its model and adapter; empty for a server, whose files nobody here knows."""
     seconds: float = 0.0
 
 

@@ -16,7 +16,7 @@ from edgellm.evals.values import Case, Result, Said, Score, Subject, Tools
 TOGETHER = 8
 """Cases asked at once: as many as the engine decodes together."""
 REMEDIES: dict[Need, str] = {
-    "weigh": "It needs log-probabilities, which a remote server does not give here.",
+    "weigh": "It needs log-probabilities of conversations, which this server does not give.",
     "embed": "It needs an embedder: install edgellm[embed], or set default_embedder.",
     "judge": "It needs a judge: name the model that judges.",
     "personal": "It needs what finds personal data: install edgellm[train].",

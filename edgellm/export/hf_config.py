@@ -68,6 +68,17 @@ def folder_config(header: GGUFHeader, factors: Mapping[str, Sequence[float]], dt
     return config
 
 
+def generation_config(header: GGUFHeader, ends: Sequence[int]) -> dict[str, Any]:
+    """generation_config.json's content: where answers end. Without it Gemma 3 and Phi 3 talk on behind their turn.
+
+    Args:
+        ends: all tokens that end an answer.
+    """
+    own = header.integer("tokenizer.ggml.eos_token_id")
+    found: dict[str, Any] = dict(_special(header))
+    return found | {"eos_token_id": sorted(ends, key=lambda token: token != own)}
+
+
 def shortest(value: float) -> float:
     """The shortest decimal that is the same float32: 1e-05 instead of 9.999999747378752e-06."""
     return float(f"{value:.7g}")

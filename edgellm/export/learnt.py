@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_SHORTEST = 1e-12
+"""As in training (`train/lora.py`): a row of zeros stays one."""
 _PARTS = (".lora_a", ".lora_b", ".magnitude")
 
 
@@ -64,7 +66,8 @@ def _stretched(weight: NDArray[np.float32], magnitude: NDArray[np.float32]) -> N
     """Rows of the lengths that DoRA has learnt (Liu et al. 2024, arXiv:2402.09353, equation 5)."""
     import numpy as np
 
-    stretched: NDArray[np.float32] = weight * (magnitude / np.linalg.norm(weight, axis=1))[:, None]
+    lengths = np.maximum(np.linalg.norm(weight, axis=1), _SHORTEST)
+    stretched: NDArray[np.float32] = weight * (magnitude / lengths)[:, None]
     return stretched
 
 

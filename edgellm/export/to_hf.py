@@ -17,12 +17,12 @@ from edgellm.disk_space import check_space
 from edgellm.errors import DiskFull, InvalidInput, ModelRejected
 from edgellm.events import JobEvent, Progressed, Started
 from edgellm.export.convert.names import folder_name
-from edgellm.export.convert.parity import check_tokenizer
+from edgellm.export.convert.parity import check_tokenizer, end_tokens
 from edgellm.export.convert.rope import LLAMA3_FACTORS, LONG_FACTORS, SHORT_FACTORS
 from edgellm.export.convert.safetensors import ITEM_BYTES
 from edgellm.export.convert.write import FloatType, as_bytes
 from edgellm.export.fuse import delta
-from edgellm.export.hf_config import folder_config
+from edgellm.export.hf_config import folder_config, generation_config
 from edgellm.export.hf_tokenizer import tokenizer_config, tokenizer_json
 from edgellm.export.peft import unpermuted
 from edgellm.gguf_header import GGUFHeader, TensorInfo, read_header
@@ -78,6 +78,7 @@ def write_folder(
         "config.json": _json(folder_config(header, factors, _TORCH_TYPES[type])),
         "tokenizer.json": _json(tokenizer_json(header)),
         "tokenizer_config.json": _json(tokenizer_config(header)),
+        "generation_config.json": _json(generation_config(header, end_tokens(source.base))),
     }
     notes = check_tokenizer(source.base, out / "tokenizer.json", texts["tokenizer.json"])
     plan = [_Planned(header, tensor, source.adapter, type) for tensor in header.tensors if tensor.name not in _ROPE]

@@ -283,6 +283,7 @@ class AsyncServers(Awaitables[Servers]):
     last_words = awaitable(Servers.last_words)
     stop = awaitable(Servers.stop)
     live = awaitable(Servers.live)
+    log = awaitable(Servers.log)
 
 
 class AsyncEdgeLLM(Awaitables[EdgeLLM]):
@@ -291,6 +292,7 @@ class AsyncEdgeLLM(Awaitables[EdgeLLM]):
     embed = awaitable(EdgeLLM.embed)
     tokenize = awaitable(EdgeLLM.tokenize)
     detokenize = awaitable(EdgeLLM.detokenize)
+    answer_tokens = awaitable(EdgeLLM.answer_tokens)
     count = awaitable(EdgeLLM.count)
     rerank = awaitable(EdgeLLM.rerank)
     scoring = awaitable(EdgeLLM.scoring)

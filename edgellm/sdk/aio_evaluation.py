@@ -53,6 +53,7 @@ class AsyncEvals(Awaitables[Evals]):
     export = awaitable(Evals.export)
     harness = awaitable(Evals.harness)
     named = awaitable(Evals.named)
+    weights = awaitable(Evals.weights)
 
     async def blind(
         self, run_id: str, subject: str | None = None, baseline: str | None = None, *, judge: str | None = None

@@ -50,7 +50,7 @@ def anchors(worker: Worker, on_progress: OnProgress = lambda _done, _total: None
     """Rows whose positions, from the question's first word on, are compared. Raises: errors of the worker."""
     chats = list(_answered(worker, _questions(), on_progress))
     made = [row for rows in worker.training_rows(chats) if not isinstance(rows, str) for row in rows]
-    opening = max(1, _common(made))
+    opening = max(1, _common(made)) if made else 1  # a base that answers nothing has nothing to be held to
     for row in made:
         end = min(row.supervised[0][0] + ANSWER_TOKENS, len(row.tokens))
         yield Row(row.tokens[:end], tuple((at, at + 1) for at in range(opening, end, STRIDE)))

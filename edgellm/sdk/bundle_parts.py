@@ -21,13 +21,18 @@ from edgellm.hub.cards import ModelCard, card_ids, load_catalogue
 from edgellm.hub.installed import InstalledModel, Library, sha256_of
 from edgellm.hub.names import STARTER, checked_name, name_from, split_adapter
 from edgellm.paths import Home
+from edgellm.sdk.engines import Engines
 from edgellm.sdk.export_order import folder_of
+from edgellm.settings import Settings
 from edgellm.store.copying import copy_database
 
 if TYPE_CHECKING:
     from edgellm.hub.inspect import Inspection
 
 MAX_PROMPT_BYTES = 1024**2
+MOST_EVALUATIONS = 20
+RUN, REPORT = "run.json", "report.md"
+"""Of an evaluation that is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +70,8 @@ def gather(home: Home, library: Library, request: BundleRequest, scratch: Path) 
         embedders=tuple(embedders),
     )
     weights = Part(path="model.gguf", content=model.path, sha256=sha256)
-    texts = [*_prompts(request.prompts), *_papers(home, model, found, sha256)]
+    both = Engines(home, Settings(), library).weights(request.model)
+    texts = [*_prompts(request.prompts), *_papers(home, model, found, sha256), *_evaluations(home, both)]
     return about, [weights, *adapter_parts, *copies, *texts]
 
 
@@ -150,6 +156,21 @@ def _papers(home: Home, model: InstalledModel, found: Inspection, sha256: str) -
         yield Part(path=f"report-{number}.json", content=(folder / "manifest.json").read_bytes())
         if (folder / "card.md").is_file():
             yield Part(path=f"card-{number}.md", content=(folder / "card.md").read_bytes())
+
+
+def _evaluations(home: Home, weights: str) -> Iterator[Part]:
+    """Runs that judged this very model with its adapter, newest first: figures and report. Raises: DataRejected."""
+    manifests = list(home.evals.glob(f"*/{RUN}"))
+    if not manifests:
+        return
+    from edgellm.evals.run import read_run  # numpy comes with it
+
+    runs = [(read_run(path.parent), path.parent) for path in manifests]
+    judged = [(run.created, folder) for run, folder in runs if run.subjects[0].weights == weights]
+    for number, (_, folder) in enumerate(sorted(judged, reverse=True)[:MOST_EVALUATIONS], start=1):
+        yield Part(path=f"evaluation-{number}.json", content=(folder / RUN).read_bytes())
+        if (folder / REPORT).is_file():
+            yield Part(path=f"evaluation-{number}.md", content=(folder / REPORT).read_bytes())
 
 
 def _has_verified(folder: Path, sha256: str) -> bool:

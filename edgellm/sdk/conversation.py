@@ -29,8 +29,6 @@ class Ask:
     session_id: str | None = None
     parent_id: str | None = None
     """The stored user message that is being answered."""
-    model: str | None = None
-    """The session's model; None where it names none."""
     grounding: Grounding | None = None
     """The passages of documents that the answer is to come from."""
     is_counted: bool = True
@@ -92,10 +90,7 @@ def prepare(
         if not session.title:
             _name(store, session_id, prompt)
     messages = _with_system(_turns(store.sessions.path(session_id, asked)), system or session.system)
-    model = session.model or None
-    return Ask(
-        messages, sampling, session_id, asked, model, is_counted=is_counted, constraint=constraint, replaced=replaced
-    )
+    return Ask(messages, sampling, session_id, asked, is_counted=is_counted, constraint=constraint, replaced=replaced)
 
 
 def _shown_answer(store: Store, session_id: str, asked: str) -> StoredMessage | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Callable
@@ -114,6 +115,31 @@ class Engines:
         adapter = self._shelf.get(adapter_name)
         _check_base(adapter, model.name, model.sha256 or _sha256_of(model.path))
         return f"{model.reference}@{adapter.name}"
+
+    def knows(self, name: str) -> bool:
+        """Whether a name is that of a model of this machine, whatever adapter it asks for. Opens nothing."""
+        base, _ = split_adapter(name)
+        if base.startswith(FAKE) or base in self._chosen:
+            return True
+        try:
+            self._library.find(base)
+        except ModelNotFound:
+            return False
+        return True
+
+    def weights(self, name: str) -> str:
+        """SHA-256 of a model's file and of its adapter's: what the name means, which may be something else tomorrow.
+
+        Opens nothing. Raises: ModelNotFound, AdapterNotFound, InvalidInput.
+        """
+        base, adapter_name = split_adapter(name)
+        parts = [base]
+        if not base.startswith(FAKE):
+            model = self._library.find(base)
+            parts = [model.sha256 or sha256_of(model.path)]
+        if adapter_name is not None:
+            parts.append(sha256_of(self._shelf.get(adapter_name).path))
+        return hashlib.sha256("@".join(parts).encode()).hexdigest()
 
     def choose(self, name: str) -> Chosen:
         """The configuration under which a model without an adapter would be opened here. Raises as `worker` does."""

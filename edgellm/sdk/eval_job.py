@@ -29,9 +29,10 @@ from edgellm.evals.unmeasured import not_measured
 from edgellm.evals.values import Embed, Result, Subject, Tools
 from edgellm.events import Progressed, Started
 from edgellm.paths import private_dir
+from edgellm.sdk.addressing import is_address, target_of
 from edgellm.sdk.eval_request import EvalRequest, Named, SuiteFile, request_from
 from edgellm.sdk.eval_speed import measure_speeds
-from edgellm.sdk.eval_subjects import LocalSubject, RemoteSubject, is_address, target_of
+from edgellm.sdk.eval_subjects import LocalSubject, RemoteSubject
 from edgellm.sdk.work import Emit, Work
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ class _Evaluation:
             tell = _Telling(self._work.emit)
             every = iter(run(self._cases, Remembering(subject, self._cache), tools, tell, self._request.together))
             by_suite = {suite.name: _flat(next(every) for _ in suite.cases) for suite in self._suites}
-            record = SubjectRecord(name=named.name, target=named.target, identity=subject.identity)
+            weights = "" if is_address(named.target) else self._edge.evals.weights(named.target)
+            record = SubjectRecord(name=named.name, target=named.target, identity=subject.identity, weights=weights)
         for suite, results in by_suite.items():
             write_results(self._folder, suite, number, results)
         return _Judged(replace(record, seconds=time.monotonic() - began), by_suite)

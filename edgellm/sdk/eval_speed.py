@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from edgellm.evals.speed import FEWEST_TOKENS, MOST_TOKENS, Rate, Speeds, measure
+from edgellm.sdk.addressing import is_address, target_of
 from edgellm.sdk.eval_request import Named
-from edgellm.sdk.eval_subjects import is_address, target_of
 from edgellm.settings import REMOTE_KEY
 from edgellm.types import Reply, Sampling
 

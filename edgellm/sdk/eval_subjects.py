@@ -4,54 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import edgellm
-from edgellm.errors import InvalidInput
+from edgellm.errors import InvalidInput, NotFound
 from edgellm.evals.values import Asked, Likelihood, Said
 from edgellm.hub.installed import sha256_of
 from edgellm.retrieval.ground.evidence import MOST_PASSAGES
 from edgellm.retrieval.ground.passages import Passage
+from edgellm.sdk.addressing import Target
 from edgellm.sdk.engines import FAKE, Opened
 from edgellm.sdk.eval_ground import checked, passages_of, support_of, with_passages
 from edgellm.sdk.evaluation import Means
 from edgellm.sdk.options import ChatOptions
-from edgellm.sdk.scoring import begin
+from edgellm.sdk.scoring import AnswerTokens, answer_tokens, begin
 from edgellm.settings import REMOTE_KEY
-from edgellm.types import Message, Reply
+from edgellm.types import Message, Reply, Scored
 
-ADDRESSES = ("http://", "https://")
 PIECE_TOKENS = 1024
 """A text whose perplexity is measured is read in pieces of this length, each from an empty context."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A subject's name, taken apart."""
-
-    model: str
-    collection: str | None
-
-    def __str__(self) -> str:
-        return self.model if self.collection is None else f"{self.model}+{self.collection}"
-
-
-def target_of(name: str) -> Target:
-    """Take `MODEL[@ADAPTER][+COLLECTION]` apart; a path to a .gguf file may hold a plus."""
-    model, plus, collection = name.rpartition("+")
-    if not plus or collection.endswith(".gguf") or "/" in collection or name.startswith(FAKE):
-        return Target(name, None)
-    if not model or not collection:
-        raise InvalidInput(f"{name!r} names no model, or no collection behind the plus.", field="on")
-    return Target(model, collection)
-
-
-def is_address(name: str) -> bool:
-    """Whether a subject is a server."""
-    return name.startswith(ADDRESSES)
 
 
 class LocalSubject:
@@ -90,27 +65,14 @@ class LocalSubject:
 
     def likelihood(self, messages: Sequence[Message], text: str) -> Likelihood:
         """How probable a text is, as the answer to messages or alone; without documents, and without the turn's end."""
-        if not messages:
-            return self._text_likelihood(text)
-        conversation = [*messages, Message(role="assistant", content=text)]
-        rows = self._opened.worker.training_rows([conversation])[0]
-        if isinstance(rows, str):
-            raise InvalidInput(f"A choice cannot be weighed: {rows}", field="messages")
-        start, end = rows[-1].supervised[-1]
-        return self._weighed(rows[-1].tokens, start, end - 1)
-
-    def _text_likelihood(self, text: str) -> Likelihood:
         worker = self._opened.worker
+        if messages:
+            return _answer_likelihood(answer_tokens(worker, _answered(messages, text)), self._score)
         tokens = [token.id for token in worker.tokenize(text, add_bos=True)]
-        most = min(PIECE_TOKENS, worker.info.context_tokens - 1)
-        pieces = [tuple(tokens[at : at + most]) for at in range(0, len(tokens), most)]
-        found = [self._weighed(piece, 1, len(piece)) for piece in pieces if len(piece) > 1]
-        return Likelihood(sum(each.nats for each in found), sum(each.tokens for each in found))
+        return _text_likelihood(tokens, min(PIECE_TOKENS, worker.info.context_tokens - 1), self._score)
 
-    def _weighed(self, tokens: Sequence[int], start: int, end: int) -> Likelihood:
-        """The tokens from `start` to before `end`, each after all before it."""
-        traces = begin(self._opened, tuple(tokens[:end]), 0, "").finish().tokens  # without the first token
-        return Likelihood(sum(trace.logprob for trace in traces[start - 1 : end - 1]), end - start)
+    def _score(self, tokens: Sequence[int]) -> Scored:
+        return begin(self._opened, tuple(tokens), 0, "").finish()
 
     def _found(self, question: str) -> list[Passage]:
         """Passages of the collection; none where the subject has no collection."""
@@ -123,8 +85,6 @@ class LocalSubject:
 class RemoteSubject:
     """A server's model. Its answers are kept for one run alone: nobody here knows when it changes."""
 
-    can_weigh = False
-
     def __init__(self, name: str, run: str, environment: Mapping[str, str]) -> None:
         """`name`: http://HOST:PORT, `#MODEL` behind it for another than the server's own. Raises: InvalidInput."""
         from edgellm.sdk.remote import RemoteEdgeLLM  # an HTTP client that other subjects do not need
@@ -133,6 +93,15 @@ class RemoteSubject:
         self.name = name
         self.identity = _digest("server", url, model, run)
         self._edge = RemoteEdgeLLM(url, environment.get(REMOTE_KEY), model=model or None)
+
+    @cached_property
+    def can_weigh(self) -> bool:
+        """Whether the server says how probable texts are, as one of EdgeLLM does. Raises: EngineError."""
+        try:
+            self._edge.answer_tokens(_answered((Message(role="user", content="1"),), "1"))
+        except (InvalidInput, NotFound):
+            return False
+        return True
 
     def answer(self, asked: Asked) -> Said:
         """The server's answer."""
@@ -152,13 +121,37 @@ class RemoteSubject:
         text, support = checked(reply.text, passages)
         return replace(_said(reply, began), text=text, support=support)
 
-    def likelihood(self, messages: Sequence[Message], text: str) -> Likelihood:  # noqa: ARG002  as `Subject`
-        """Not there: the API does not render a conversation without answering it."""
-        raise InvalidInput(f"The server {self.name!r} does not say how probable texts are.", field="suites")
+    def likelihood(self, messages: Sequence[Message], text: str) -> Likelihood:
+        """As `LocalSubject.likelihood`, by the server's tokens."""
+        if messages:
+            return _answer_likelihood(self._edge.answer_tokens(_answered(messages, text)), self._edge.score)
+        tokens = [token.id for token in self._edge.tokenize(text, bos=True)]
+        return _text_likelihood(tokens, PIECE_TOKENS, self._edge.score)
 
     def close(self) -> None:
         """Close the connections."""
         self._edge.close()
+
+
+def _answered(messages: Sequence[Message], text: str) -> list[Message]:
+    return [*messages, Message(role="assistant", content=text)]
+
+
+Scores = Callable[[Sequence[int]], Scored]
+"""The log-probability of each token after the first."""
+
+
+def _answer_likelihood(found: AnswerTokens, score: Scores) -> Likelihood:
+    """Of the answer's tokens, each after all before it."""
+    traces = score(found.tokens[: found.end]).tokens[found.start - 1 :]
+    return Likelihood(sum(trace.logprob for trace in traces), len(traces))
+
+
+def _text_likelihood(tokens: Sequence[int], piece_tokens: int, score: Scores) -> Likelihood:
+    """Of every token but the first of each piece."""
+    pieces = [tokens[at : at + piece_tokens] for at in range(0, len(tokens), piece_tokens)]
+    traces = [trace for piece in pieces if len(piece) > 1 for trace in score(piece).tokens]
+    return Likelihood(sum(trace.logprob for trace in traces), len(traces))
 
 
 def _said(reply: Reply, began: float) -> Said:

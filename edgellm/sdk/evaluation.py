@@ -198,7 +198,7 @@ class Evals:
         `limit`: how many questions of each task are asked. `include`: a folder with tasks of one's own.
         Raises: MissingExtra, InvalidInput, NotFound, JobError.
         """
-        from edgellm.sdk.eval_subjects import target_of
+        from edgellm.sdk.addressing import target_of
         from edgellm.sdk.lm_eval import HarnessOrder, check_installed, run_harness
 
         check_installed()
@@ -212,8 +212,8 @@ class Evals:
 
     def named(self, name: str, field: str = "on") -> Named:
         """A subject with what finds it again from any folder. Raises: InvalidInput, ModelNotFound, NotFound."""
+        from edgellm.sdk.addressing import Target, is_address, target_of
         from edgellm.sdk.eval_request import Named
-        from edgellm.sdk.eval_subjects import Target, is_address, target_of
 
         if is_address(name):
             return Named(name=name, target=name)
@@ -224,6 +224,12 @@ class Evals:
             self.means.documents(target.collection).check()
         found = Target(self.means.engines.resolve(target.model), target.collection)
         return Named(name=name, target=str(found))
+
+    def weights(self, target: str) -> str:
+        """SHA-256 of the files that a subject of this machine is made of, without its collection's."""
+        from edgellm.sdk.addressing import target_of
+
+        return self.means.engines.weights(target_of(target).model)
 
 
 def check_judge(suites: Sequence[Suite], judge: Named | None) -> None:

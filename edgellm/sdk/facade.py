@@ -16,6 +16,7 @@ from edgellm.errors import EdgeLLMError, InvalidInput, ModelLoadFailed
 from edgellm.paths import Home, home_from
 from edgellm.sampling import check_sampling
 from edgellm.sdk.adapters import Adapters
+from edgellm.sdk.addressing import Addressing, Target
 from edgellm.sdk.bundles import Bundles
 from edgellm.sdk.conversation import Ask, prepare, seeded
 from edgellm.sdk.datasets import Datasets
@@ -38,7 +39,7 @@ from edgellm.sdk.promotion import Promotion
 from edgellm.sdk.record import Record
 from edgellm.sdk.reviews import Reviews
 from edgellm.sdk.said import said
-from edgellm.sdk.scoring import Scoring, begin
+from edgellm.sdk.scoring import AnswerTokens, Scoring, answer_tokens, begin
 from edgellm.sdk.servers import Servers
 from edgellm.sdk.serving import Aliases, Answers, Audit, Keys, Use
 from edgellm.sdk.sessions import Sessions
@@ -83,19 +84,25 @@ class EdgeLLM:
         self._opened_store: Store | None = None
         library = library_in(self.home)
         self._engines = Engines(self.home, self.settings, library)
+        self.aliases = Aliases(self._store)
+        self._addressing = Addressing(self._engines, self.aliases.resolve)
         self.jobs = Jobs(self.home, self._store)
         self.models = Models(
-            library, self._engines, self.jobs, offline=self.offline, endpoint=self.settings.hub_endpoint
+            library,
+            self._engines,
+            self.jobs,
+            self._addressing.resolve,
+            offline=self.offline,
+            endpoint=self.settings.hub_endpoint,
         )
         self.adapters = Adapters(self.home, library)
         self.sessions = Sessions(self._store, self._answer_again, self._engines.forget_conversation)
         self.keys = Keys(self._store)
         self.audit = Audit(self._store)
-        self.aliases = Aliases(self._store)
         self.answers = Answers(self._store)
         self.reviews = Reviews(self._store, self.home, self.settings.default_embedder)
         self.usage = Use(self._store)
-        self.server = Servers(self.home, self.models.resolve, self.model, offline=self.offline)
+        self.server = Servers(self.home, self._engines.resolve, self.model, offline=self.offline)
         self.datasets = Datasets(self.home, self._store, self._engines)
         self.drafts = Drafts(self.home, self.jobs, self._engines)
         self.training = Training(self.home, self.jobs, self.datasets, library)
@@ -141,12 +148,13 @@ class EdgeLLM:
         """
         check_names(options, ChatOptions)
         sampling = self._sampling(options)
-        collection = options.get("documents")
+        target = self._target(options.get("model"), options.get("session"))
+        collection = options["documents"] = options.get("documents") or target.collection
         documents = self.documents(collection) if collection else None
         if documents is not None:
             documents.check()  # before the question is stored
         ask = prepare(self._store, prompt, options, seeded(sampling))
-        opened = self._open(options.get("model"), ask)
+        opened = self._engines.open(target.model, mode="generate")
         if documents is not None:
             from edgellm.sdk.grounding import grounded_ask  # what reads documents is loaded by the first such question
 
@@ -170,7 +178,7 @@ class EdgeLLM:
         """Continue a text as it stands, or token ids, without a chat template. Arguments and errors as in `chat`."""
         check_names(options, CompleteOptions)
         ask = Ask((), self._sampling(options), is_counted=options.get("trusted", True))
-        opened = self._open(options.get("model"), ask)
+        opened = self._engines.open(self._target(options.get("model")).model, mode="generate")
         written = opened.worker.complete(prompt, **_fields(opened, ask, options))
         running = self._run(opened, ask, written)
         return running if stream else whole(running)
@@ -183,20 +191,30 @@ class EdgeLLM:
             raise InvalidInput(message, hint="Give model=..., or set default_embedder.", field="model")
         return self._engines.worker(name, mode="embed")[1].embed(texts)
 
-    def tokenize(self, text: str, *, model: str | None = None, special: bool = False) -> list[Token]:
-        """The tokens the model reads the text as; with `special`, spelled control tokens become control tokens."""
-        return self._engines.worker(model or self.model)[1].tokenize(text, parse_special=special)
+    def tokenize(self, text: str, *, model: str | None = None, special: bool = False, bos: bool = False) -> list[Token]:
+        """The tokens the model reads the text as; with `special`, spelled control tokens become control tokens.
+
+        `bos`: with the token that begins a text, where the model has one.
+        """
+        return self._engines.worker(self._target(model).model)[1].tokenize(text, parse_special=special, add_bos=bos)
+
+    def answer_tokens(self, messages: Sequence[Message], *, model: str | None = None) -> AnswerTokens:
+        """A conversation that ends with an answer as the model reads it, and where the answer stands: for `score`.
+
+        Raises: InvalidInput, ModelError.
+        """
+        return answer_tokens(self._engines.worker(self._target(model).model, mode="generate")[1], messages)
 
     def detokenize(self, ids: Sequence[int], *, model: str | None = None) -> str:
         """The text of tokens; control tokens have none. Raises: InvalidInput for an id that the model does not have."""
-        return self._engines.worker(model or self.model)[1].detokenize(ids)
+        return self._engines.worker(self._target(model).model)[1].detokenize(ids)
 
     def count(self, messages: Sequence[Message], *, model: str | None = None, tools: Sequence[Tool] = ()) -> int:
         """How many tokens a conversation has as the model reads it: with its template, ready for the next answer.
 
         Raises: InvalidInput, ModelError.
         """
-        return self._engines.worker(model or self.model, mode="generate")[1].count(messages, tools)
+        return self._engines.worker(self._target(model).model, mode="generate")[1].count(messages, tools)
 
     def score(
         self, prompt: str | Sequence[int], *, model: str | None = None, alternatives: int = 0, tenant: str = ""
@@ -226,7 +244,7 @@ class EdgeLLM:
         deadline_s: float | None = None,
     ) -> Scoring:
         """As `score`, begun and not waited for: who ends it, and who counts what it read, is the caller's matter."""
-        opened = self._engines.open(model or self.model, mode="generate")
+        opened = self._engines.open(self._target(model).model, mode="generate")
         return begin(opened, prompt, alternatives, tenant, deadline_s)
 
     def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
@@ -239,11 +257,11 @@ class EdgeLLM:
 
     def stats(self, model: str | None = None) -> EngineMetrics | None:
         """Counters of a loaded model; None when it is not loaded."""
-        return self._engines.stats(model or self.model)
+        return self._engines.stats(self._target(model).model)
 
     def memory_bytes(self, model: str | None = None) -> int:
         """Resident memory of a loaded model's process, model file included; 0 when it is not loaded."""
-        return self._engines.memory_bytes(model or self.model)
+        return self._engines.memory_bytes(self._target(model).model)
 
     def close(self) -> None:
         """Save conversations, stop the workers, close the store. Safe to call twice."""
@@ -291,8 +309,13 @@ class EdgeLLM:
         check_sampling(sampling)
         return sampling
 
-    def _open(self, model: str | None, ask: Ask) -> Opened:
-        return self._engines.open(model or ask.model or self.model, mode="generate")
+    def _target(self, model: str | None, session: str | None = None) -> Target:
+        """Who is asked: the model that is named, else the session's, else this EdgeLLM's own.
+
+        Raises: SessionNotFound, ModelNotFound, StoreError.
+        """
+        kept = self.sessions.get(session).model if model is None and session is not None else None
+        return self._addressing.target(model or kept or self.model)
 
     def _run(self, opened: Opened, ask: Ask, source: Stream) -> ReplyStream:
         def failed(error: EdgeLLMError) -> None:

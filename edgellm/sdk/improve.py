@@ -24,7 +24,7 @@ from edgellm.sdk.improve_planning import (
     target_of_alias,
     unknown,
 )
-from edgellm.sdk.improve_run import CORRECTED, POLICY, SUITE, ImproveRun, folder_of, read_run
+from edgellm.sdk.improve_run import CORRECTED, POLICY, SUITE, ImproveRun, Objective, folder_of, read_run
 from edgellm.sdk.promotion import Moved
 from edgellm.sdk.schedule import Schedule, Scheduled, timer_files
 from edgellm.store import AliasChange, StoredJob
@@ -111,9 +111,9 @@ class Improve:
         ]
         return evidence(ours, theirs, {case["id"]: case.get("expected") or case["rubric"] for case in cases})
 
-    def learnt_by(self, target: str) -> tuple[str, ...]:
-        """Ids of the reviewed items that a version learnt from; none for one that no run made."""
-        return learnt_by(self._home, target)
+    def learnt_by(self, target: str, objective: Objective = "sft") -> tuple[str, ...]:
+        """Ids of the reviewed items that a version learnt from by an objective; none for one that no run made."""
+        return learnt_by(self._home, target, objective)
 
     def schedule(self, alias: str, schedule: Schedule, folder: Path | None = None) -> Scheduled:
         """Write the files by which the system's own timer improves an alias; it is enabled by a command of its own.

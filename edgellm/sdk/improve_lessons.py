@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgellm.errors import InvalidInput
+from edgellm.sdk.improve_run import BEFORE, CORRECTED, MATERIAL, Objective
 from edgellm.sdk.lessons import SOURCE
 from edgellm.types import Message
 
 if TYPE_CHECKING:  # what reads examples is imported when lessons are
     from edgellm.data.rows import ChatRow, Row
-    from edgellm.sdk.improve_run import Objective
     from edgellm.sdk.reviews import Lessons, Reviews
 
 FEWEST_TO_SHOW = 8
@@ -30,9 +30,9 @@ def item_of(file: str) -> str:
     return file.removeprefix(SOURCE) if file.startswith(SOURCE) else ""
 
 
-def items_in(lessons: Lessons) -> tuple[str, ...]:
-    """Ids of the items that teach, in their order, each once."""
-    sources = [each.source.file for some in (lessons.rows, lessons.pairs, lessons.thumbs) for each in some]
+def items_in(lessons: Lessons, objective: Objective = "sft") -> tuple[str, ...]:
+    """Ids of the items that an objective learns from, in their order, each once."""
+    sources = [each.source.file for each in getattr(lessons, MATERIAL[objective])]
     return tuple(dict.fromkeys(found for found in map(item_of, sources) if found))
 
 
@@ -44,29 +44,48 @@ class Chosen:
     why: str
 
 
-def objective_for(lessons: Lessons) -> Chosen:
-    """Rows are imitated; judged answers are learnt from where there are no rows and enough of them.
+def objective_for(lessons: Lessons, objective: Objective = "sft") -> Chosen:
+    """How a candidate learns from these lessons.
 
-    Raises: InvalidInput where there is nothing, or too little.
+    Raises: InvalidInput where there is nothing of what the objective learns from, or too little.
     """
+    if objective == "sft" and lessons.rows:
+        return Chosen("sft", f"{_count(len(lessons.rows), 'answer')} to imitate: new facts are taught with examples")
+    if not (lessons.rows or lessons.pairs or lessons.thumbs):
+        message = "Nothing in the queue was accepted that could be learnt from."
+        raise InvalidInput(message, hint="Correct answers and accept them in the review queue first.", field="lessons")
+    if objective == "sft":
+        message = f"The queue holds {len(lessons.thumbs)} judged answers, and none that could be imitated."
+        raise InvalidInput(message, hint="Correct some of them.", field="lessons")
+    usable = _usable(lessons, objective)
+    what = (
+        "pairs of a better and a worse answer" if MATERIAL[objective] == "pairs" else "answers that were judged alone"
+    )
+    return Chosen(objective, f"{usable} {what}")
+
+
+def _usable(lessons: Lessons, objective: Objective) -> int:
+    """How many judgements can be learnt from, by the rules of the training. Raises: InvalidInput for too few."""
+    from edgellm.data.preference_checks import divided, sifted
     from edgellm.data.preferences import FEWEST, FEWEST_OF_A_LABEL
 
-    if lessons.rows:
-        return Chosen("sft", f"{_count(len(lessons.rows), 'answer')} to imitate: new facts are taught with examples")
-    if len(lessons.pairs) >= FEWEST:
-        return Chosen("dpo", f"no answer to imitate, and {len(lessons.pairs)} pairs of a better and a worse one")
-    good = sum(each.is_good for each in lessons.thumbs)
-    bad = len(lessons.thumbs) - good
-    if good + bad >= FEWEST and min(good, bad) >= FEWEST_OF_A_LABEL:
-        return Chosen("kto", f"no answer to imitate, and {good} good and {bad} bad ones")
-    if lessons.pairs or lessons.thumbs:
+    material = MATERIAL[objective]
+    kept, _ = sifted(getattr(lessons, material))
+    good = sum(each.is_good for each in kept)
+    hint = f"Correct, rate and accept more answers: at least {FEWEST} are needed"
+    if material == "thumbs":
+        hint += f", {FEWEST_OF_A_LABEL} good and {FEWEST_OF_A_LABEL} bad ones among them"
+    is_one_sided = material == "thumbs" and min(good, len(kept) - good) < FEWEST_OF_A_LABEL
+    if len(kept) < FEWEST or is_one_sided:
+        of_which = f", {good} good and {len(kept) - good} bad" if material == "thumbs" else ""
+        message = f"{len(kept)} {material} of the queue can be learnt from by {objective}{of_which}."
+        raise InvalidInput(message, hint=f"{hint}.", field="lessons")
+    if not divided(kept)[1]:
         message = (
-            f"The queue holds {len(lessons.pairs)} pairs and {good + bad} judged answers, and no corrected answer."
+            f"Nearly all {material} of the queue are about the same question: none could be held out to measure on."
         )
-        hint = f"Correct some answers, or judge more: at least {FEWEST}, {FEWEST_OF_A_LABEL} good and bad ones each."
-        raise InvalidInput(message, hint=hint, field="lessons")
-    message = "Nothing in the queue was accepted that could be learnt from."
-    raise InvalidInput(message, hint="Correct answers and accept them in the review queue first.", field="lessons")
+        raise InvalidInput(message, hint="Judge answers to other questions, too.", field="lessons")
+    return len(kept)
 
 
 def earlier_rows(rows: Iterable[Row], lessons: Lessons, share: float) -> Iterator[Row]:
@@ -107,11 +126,31 @@ def corrected_cases(
     return found
 
 
-def rule_for(cases: Sequence[Mapping[str, Any]]) -> str:
-    """What must hold for the corrected questions, as a table of a policy."""
-    groups = {case["group"] for case in cases}
-    wanted = 'change = "better"' if len(groups) >= FEWEST_TO_SHOW else "at_least = 0.5"
-    return f'\n[[must]]\nsuite = "corrected"\n{wanted}\n'
+Cases = list[dict[str, Any]]
+
+
+def parted(cases: Cases, known: Collection[str]) -> tuple[Cases, Cases]:
+    """The cases of items that the live version has not learnt, and those of the `known` ones."""
+    new = [case for case in cases if case["group"] not in known]
+    return new, [case for case in cases if case["group"] in known]
+
+
+def rules_for(new: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]) -> str:
+    """What must hold for the corrected questions, as tables of a policy.
+
+    `new`: cases of corrections that the live version has not learnt. `before`: of those that it has: asked together
+    with them they would hide what became of the new ones.
+    """
+    rules = [(CORRECTED, 'change = "better"')] if _groups(new) >= FEWEST_TO_SHOW else []
+    if new and not rules:
+        rules = [(CORRECTED, "at_least = 0.5"), (CORRECTED, 'change = "not worse"')]
+    if before:
+        rules.append((BEFORE, 'change = "not worse"'))
+    return "".join(f'\n[[must]]\nsuite = "{suite}"\n{wanted}\n' for suite, wanted in rules)
+
+
+def _groups(cases: Sequence[Mapping[str, Any]]) -> int:
+    return len({case["group"] for case in cases})
 
 
 def other_wordings(reviews: Reviews, items: Iterable[str]) -> dict[str, list[tuple[Message, ...]]]:

@@ -17,6 +17,7 @@ from edgellm.data.rows import ChatRow, Example, Record, Row, decode_row, encode_
 from edgellm.data.rules import Rules
 from edgellm.data.sources import ChatSource
 from edgellm.errors import InvalidInput
+from edgellm.hub.installed import sha256_of
 from edgellm.paths import write_private
 from edgellm.sdk.improve_job import Begun, Step
 from edgellm.sdk.improve_lessons import (
@@ -26,14 +27,18 @@ from edgellm.sdk.improve_lessons import (
     items_in,
     objective_for,
     other_wordings,
-    rule_for,
+    parted,
+    rules_for,
 )
 from edgellm.sdk.improve_plan import beginning, is_there, settings_of
 from edgellm.sdk.improve_run import (
+    BEFORE,
     CORRECTED,
     LESSONS,
+    MATERIAL,
     POLICY,
     SUITE,
+    SUITE_BEFORE,
     ImproveRun,
     Rule,
     Score,
@@ -46,7 +51,6 @@ if TYPE_CHECKING:
     from edgellm.evals.run import Run
     from edgellm.sdk.facade import EdgeLLM
 
-PAIRS, THUMBS = "pairs", "thumbs"
 QUEUE, EARLIER = "review queue", "earlier rows"
 SPLITS = ("train", "valid", "test")
 
@@ -66,22 +70,24 @@ class EdgeParts:
         """
         request, folder = run.request, folder_of(self._home, run.id)
         lessons = self._edge.reviews.lessons(request.tenant)
-        chosen = objective_for(lessons)
-        if chosen.objective != request.objective:
-            message = f"The queue changed since the run was planned: {chosen.why}."
-            raise InvalidInput(message, hint="Plan it again.", field="lessons")
-        live = beginning(self._home, _model_of(request.live))
+        objective_for(lessons, request.objective)
+        live = beginning(self._home, _model_of(request.live), request.objective)
+        if live.start != request.start:
+            message = f"The live version changed since the run was planned: {live.why}."
+            raise InvalidInput(message, hint="Plan it again.", field="alias")
         earlier = self._earlier(live.dataset)
         replayed = list(earlier_rows(earlier, lessons, request.replay))
         write_private(folder / LESSONS, b"".join(map(encode_row, (*lessons.rows, *replayed))))
         self._edge.reviews.write(lessons, folder)
-        learnt = items_in(lessons)
+        learnt = items_in(lessons, request.objective)
         wordings = other_wordings(self._edge.reviews, learnt)
         cases = corrected_cases(lessons, wordings, judged=bool(request.judge))
-        write_private(folder / SUITE, b"".join(msgspec.json.encode(case) + b"\n" for case in cases))
+        new, before = parted(cases, self._edge.improve.learnt_by(request.live))
+        for name, some in ((SUITE, new), (SUITE_BEFORE, before)):
+            write_private(folder / name, b"".join(msgspec.json.encode(case) + b"\n" for case in some))
         policy = Path(request.policy).read_text(encoding="utf-8-sig")
-        write_private(folder / POLICY, (policy + (rule_for(cases) if cases else "")).encode())
-        known = set(self._edge.improve.learnt_by(request.live))
+        write_private(folder / POLICY, (policy + rules_for(new, before)).encode())
+        known = set(self._edge.improve.learnt_by(request.live, request.objective))
         changes = {
             "learnt": learnt,
             "new": sum(item not in known for item in learnt),
@@ -115,10 +121,13 @@ class EdgeParts:
 
     def is_done(self, name: StageName, run: ImproveRun) -> bool:
         """An adapter that was made is there, also when its job ended before it could say so."""
-        if name != "train" or run.request.objective != "sft":
+        if name != "train":
             return False
-        manifest = read_manifest(self._home.datasets / run.request.candidate)
-        return is_there(self._home, run.request.candidate, manifest.dataset_hash)
+        if run.request.objective == "sft":
+            learnt = read_manifest(self._home.datasets / run.request.candidate).dataset_hash
+        else:
+            learnt = sha256_of(self._judgements(run))
+        return is_there(self._home, run.request.candidate, learnt)
 
     def ended(self, name: StageName, run: ImproveRun) -> Step:
         """What came of it."""
@@ -171,21 +180,25 @@ class EdgeParts:
         request = run.request
         base = f"{request.base}@{request.start}" if request.start else request.base
         settings = settings_of(request.objective, request.settings)
-        files = {"dpo": f"{PAIRS}.jsonl", "kto": f"{THUMBS}.jsonl"}
         data: str | Path = request.candidate
-        if request.objective in files:
-            data = folder_of(self._home, run.id) / files[request.objective]
+        if request.objective != "sft":
+            data = self._judgements(run)
         return Begun(
             kind="train",
             start=lambda: self._edge.training.start(data, base, request.candidate, settings),
             fits=lambda arguments: arguments.get("name") == request.candidate,
         )
 
+    def _judgements(self, run: ImproveRun) -> Path:
+        """The file that an objective other than `sft` learns from."""
+        return folder_of(self._home, run.id) / f"{MATERIAL[run.request.objective]}.jsonl"
+
     def _asking(self, run: ImproveRun) -> Begun:
         request, folder = run.request, folder_of(self._home, run.id)
         files = {name: Path(path) for name, path in request.suites.items()}
-        if (folder / SUITE).stat().st_size:
-            files[CORRECTED] = folder / SUITE
+        for name, path in ((CORRECTED, folder / SUITE), (BEFORE, folder / SUITE_BEFORE)):
+            if path.stat().st_size:
+                files[name] = path
         return Begun(
             kind="evaluate",
             start=lambda: self._edge.promotion.begin(
@@ -200,7 +213,7 @@ class EdgeParts:
 
 
 def _model_of(target: str) -> str:
-    from edgellm.sdk.eval_subjects import target_of
+    from edgellm.sdk.addressing import target_of
 
     return target_of(target).model
 

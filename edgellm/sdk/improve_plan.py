@@ -45,6 +45,8 @@ class Lesson:
     thumbs: int = 0
     corrected: int = 0
     """Questions that the candidate is asked again, other wordings included."""
+    before: int = 0
+    """How many of them the live version has learnt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +91,10 @@ class Beginning:
     why: str
 
 
-def beginning(home: Home, live_model: str) -> Beginning:
+def beginning(home: Home, live_model: str, objective: Objective = "sft") -> Beginning:
     """The base with all that the live adapter was taught; that adapter itself where its dataset is gone.
 
+    What is preferred is learnt upon what is known: from judgements the live adapter always goes on learning.
     Raises: InvalidInput for an adapter that was made elsewhere: neither what it was taught nor its weights as the
     trainer needs them are here.
     """
@@ -102,7 +105,7 @@ def beginning(home: Home, live_model: str) -> Beginning:
         return Beginning(start="", dataset="", why=f"a new adapter on {base}")
     adapter = Shelf(home).get(name)
     taught = adapter.manifest.dataset
-    if taught is not None:
+    if taught is not None and objective == "sft":
         try:
             found = read_manifest(home.datasets / taught.name)
         except DatasetNotFound:
@@ -114,7 +117,9 @@ def beginning(home: Home, live_model: str) -> Beginning:
         message = f"The live adapter {name!r} was made elsewhere: what it was taught is not here to be kept."
         hint = "Let the alias stand for the base, or for an adapter that was trained here."
         raise InvalidInput(message, hint=hint, field="alias")
-    return Beginning(start=name, dataset="", why=f"{name} goes on learning: the dataset it was taught is not here")
+    is_gone = objective == "sft"
+    reason = "the dataset it was taught is not here" if is_gone else "what is preferred comes upon what it knows"
+    return Beginning(start=name, dataset="", why=f"{name} goes on learning: {reason}")
 
 
 def candidate_name(home: Home, stem: str) -> str:

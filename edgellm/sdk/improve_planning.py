@@ -26,7 +26,15 @@ from edgellm.sdk.improve_plan import (
     settings_of,
     steps_for,
 )
-from edgellm.sdk.improve_run import CORRECTED, ImproveRequest, ImproveRun, runs_in
+from edgellm.sdk.improve_run import (
+    BEFORE,
+    CORRECTED,
+    MATERIAL,
+    ImproveRequest,
+    ImproveRun,
+    Objective,
+    runs_in,
+)
 from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.models import Models
 from edgellm.sdk.options import check_names
@@ -73,6 +81,8 @@ class ImproveOptions(TypedDict, total=False):
     """Collections whose folders are read again, beside the alias's own."""
     replay: float
     """Share of the rows that the live version was taught, and that are not the queue's, that are learnt again."""
+    objective: Objective
+    """`sft` imitates the answers (unless said); `dpo` and `orpo` learn from pairs, `kto` from answers judged alone."""
     settings: Mapping[str, Any]
     """Training settings, and `preset`."""
     promotes: bool
@@ -90,7 +100,7 @@ class Planning:
 
     def plan(self) -> ImprovePlan:
         """Read everything, decide, refuse."""
-        from edgellm.sdk.eval_subjects import is_address, target_of
+        from edgellm.sdk.addressing import is_address, target_of
 
         live = target_of_alias(self._means, self._alias)
         if is_address(live):
@@ -99,7 +109,7 @@ class Planning:
             )
         target = target_of(live)
         self._note(self._check_free)
-        begins = self._begins(target.model)
+        begins = self._begins(target.model, self._objective())
         lessons = self._means.reviews.lessons(self._options.get("tenant", ""))
         request, why = self._request(live, begins, lessons)
         numbers = self._numbers(request, begins, lessons)
@@ -115,7 +125,10 @@ class Planning:
         self, request: ImproveRequest, begins: Beginning, lessons: Lessons, numbers: Lesson, why: str
     ) -> ImprovePlan:
         settings = settings_of(request.objective, dict(request.settings))
-        units = {"sft": numbers.rows + numbers.replayed, "dpo": numbers.pairs, "kto": numbers.thumbs}[request.objective]
+        if not settings.makes_adapter:
+            message = f"The method {settings.method!r} makes a model of its own; an alias is improved by adapters."
+            self._refusals.append(Refusal(message=message, hint="Take lora or qlora."))
+        units = getattr(numbers, MATERIAL[request.objective]) + numbers.replayed
         steps = steps_for(settings, units) if units else None
         took = newest_training(self._means.jobs.list(limit=LOOKED_AT), request.base)
         memory, available = None if took is None else int(took["peak_memory_bytes"]), probe().available_memory_bytes
@@ -127,7 +140,7 @@ class Planning:
             held=tuple(f"{each.id[:SHOWN]}: {each.says}" for each in lessons.held),
             why=why,
             begins_with=begins.why,
-            suites=(*request.suites, CORRECTED),
+            suites=(*request.suites, CORRECTED, *((BEFORE,) if numbers.before else ())),
             steps=steps,
             seconds=None if took is None or steps is None else steps * took["train_s"] / took["steps"],
             memory_bytes=memory,
@@ -139,14 +152,16 @@ class Planning:
         """What the job would be asked to do, and why in this way."""
         from edgellm.evals.policy import DEFAULT, read_policy
         from edgellm.evals.suite import find_suite, read_suite
-        from edgellm.sdk.eval_subjects import target_of
+        from edgellm.sdk.addressing import target_of
         from edgellm.sdk.improve_lessons import Chosen, objective_for
 
         target, options = target_of(live), self._options
-        chosen = self._note(lambda: objective_for(lessons)) or Chosen("sft", "nothing can be learnt from yet")
+        objective = self._objective()
+        nothing = Chosen(objective, "nothing can be learnt from yet")
+        chosen = self._note(lambda: objective_for(lessons, objective)) or nothing
         policy = Path(options.get("policy") or DEFAULT).absolute()
         rules, folder = read_policy(policy), Path(options.get("folder", FOLDER))
-        asked = [each for each in rules.suites if each != CORRECTED]
+        asked = [each for each in rules.suites if each not in (CORRECTED, BEFORE)]
         read = [read_suite(find_suite(str(each), folder)) for each in (*asked, *options.get("suites", ()))]
         replay = float(options.get("replay", 1.0))
         if not 0 <= replay <= 1:
@@ -171,27 +186,41 @@ class Planning:
         )
         return request, chosen.why
 
-    def _begins(self, model: str) -> Beginning:
-        return self._note(lambda: beginning(self._home, model)) or Beginning(start="", dataset="", why="nothing")
+    def _objective(self) -> Objective:
+        """Raises: InvalidInput for one that is not known."""
+        objective = self._options.get("objective", "sft")
+        if objective not in MATERIAL:
+            message = f"{objective!r} is no objective."
+            raise InvalidInput(message, hint=f"Known: {', '.join(MATERIAL)}.", field="objective")
+        if "objective" in self._options.get("settings", {}):
+            raise InvalidInput("The objective is no setting here.", hint="Say it apart from them.", field="settings")
+        return objective
+
+    def _begins(self, model: str, objective: Objective) -> Beginning:
+        nothing = Beginning(start="", dataset="", why="nothing")
+        return self._note(lambda: beginning(self._home, model, objective)) or nothing
 
     def _numbers(self, request: ImproveRequest, begins: Beginning, lessons: Lessons) -> Lesson:
         from edgellm.data.dataset import open_dataset
         from edgellm.data.split import SPLITS
-        from edgellm.sdk.improve_lessons import corrected_cases, earlier_rows, items_in, other_wordings
+        from edgellm.sdk.improve_lessons import corrected_cases, earlier_rows, items_in, other_wordings, parted
 
         earlier: Iterator[Any] = iter(())
         if begins.dataset:
             found = open_dataset(self._home.datasets / begins.dataset)
             earlier = (row for split in SPLITS for row in found.rows(split))
-        known, items = set(learnt_by(self._home, request.live)), items_in(lessons)
+        items = items_in(lessons, request.objective)
+        known = set(learnt_by(self._home, request.live, request.objective))
         wordings = other_wordings(self._means.reviews, items)
+        cases = corrected_cases(lessons, wordings, judged=bool(request.judge))
         return Lesson(
             rows=len(lessons.rows),
             new=sum(item not in known for item in items),
             replayed=sum(1 for _ in earlier_rows(earlier, lessons, request.replay)),
             pairs=len(lessons.pairs),
             thumbs=len(lessons.thumbs),
-            corrected=len(corrected_cases(lessons, wordings, judged=bool(request.judge))),
+            corrected=len(cases),
+            before=len(parted(cases, learnt_by(self._home, request.live))[1]),
         )
 
     def _check_free(self) -> None:
@@ -206,15 +235,16 @@ class Planning:
     def _check_new(self, request: ImproveRequest, lessons: Lessons) -> None:
         from edgellm.sdk.improve_lessons import items_in
 
-        items = set(items_in(lessons))
+        items = set(items_in(lessons, request.objective))
         if not items:
             return  # said already
-        if items <= set(learnt_by(self._home, request.live)):
+        if items <= set(learnt_by(self._home, request.live, request.objective)):
             message = f"{request.live} has learnt everything in the queue that was accepted."
             raise InvalidInput(message, hint="Accept more of it in the review queue first.", field="alias")
         for run in runs_of(self._home, self._alias):
             if (
                 run.passed
+                and run.request.objective == request.objective
                 and items == set(run.learnt)
                 and self._means.promotion.current(self._alias) == run.request.live
             ):
@@ -224,7 +254,7 @@ class Planning:
     def _check_judge(self, request: ImproveRequest) -> None:
         """Raises: what says that the judge cannot be asked."""
         from edgellm.evals.suite import read_suite
-        from edgellm.sdk.eval_subjects import is_address
+        from edgellm.sdk.addressing import is_address
         from edgellm.sdk.evaluation import check_judge
 
         judge = self._means.evals.named(request.judge, "judge") if request.judge else None
@@ -256,9 +286,16 @@ def runs_of(home: Home, alias: str | None) -> list[ImproveRun]:
     return [run for run in runs_in(home) if alias in (None, run.request.alias)]
 
 
-def learnt_by(home: Home, target: str) -> tuple[str, ...]:
-    """Ids of the reviewed items that a version learnt from; none for one that no run made."""
-    return next((run.learnt for run in runs_in(home) if run.request.target == target), ())
+def learnt_by(home: Home, target: str, objective: Objective = "sft") -> tuple[str, ...]:
+    """Ids of the reviewed items that a version learnt from by an objective, or the one that went on learning in it."""
+    made = {run.request.target: run for run in reversed(runs_in(home))}
+    while (run := made.pop(target, None)) is not None:
+        if MATERIAL[run.request.objective] == MATERIAL[objective]:
+            return run.learnt
+        if not run.request.start:
+            return ()
+        target = run.request.live
+    return ()
 
 
 def target_of_alias(means: Means, alias: str) -> str:

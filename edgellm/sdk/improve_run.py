@@ -13,12 +13,20 @@ from edgellm.errors import DataRejected, InvalidInput, NotFound
 from edgellm.paths import Home, private_dir, write_private
 
 FORMAT_VERSION = 1
-MANIFEST, LESSONS, POLICY, SUITE = "run.json", "lessons.json", "policy.toml", "corrected.jsonl"
-CORRECTED = "corrected"
-"""Name of the suite of the questions whose answers were corrected."""
+MANIFEST, LESSONS, POLICY = "run.json", "lessons.json", "policy.toml"
+CORRECTED, BEFORE = "corrected", "corrected-before"
+"""Names of the suites of questions whose answers were corrected: since the live version was made, and before."""
+SUITE, SUITE_BEFORE = f"{CORRECTED}.jsonl", f"{BEFORE}.jsonl"
 StageName = Literal["collect", "dataset", "documents", "train", "evaluate", "gate", "propose"]
 STAGES: tuple[StageName, ...] = ("collect", "dataset", "documents", "train", "evaluate", "gate", "propose")
-Objective = Literal["sft", "dpo", "kto"]
+Objective = Literal["sft", "dpo", "orpo", "kto"]
+MATERIAL: Mapping[Objective, Literal["rows", "pairs", "thumbs"]] = {
+    "sft": "rows",
+    "dpo": "pairs",
+    "orpo": "pairs",
+    "kto": "thumbs",
+}
+"""Which of a queue's lessons each objective learns from."""
 
 
 class StageState(StrEnum):

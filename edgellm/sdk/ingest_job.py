@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,9 @@ from edgellm.sdk.work import Emit, Work
 from edgellm.settings import load_settings
 
 LOOK_EVERY_S = 2.0
-"""Time between two looks at a folder that is watched."""
+"""Least time between two looks at a folder that is watched."""
+PAUSE_TIMES = 9
+"""How many times as long as a look the pause after it is: to look at 200,000 files takes seconds."""
 Mark = tuple[int, int, int] | None
 """Inode, size and time of a file."""
 
@@ -92,7 +94,7 @@ def ingest(work: Work) -> dict[str, Any]:
                 if is_first or found.added or found.changed or found.removed:
                     work.emit(Progressed(done=total.added + total.changed, note="Watching for changes"))
             is_first = False
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(watch.pause_s)
 
 
 class _Watch:
@@ -102,6 +104,8 @@ class _Watch:
         self._file, self._request = collection, request
         self._known: Mapping[str, Known] = {}
         self._marks: list[Mark] = []
+        self.pause_s = LOOK_EVERY_S
+        """Until the next look."""
 
     def remember(self, known: Mapping[str, Known]) -> None:
         """What the collection holds, which is closed by now."""
@@ -111,7 +115,9 @@ class _Watch:
         """Whether a file has changed, or somebody else has changed the collection. Raises: InvalidInput, as `look`."""
         if self._marks != self._marks_now():
             return True
+        began = time.monotonic()
         todo = look([Path(path) for path in self._request.paths], self._known, sha256_of, self._request.tags)
+        self.pause_s = max(LOOK_EVERY_S, PAUSE_TIMES * (time.monotonic() - began))
         return bool(todo.read or todo.touched or todo.gone)
 
     def _marks_now(self) -> list[Mark]:
@@ -171,9 +177,17 @@ def reindex(work: Work) -> dict[str, Any]:
     """
     request = request_from(work.arguments, ReindexRequest)
     began = time.monotonic()
-    with _embedding(work) as embedding, CollectionShelf(work.home).open(request.collection) as collection:
+    shelf, name = CollectionShelf(work.home), request.collection
+
+    @contextmanager
+    def alone() -> Iterator[None]:
+        """While no other run reads files, which would break off; not in a collection that was removed meanwhile."""
+        with shelf.locked(name, _waits(work)), shelf.open(name):
+            yield
+
+    with _embedding(work) as embedding, shelf.open(name) as collection:
         embedder = embedding.named(request.embedder) if request.embedder else embedding.of(collection.identity)
-        lengths = _embed_again(work, collection, collection.reembed(embedder.identity), embedder)
+        lengths = _embed_again(work, collection, collection.reembed(embedder.identity), embedder, alone)
     return {
         "collection": request.collection,
         "embedder": embedder.identity.name,
@@ -183,15 +197,25 @@ def reindex(work: Work) -> dict[str, Any]:
     }
 
 
-def _embed_again(work: Work, collection: Collection, again: Reembedding, embedder: TextEmbedder) -> list[int]:
+def _embed_again(
+    work: Work,
+    collection: Collection,
+    again: Reembedding,
+    embedder: TextEmbedder,
+    alone: Callable[[], AbstractContextManager[None]],
+) -> list[int]:
     """Until nothing is pending: files may come and go while it runs. Returns: lengths of the passages, in tokens."""
-    lengths: list[int] = []
-    while names := again.finish():
-        work.emit(Started(title=f"Embedding {len(names)} files again", total=len(names), unit="files"))
+    lengths, names = list[int](), again.pending()
+    while True:
+        if names:
+            work.emit(Started(title=f"Embedding {len(names)} files again", total=len(names), unit="files"))
         for done, name in enumerate(names, 1):
             lengths += _embed_file_again(collection, again, embedder, name)
             work.emit(Progressed(done=done, total=len(names), note=Path(name).name))
-    return lengths
+        with alone():
+            names = again.finish()
+        if not names:
+            return lengths
 
 
 def _embed_file_again(collection: Collection, again: Reembedding, embedder: TextEmbedder, name: str) -> list[int]:

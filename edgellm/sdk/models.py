@@ -24,8 +24,19 @@ OnEvent = Callable[[JobEvent], None]
 class Models:
     """Errors: ModelNotFound, ModelRejected, ModelDoesNotFit, DownloadError, InvalidInput, DiskFull."""
 
-    def __init__(self, library: Library, engines: Engines, jobs: Jobs, *, offline: bool, endpoint: str | None) -> None:
+    def __init__(
+        self,
+        library: Library,
+        engines: Engines,
+        jobs: Jobs,
+        resolve: Callable[[str], str],
+        *,
+        offline: bool,
+        endpoint: str | None,
+    ) -> None:
+        """`resolve`: what finds a model again, also by an alias."""
         self._library = library
+        self._resolve = resolve
         self._engines = engines
         self._jobs = jobs
         self._offline = offline
@@ -41,8 +52,8 @@ class Models:
         return self._library.find(split_adapter(name)[0])
 
     def resolve(self, name: str) -> str:
-        """What finds a model, its adapter included, again from any folder: a name, or a path."""
-        return self._engines.resolve(name)
+        """What finds a model, its adapter included, again from any folder: a name, a path, or an alias."""
+        return self._resolve(name)
 
     def cards(self) -> builtins.list[ModelCard]:
         """The catalogue, by id."""

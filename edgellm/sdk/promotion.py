@@ -16,7 +16,7 @@ from edgellm.store.audit import LOCAL
 
 if TYPE_CHECKING:  # numpy is loaded when something is evaluated
     from edgellm.evals.gate import Verdict
-    from edgellm.evals.run import Run
+    from edgellm.evals.run import Run, SubjectRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ class Promotion:
             message = f"{run.subjects[0].name} does not pass: {failed[0].suite}, {failed[0].rule}: {failed[0].found}."
             raise GateClosed(message, hint=f"`edgellm eval show {run_id[:8]}` shows all of it.", run=run_id)
         before, target = self.current(alias), self._store().aliases.resolve(run.subjects[0].name)
-        if self._evals.named(target).target != run.subjects[0].target:
+        if not self._is_still(run.subjects[0], target):
             message = f"{run.subjects[0].name!r} is something else by now than what the run {run_id!r} judged."
             raise InvalidInput(message, hint="Run the gate again.", field="run")
         if before is not None and before != target:
@@ -102,10 +102,14 @@ class Promotion:
         return Moved(alias=alias, target=versions[-2], before=current)
 
     def _check_compared(self, run: Run, alias: str, before: str) -> None:
-        compared = run.subjects[1].target if len(run.subjects) > 1 else None
-        if compared != self._evals.named(before).target:
+        if len(run.subjects) == 1 or not self._is_still(run.subjects[1], before):
             message = f"The run {run.id!r} did not compare with {before!r}, which {alias!r} stands for now."
             raise InvalidInput(message, hint="Run the gate again.", field="run")
+
+    def _is_still(self, judged: SubjectRecord, name: str) -> bool:
+        """Whether a name means what was judged, down to its files: an adapter can be made again under its name."""
+        target = self._evals.named(name).target
+        return judged.target == target and (not judged.weights or judged.weights == self._evals.weights(target))
 
     def current(self, alias: str) -> str | None:
         """What an alias stands for; None when there is none of this name."""

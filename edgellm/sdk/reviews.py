@@ -117,6 +117,7 @@ class Reviews:
         answer: str | None = None,
         *,
         tenant: str | None = None,
+        seen: ReviewItem | None = None,
         actor: str = LOCAL,
     ) -> ReviewItem:
         """Let an open item teach.
@@ -125,10 +126,11 @@ class Reviews:
             prompt: in place of its last question; None: as it was asked.
             answer: what should have been answered; None: the correction, or the answer itself where it was good.
             tenant: who learns from it, where it is not the tenant whose answer it is: an administrator's decision.
+            seen: the item as it was read, personal data included: what its people changed since is not accepted.
 
-        Raises: InvalidInput where nobody said what should have been answered.
+        Raises: InvalidInput where nobody said what should have been answered, or it was changed since it was seen.
         """
-        acceptance = Acceptance(prompt=prompt, answer=answer, learner=tenant)
+        acceptance = Acceptance(prompt=prompt, answer=answer, learner=tenant, seen=seen)
         return self._store().reviews.accept(item_id, acceptance, actor)
 
     def reject(self, item_id: str, *, actor: str = LOCAL) -> ReviewItem:

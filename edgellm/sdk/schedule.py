@@ -40,6 +40,16 @@ class Schedule:
     """Not on battery."""
     when_idle: bool = False
     """Not while the machine works for somebody."""
+    tenant: str = ""
+    """Whose lessons are learnt; empty: this machine's own."""
+    policy: Path | None = None
+    """What must hold; None takes the policy that ships."""
+    suites: Path | None = None
+    """Where the suites are that the policy names; None: those that ship."""
+    judge: str | None = None
+    """The model that judges the corrected questions; None compares words."""
+    collections: tuple[str, ...] = ()
+    """Collections that are synced beside the alias's own."""
 
     @property
     def has_conditions(self) -> bool:
@@ -120,7 +130,19 @@ def command_line(home: Home, alias: str, schedule: Schedule) -> list[str]:
     from edgellm.sdk.server_process import home_arguments
 
     conditions = ["--on-mains"] * schedule.on_mains + ["--when-idle"] * schedule.when_idle
-    return [sys.executable, "-m", "edgellm", *home_arguments(home), "improve", "run", *conditions, alias]
+    chosen = {
+        "--tenant": schedule.tenant,
+        "--policy": schedule.policy and schedule.policy.absolute(),
+        "--suites": schedule.suites and schedule.suites.absolute(),
+        "--judge": schedule.judge,
+    }
+    options = [f"{name}={value}" for name, value in chosen.items() if value]
+    options += [f"--docs={name}" for name in schedule.collections]
+    words = [sys.executable, "-m", "edgellm", *home_arguments(home), "improve", "run", *conditions, *options, alias]
+    for word in words:
+        if not word.isprintable():  # a line break would be a line of the unit
+            raise InvalidInput(f"{word!r} cannot stand in a timer's file.", hint="Rename it.", field="schedule")
+    return words
 
 
 def systemd_service(alias: str, command: Sequence[str], schedule: Schedule) -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from edgellm.engine.outcome import Finished
 from edgellm.engine.stream import Stream
+from edgellm.engine.supervisor import Worker
 from edgellm.errors import DeadlineExceeded, InvalidInput
 from edgellm.sdk.engines import Opened
-from edgellm.types import Delta, FinishReason, Sampling, Scored, StreamEvent, Timings, Token, TokenTrace, Usage
+from edgellm.types import Delta, FinishReason, Message, Sampling, Scored, StreamEvent, Timings, Token, TokenTrace, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,27 @@ class Scoring:
         if any(choice.finish_reason is FinishReason.DEADLINE for choice in choices):
             raise DeadlineExceeded("The text was not scored in the time that it had.", hint="Score a shorter one.")
         return Scored(first=self.first, tokens=tuple(traces))
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTokens:
+    """A conversation as the model reads it, and where in it the last answer stands."""
+
+    tokens: tuple[int, ...]
+    start: int
+    end: int
+    """Behind the answer's last token; the one that ends the turn follows."""
+
+
+def answer_tokens(worker: Worker, messages: Sequence[Message]) -> AnswerTokens:
+    """The tokens of a conversation that ends with an answer. Raises: InvalidInput, also for one that is too long."""
+    if len(messages) < 2 or messages[-1].role != "assistant":
+        raise InvalidInput("The conversation does not end with an answer.", hint="Put it last.", field="messages")
+    rows = worker.training_rows([messages])[0]
+    if isinstance(rows, str):
+        raise InvalidInput(f"The answer cannot be found in the conversation: {rows}", field="messages")
+    start, end = rows[-1].supervised[-1]
+    return AnswerTokens(rows[-1].tokens, start, end - 1)
 
 
 def begin(

@@ -13,9 +13,10 @@ from edgellm.errors import EngineError, InvalidInput, JobError, NotFound
 from edgellm.file_lock import locked
 from edgellm.paths import Home
 from edgellm.sdk.live import LiveFigures, LiveRequest
+from edgellm.sdk.server_log import Trouble, newest
 from edgellm.sdk.server_process import POLL_S, ServerFiles, Started, end
 
-__all__ = ["LiveFigures", "LiveRequest", "RunningServer", "ServerOptions", "Servers"]
+__all__ = ["LiveFigures", "LiveRequest", "RunningServer", "ServerOptions", "Servers", "Trouble"]
 
 START_S = 300.0
 """A server whose model is not open after this time is ended again."""
@@ -61,6 +62,7 @@ class Servers:
     def __init__(self, home: Home, resolve: Callable[[str], str], model: str, *, offline: bool = False) -> None:
         """`resolve`: what finds a model again from any folder; `model`: the one that is used when none is named."""
         self._files = ServerFiles(home)
+        self._log = home.logs / "server.log"
         self._resolve = resolve
         self._model = model
         self._offline = offline
@@ -114,6 +116,10 @@ class Servers:
             message = f"The server still runs {grace_s:g} s after it was asked to end."
             raise JobError(message, hint="Stop it once more to cut off what is open.", pid=started.pid)
         self._files.forget()
+
+    def log(self, limit: int = 100) -> list[Trouble]:
+        """What went wrong in this home's servers, however they were started, newest first; no word of clients."""
+        return newest(self._log, limit)
 
     def live(self) -> LiveFigures:
         """What it does at this moment.

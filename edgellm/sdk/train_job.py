@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import math
 import os
 import shutil
 import time
@@ -15,19 +16,20 @@ import msgspec
 
 from edgellm.data.dataset import open_dataset, read_manifest
 from edgellm.engine.supervisor import Worker
-from edgellm.errors import InvalidInput
-from edgellm.events import Progressed, Started
+from edgellm.errors import DataRejected, InvalidInput
+from edgellm.events import JobEvent, Measured, Progressed, Started
 from edgellm.gguf_header import read_header
 from edgellm.hub.adapters import AdapterManifest, BaseRecord, DatasetRecord, Shelf
 from edgellm.hub.hardware import probe
 from edgellm.hub.installed import InstalledModel, sha256_of
-from edgellm.paths import Home, private_dir
+from edgellm.paths import Home, private_dir, write_private
 from edgellm.sdk.anchors import kept_anchors
 from edgellm.sdk.engines import Engines
 from edgellm.sdk.import_gate import pass_gate
 from edgellm.sdk.inspections import library_in
 from edgellm.sdk.run_samples import Sampler
-from edgellm.sdk.taught_model import Taught, check_room, keep_model
+from edgellm.sdk.taught_model import Taught, keep_model
+from edgellm.sdk.training import check_vacant
 from edgellm.sdk.training_preferences import measured, paired, told
 from edgellm.sdk.training_request import TrainRequest, request_from
 from edgellm.sdk.training_rows import tokenized
@@ -36,10 +38,13 @@ from edgellm.sdk.training_start import keep_start, starting_adapter
 from edgellm.sdk.work import Emit
 from edgellm.settings import load_settings
 from edgellm.train.architecture import read_architecture
-from edgellm.train.plan import TrainPlan, plan_run, refuse_if_too_large
+from edgellm.train.plan import TrainPlan, plan_run, refuse_if_hopeless, refuse_if_too_large
 from edgellm.train.rows import RowSets, read_rows, write_rows
+from edgellm.train.settings import TrainSettings
 from edgellm.train.spec import RunSpec, write_spec
 
+ROWS, DATASET = "rows.msgpack", "dataset.json"
+"""In a run's folder: what is learnt, and what that was made of."""
 TRIAL_STEPS = 3
 """Steps on which a plan's time is measured."""
 
@@ -67,32 +72,51 @@ def prepare(home: Home, request: TrainRequest, folder: Path, emit: Emit) -> Prep
     """Rows on disk and a plan that fits this machine.
 
     Raises: ModelNotFound, ModelRejected (also for a base that is read in another way than llama.cpp reads it),
-    DatasetNotFound, DataRejected, ModelDoesNotFit, InvalidInput (name taken).
+    DatasetNotFound, DataRejected, ModelDoesNotFit, InvalidInput (an early stop without anything to measure).
     """
     library = library_in(home)
     base = library.find(request.base)
     library.inspect(base.path)
     header = read_header(base.path)
-    shape = read_architecture(header)
-    dataset = _dataset(home, request)
+    shape, processes = read_architecture(header), request.processes_here
+    refuse_if_hopeless(shape, request.settings, header.parameters, processes, probe().available_bytes)
+    dataset = _dataset(home, request, folder)
     emit(Started(title=f"Comparing how {base.name} is read with llama.cpp"))
     gate = pass_gate(header, base.sha256 or sha256_of(base.path), home.cache / "readings")
     private_dir(folder)
     if request.start and not _start_in(folder).exists():
         keep_start(starting_adapter(Shelf(home), base, request.start), _start_in(folder))
-    rows = folder / "rows.msgpack"
+    rows = folder / ROWS
     emit(Started(title=f"Reading {dataset.name} as {base.name} does"))
     if not rows.exists():  # a resumed run learns from the very rows it began with
-        write_rows(rows, _read_by_engine(home, base, request, emit))
-    plan = plan_run(shape, read_rows(rows), request.settings, header.parameters)
+        write_private(folder / DATASET, msgspec.json.encode(dataset))
+        write_rows(rows, _read_by_engine(home, base, request, dataset, emit))
+    sets = read_rows(rows)
+    _check_patience(request.settings, sets)
+    plan = plan_run(shape, sets, request.settings, header.parameters, processes)
     refuse_if_too_large(plan, probe().available_bytes)
     return Prepared(
         request=request, base=base, dataset=dataset, rows=rows, plan=plan, folder=folder, reading_kl=gate.kl
     )
 
 
-def _dataset(home: Home, request: TrainRequest) -> DatasetRecord:
-    """What is learnt from; its content is verified when it is read. Raises: DatasetNotFound, DataRejected."""
+def _check_patience(settings: TrainSettings, sets: RowSets) -> None:
+    """Raises: InvalidInput when the run is to stop by a loss that nothing can be measured on."""
+    if settings.patience is not None and not sets.held_out:
+        raise InvalidInput(
+            "The run is to stop early by its validation loss, and the dataset has no rows to validate on.",
+            hint="A dataset of a hundred rows holds some out; without them, leave the setting patience away.",
+            field="patience",
+        )
+
+
+def _dataset(home: Home, request: TrainRequest, folder: Path) -> DatasetRecord:
+    """What is learnt from; of a run that has its rows, what they were made of, whatever has become of that since.
+
+    Its content is verified when it is read. Raises: DatasetNotFound, DataRejected.
+    """
+    if (folder / ROWS).exists() and (folder / DATASET).exists():
+        return msgspec.json.decode((folder / DATASET).read_bytes(), type=DatasetRecord)
     if request.preferences is not None:
         return DatasetRecord(name=request.dataset, hash=request.preferences.sha256)
     manifest = read_manifest(home.datasets / request.dataset)
@@ -103,11 +127,13 @@ def _start_in(folder: Path) -> Path:
     return folder / "start.safetensors"
 
 
-def _read_by_engine(home: Home, base: InstalledModel, request: TrainRequest, emit: Emit) -> RowSets:
+def _read_by_engine(
+    home: Home, base: InstalledModel, request: TrainRequest, made_of: DatasetRecord, emit: Emit
+) -> RowSets:
     engines = Engines(home, load_settings(home, os.environ), library_in(home))
     try:
         worker = engines.worker(base.reference, lambda _share: None)[1]
-        sets = _tokenized(home, worker, request)
+        sets = _tokenized(home, worker, request, made_of)
         if not request.settings.anchors:
             return sets
         emit(Started(title=f"Asking {base.name} what it says so far", unit="questions"))
@@ -120,16 +146,21 @@ def _read_by_engine(home: Home, base: InstalledModel, request: TrainRequest, emi
         engines.close()  # its memory is needed for training
 
 
-def _tokenized(home: Home, worker: Worker, request: TrainRequest) -> RowSets:
+def _tokenized(home: Home, worker: Worker, request: TrainRequest, made_of: DatasetRecord) -> RowSets:
+    """Raises: DataRejected also when another dataset has taken the name meanwhile."""
     if request.preferences is not None:
         return paired(request.preferences, worker, request.settings)
-    return tokenized(open_dataset(home.datasets / request.dataset), worker, request.settings)
+    dataset = open_dataset(home.datasets / request.dataset)
+    if dataset.manifest.dataset_hash != made_of.hash:
+        raise DataRejected(f"The dataset {made_of.name!r} has changed since the run began.", hint="Start again.")
+    return tokenized(dataset, worker, request.settings)
 
 
 def train(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, Any]:
     """Do a training job; `folder` keeps what a resumed job needs. Returns the result as JSON values."""
     request = request_from(arguments)
-    _check_name(home, request)
+    library = library_in(home)
+    check_vacant(Shelf(home), library, library.find(request.base), request.name, request.settings)
     prepared = prepare(home, request, folder / "run", emit)
     write_spec(prepared.folder / "spec.json", _spec(prepared))
     emit(Started(title=f"Teaching {prepared.base.name}", total=prepared.plan.steps, unit="steps"))
@@ -153,16 +184,6 @@ def _sampler(prepared: Prepared) -> Sampler | None:
     return Sampler(prepared.base.path, prepared.request.settings.alpha, probe, prepared.start)
 
 
-def _check_name(home: Home, request: TrainRequest) -> None:
-    """Raises: InvalidInput when the name is taken; DiskFull when a model that is to be made has no room."""
-    if not request.makes_adapter:
-        library = library_in(home)
-        check_room(library, request.name, library.find(request.base).path)
-    elif any(adapter.name == request.name for adapter in Shelf(home).list()):
-        hint = f"Choose another name, or remove it first: edgellm adapters remove {request.name}"
-        raise InvalidInput(f"There is an adapter named {request.name!r} already.", hint=hint, field="name")
-
-
 def plan(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, Any]:
     """What a run would take, its time measured on a few steps. Returns JSON values. Raises: as `prepare`."""
     prepared = prepare(home, request_from(arguments), folder / "run", emit)
@@ -170,12 +191,13 @@ def plan(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, Any]
     trial = msgspec.structs.replace(_spec(prepared), settings=replace(prepared.request.settings, steps=steps))
     write_spec(prepared.folder / "spec.json", trial)
     emit(Started(title=f"Trying {prepared.base.name}", total=steps, unit="steps"))
-    began = time.monotonic()
-    outcome = follow(prepared.folder, _together(prepared), emit)
+    clock, began = _ValidationClock(emit), time.monotonic()
+    outcome = follow(prepared.folder, _together(prepared), clock)
     wall_s = time.monotonic() - began
     shutil.rmtree(prepared.folder, ignore_errors=True)
     assert outcome.last is not None
     step_s = outcome.last.spent_s / steps
+    validations = math.ceil(prepared.plan.steps / prepared.request.settings.valid_steps) - 1  # one was tried
     available = probe().available_bytes
     counts: dict[str, Any] = msgspec.to_builtins(prepared.plan)
     return counts | {
@@ -183,10 +205,24 @@ def plan(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, Any]
         "available_bytes": available,
         "verdict": prepared.plan.verdict(available),
         "step_s": step_s,
-        "seconds": wall_s - outcome.last.spent_s + step_s * prepared.plan.steps,
+        "seconds": wall_s - outcome.last.spent_s + step_s * prepared.plan.steps + clock.seconds * validations,
         "tokens_per_s": outcome.tokens_per_s,
         "peak_memory_bytes": outcome.last.peak_bytes,
     }
+
+
+class _ValidationClock:
+    """Hands events on, and measures how long reading the validation rows takes: from the last step to its loss."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit, self._since, self.seconds = emit, time.monotonic(), 0.0
+
+    def __call__(self, event: JobEvent) -> None:
+        now = time.monotonic()
+        if isinstance(event, Measured) and "valid_loss" in event.values:
+            self.seconds = now - self._since
+        self._since = now
+        self._emit(event)
 
 
 def _spec(prepared: Prepared) -> RunSpec:
@@ -209,7 +245,7 @@ def _keep(home: Home, prepared: Prepared, outcome: Outcome) -> dict[str, Any]:
     request = prepared.request
     draft = private_dir(home.adapters / f".{request.name}.train-{os.getpid()}.part")
     try:
-        weights = Path(outcome.checkpoint) / WEIGHTS
+        weights = outcome.result(request.settings) / WEIGHTS
         write_adapter_files(draft, weights, prepared.base.path, name=request.name, alpha=request.settings.alpha)
         adapter = Shelf(home).admit(draft, _manifest(prepared, outcome))
     finally:
@@ -224,7 +260,7 @@ def _keep_model(home: Home, prepared: Prepared, outcome: Outcome, emit: Emit) ->
         base=prepared.base,
         dataset=prepared.dataset.name,
         settings=prepared.request.settings,
-        weights=Path(outcome.checkpoint) / WEIGHTS,
+        weights=outcome.result(prepared.request.settings) / WEIGHTS,
     )
     model = keep_model(library_in(home), taught, emit)
     return {"adapter": "", "model": model.name, "path": str(model.path)}
@@ -259,7 +295,8 @@ def _losses(outcome: Outcome) -> dict[str, float]:
     assert outcome.last is not None
     losses = {"first": outcome.first.loss, "last": outcome.last.loss, "straying": outcome.last.straying}
     if outcome.valid_losses:
-        losses |= {"valid_first": outcome.valid_losses[0], "valid_last": outcome.valid_losses[-1]}
+        best = min(outcome.valid_losses)
+        losses |= {"valid_first": outcome.valid_losses[0], "valid_last": outcome.valid_losses[-1], "valid_best": best}
     return losses | measured(outcome)
 
 
@@ -268,6 +305,9 @@ def _result(prepared: Prepared, outcome: Outcome) -> dict[str, Any]:
     return {
         "reading_kl": prepared.reading_kl,
         "losses": _losses(outcome),
+        "cut_rows": prepared.plan.cut_rows,
+        "left_out_rows": prepared.plan.left_out_rows,
+        "left_out_why": prepared.plan.left_out_why,
         "steps": outcome.last.steps,
         "tokens": outcome.last.tokens,
         "tokens_per_s": outcome.tokens_per_s,

@@ -3,31 +3,49 @@
 from __future__ import annotations
 
 import builtins
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edgellm.errors import InvalidInput
+from edgellm.errors import DatasetNotFound, InvalidInput
 from edgellm.hub.adapters import Shelf, adapter_name
-from edgellm.hub.installed import Library
+from edgellm.hub.installed import InstalledModel, Library
 from edgellm.hub.names import name_from, split_adapter
-from edgellm.paths import Home
+from edgellm.paths import Home, as_text
 from edgellm.sdk.datasets import Datasets
 from edgellm.sdk.jobs import Jobs
+from edgellm.sdk.taught_model import check_room
 from edgellm.sdk.training_request import TrainRequest, request_from
 from edgellm.sdk.training_start import inherited, starting_adapter
 from edgellm.store import StoredJob
 from edgellm.train.settings import TrainSettings
 
+if TYPE_CHECKING:
+    from edgellm.data.dataset import Manifest
+
 KIND = "train"
+_MOST_NAMESAKES = 1000
+
+
+def check_vacant(shelf: Shelf, library: Library, base: InstalledModel, name: str, settings: TrainSettings) -> None:
+    """Whether what a run makes can be called so.
+
+    Raises: InvalidInput when the name is taken; DiskFull when a model that is to be made has no room.
+    """
+    if not settings.makes_adapter:
+        check_room(library, name, base.path)
+    elif any(adapter.name == name for adapter in shelf.list()):
+        hint = f"Choose another name, or remove it first: edgellm adapters remove {name}"
+        raise InvalidInput(f"There is an adapter named {name!r} already.", hint=hint, field="name")
 
 
 class Training:
     """Errors: InvalidInput, ModelNotFound, AdapterNotFound, DatasetNotFound, DataRejected, JobError, MissingExtra."""
 
     def __init__(self, home: Home, jobs: Jobs, datasets: Datasets, library: Library) -> None:
-        self._shelf = Shelf(home)
+        self._home, self._shelf = home, Shelf(home)
         self._jobs, self._datasets, self._library = jobs, datasets, library
 
     def start(
@@ -48,6 +66,8 @@ class Training:
         `hosts` are lines of `ADDRESS[:PORT] [SSH-TARGET [COMMAND ...]]`, this machine first.
         """
         adapter_name(name)
+        settings = settings or TrainSettings()
+        check_vacant(self._shelf, self._library, self._library.find(split_adapter(base)[0]), name, settings)
         shared = {"ranks": ranks, "hosts": hosts}
         request = self._request(data, base, name, settings, shared)
         return self._jobs.start(KIND, f"{request['base']} learns {name}", request)
@@ -57,9 +77,9 @@ class Training:
     ) -> StoredJob:
         """Begin to find out what a run would take; the job's result has sizes, verdict and seconds.
 
-        A file of examples becomes a dataset that is named after it.
+        A file of examples becomes a dataset that is named after it, with a number where the name is another dataset's.
         """
-        request = self._request(data, base, name_from(Path(data).stem), settings, {"ranks": ranks, "hosts": hosts})
+        request = self._request(data, base, self._free_name(data), settings, {"ranks": ranks, "hosts": hosts})
         return self._jobs.start("plan", f"Plan: {request['base']} learns {request['dataset']}", request)
 
     def _request(
@@ -96,17 +116,53 @@ class Training:
         return {"dataset": name_from(path.stem), "preferences": checked_file(path, settings)}
 
     def _dataset(self, data: str | Path, name: str) -> str:
-        from edgellm.data.draft_source import PREFIX  # deferred: what reads examples is needed here alone
-
-        path = Path(data).expanduser()
-        if isinstance(data, str) and data.startswith(PREFIX):
-            return self._datasets.build([data], name, replace=True).name
-        if isinstance(data, str) and any(manifest.name == data for manifest in self._datasets.list()):
+        """The name of the dataset that is meant; of a file or of drafts, one that is built."""
+        source = _source(data)
+        if isinstance(source, Path) and isinstance(data, str) and self._manifest(data) is not None:
             return data
-        if not path.exists():
+        if isinstance(source, Path) and not source.exists():
             raise InvalidInput(
                 f"{str(data)!r} is neither a dataset nor a file.",
                 hint="See which datasets there are: edgellm data list",
                 field="data",
             )
-        return self._datasets.build([path], name, replace=True).name
+        if not self._is_free(name, source):
+            raise InvalidInput(
+                f"There is a dataset named {name!r} already, of other files or by rules of its own.",
+                hint="Learn from it by its name, or choose another name.",
+                field="name",
+            )
+        return self._datasets.build([source], name, replace=True).name
+
+    def _free_name(self, data: str | Path) -> str:
+        """A name for the dataset of a plan."""
+        wanted = name_from(Path(data).stem)
+        candidates = (wanted, *(f"{wanted}-{number}" for number in range(2, _MOST_NAMESAKES)))
+        return next((name for name in candidates if self._is_free(name, _source(data))), wanted)
+
+    def _is_free(self, name: str, source: str | Path) -> bool:
+        """Whether a dataset may be called so: none is, or one of the same source by the same rules."""
+        from edgellm.data.rules import Rules  # deferred, as below
+
+        found = self._manifest(name)
+        return found is None or ([each.path for each in found.sources] == [as_text(source)] and found.rules == Rules())
+
+    def _manifest(self, name: str) -> Manifest | None:
+        """Of a dataset; None where there is none of that name. Raises: DataRejected when it is damaged."""
+        from edgellm.data.build import valid_name  # deferred: what reads examples is needed when there are some
+        from edgellm.data.dataset import read_manifest
+
+        try:
+            folder = self._home.datasets / valid_name(name)
+        except InvalidInput:
+            return None  # a path, or nothing that could be a name
+        with suppress(DatasetNotFound):
+            return read_manifest(folder)
+        return None
+
+
+def _source(data: str | Path) -> str | Path:
+    """`drafts:NAME` as it is, anything else as a path."""
+    from edgellm.data.draft_source import PREFIX
+
+    return data if isinstance(data, str) and data.startswith(PREFIX) else Path(data).expanduser()

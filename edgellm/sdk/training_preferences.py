@@ -48,7 +48,20 @@ def paired(file: PreferenceFile, worker: Worker, settings: TrainSettings) -> Row
             hint="Raise the setting context_tokens.",
             file=file.path,
         )
-    return RowSets(train=(), pairs=train, valid_pairs=valid, probe=_probe(found.train[0], train[0]))
+    rows = [row for _, pair in train for row in pair.rows]
+    left_out = len(found.train) + len(found.valid) - len(train) - len(valid)
+    return RowSets(
+        train=(),
+        pairs=tuple(pair for _, pair in train),
+        valid_pairs=tuple(pair for _, pair in valid),
+        probe=_probe(*train[0]),
+        cut=sum(len(row.tokens) == settings.context_tokens for row in rows),
+        left_out=left_out,
+        left_out_why=_UNUSABLE.format(settings.context_tokens) if left_out else "",
+    )
+
+
+_UNUSABLE = "Its prompt leaves no room for an answer in {} tokens, or the model's template does not take it."
 
 
 def told(request: TrainRequest, sets: RowSets, outcome: Outcome) -> dict[str, Any]:
@@ -92,7 +105,7 @@ def _read(path: Path, settings: TrainSettings) -> Preferences:
     return read_preferences(path, "judgements" if settings.objective == "kto" else "pairs")
 
 
-def _pairs(worker: Worker, rows: Sequence[Preference], context_tokens: int) -> Iterator[Pair]:
+def _pairs(worker: Worker, rows: Sequence[Preference], context_tokens: int) -> Iterator[tuple[Preference, Pair]]:
     others = [row.rejected if row.rejected is not None else _elsewhere(rows, at) for at, row in enumerate(rows)]
     talks = [
         (*row.prompt, Message(role="assistant", content=text))
@@ -102,7 +115,7 @@ def _pairs(worker: Worker, rows: Sequence[Preference], context_tokens: int) -> I
     made = [_row(each, context_tokens) for each in worker.training_rows(talks)]
     for row, answer, other in zip(rows, made[::2], made[1::2], strict=True):
         if answer is not None and other is not None and answer != other:
-            yield Pair(answer, other, row.is_good)
+            yield row, Pair(answer, other, row.is_good)
 
 
 def _elsewhere(rows: Sequence[Preference], at: int) -> str:
@@ -120,6 +133,6 @@ def _row(made: list[TrainingRow] | str, context_tokens: int) -> Row | None:
 
 
 def _probe(row: Preference, pair: Pair) -> Probe:
-    """The question of the first row, as it is asked when the model is served."""
+    """Its question, as it is asked when the model is served."""
     start = pair.answer.supervised[0][0]
     return Probe(next(each.content for each in row.prompt if each.role == "user"), pair.answer.tokens[:start])

@@ -45,6 +45,12 @@ class TrainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """False: what is learnt has no adapter form, and becomes a model in the library."""
         return self.settings.makes_adapter
 
+    @property
+    def processes_here(self) -> int:
+        """How many processes learn on this machine."""
+        members = self.members()
+        return max(1, sum(not member.target for member in members))
+
     def members(self) -> list[Member]:
         """The processes, at ports that are free now; none: one, here."""
         if self.hosts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
@@ -23,14 +24,21 @@ def tokenized(dataset: Dataset, worker: Worker, settings: TrainSettings) -> RowS
 
     Raises: DataRejected when nothing can be learnt from the dataset, errors of the worker.
     """
-    train = tuple(_rows(worker, dataset.rows("train"), settings))
+    reader = _Reader(worker, settings.context_tokens)
+    train = tuple(reader.rows(dataset.rows("train")))
     if not train:
         raise DataRejected(
-            f"The dataset {dataset.name!r} has no row that can be learnt from.",
+            f"The dataset {dataset.name!r} has no row that can be learnt from{reader.reason}.",
             hint="Rows need an assistant's answer, or plain text.",
         )
-    valid = tuple(_rows(worker, dataset.rows("valid"), settings))
-    return RowSets(train=train, valid=valid, probe=_probe(worker, dataset, settings.context_tokens))
+    return RowSets(
+        train=train,
+        valid=tuple(reader.rows(dataset.rows("valid"))),
+        probe=_probe(worker, dataset, settings.context_tokens),
+        cut=reader.cut,
+        left_out=reader.left_out,
+        left_out_why=reader.why,
+    )
 
 
 def _probe(worker: Worker, dataset: Dataset, context_tokens: int) -> Probe | None:
@@ -45,22 +53,44 @@ def _probe(worker: Worker, dataset: Dataset, context_tokens: int) -> Probe | Non
     return Probe(asked[0], tuple(made[0].tokens[:start]))
 
 
-def _rows(worker: Worker, rows: Iterator[object], settings: TrainSettings) -> Iterator[Row]:
-    for batch in _batched(rows):
-        chats = [row.messages for row in batch if isinstance(row, ChatRow)]
-        for made in worker.training_rows(chats):
-            if not isinstance(made, str):  # rows without an answer were counted when the dataset was built
-                yield from _cut(made, settings.context_tokens)
-        for row in batch:
-            if not isinstance(row, ChatRow):
-                yield from _text_rows(worker, row.text, settings.context_tokens)  # type: ignore[attr-defined]
+@dataclass
+class _Reader:
+    """Makes rows of tokens, and counts what is lost."""
 
+    worker: Worker
+    context_tokens: int
+    cut: int = 0
+    left_out: int = 0
+    why: str = ""
 
-def _cut(made: Sequence[TrainingRow], context_tokens: int) -> Iterator[Row]:
-    for row in made:
-        cut = Row(row.tokens, row.supervised).cut(context_tokens)
-        if cut.targets:
-            yield cut
+    @property
+    def reason(self) -> str:
+        """Why the first conversation was left out, to end a sentence with."""
+        return f": {self.why.rstrip('.')}" if self.why else ""
+
+    def rows(self, rows: Iterator[object]) -> Iterator[Row]:
+        for batch in _batched(rows):
+            chats = [row.messages for row in batch if isinstance(row, ChatRow)]
+            for made in self.worker.training_rows(chats):
+                if isinstance(made, str):
+                    self._leave_out(made)
+                else:
+                    yield from self._cut(made)
+            for row in batch:
+                if not isinstance(row, ChatRow):
+                    yield from _text_rows(self.worker, row.text, self.context_tokens)  # type: ignore[attr-defined]
+
+    def _cut(self, made: Sequence[TrainingRow]) -> Iterator[Row]:
+        cut = [Row(row.tokens, row.supervised).cut(self.context_tokens) for row in made]
+        if not any(row.targets for row in cut):
+            self._leave_out(f"Its question alone fills the context of {self.context_tokens} tokens.")
+        elif any(len(row.tokens) > self.context_tokens for row in made):
+            self.cut += 1
+        yield from (row for row in cut if row.targets)
+
+    def _leave_out(self, why: str) -> None:
+        self.left_out += 1
+        self.why = self.why or why
 
 
 def _text_rows(worker: Worker, text: str, context_tokens: int) -> Iterator[Row]:

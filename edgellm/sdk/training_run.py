@@ -17,6 +17,7 @@ from edgellm.sdk.work import CancelRequested, Emit
 from edgellm.train.history import History
 from edgellm.train.launch import Heard, Launch
 from edgellm.train.ring import Member
+from edgellm.train.settings import TrainSettings
 from edgellm.train.spec import Ended, Opened, Saved, Stepped, Validated
 
 WEIGHTS = "weights.safetensors"
@@ -47,6 +48,10 @@ class Outcome(msgspec.Struct, kw_only=True):
     """Folder of the one with the lowest validation loss; the newest where nothing was measured."""
     is_complete: bool = False
     blas: str = ""
+
+    def result(self, settings: TrainSettings) -> Path:
+        """The checkpoint that counts: the best one of a run that stops when it gets no better, else the newest."""
+        return Path(self.checkpoint if settings.patience is None else self.best_checkpoint)
 
     @property
     def tokens_per_s(self) -> float:

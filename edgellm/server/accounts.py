@@ -25,12 +25,14 @@ TURNED_AWAY = (BudgetExceeded, QueueFull, ServerStopping)
 class Account:
     """Counts one request; at the end of its block the budget is charged and the request is noted, however it ended."""
 
-    def __init__(self, service: Service, caller: Caller, name: ModelName) -> None:
+    def __init__(self, service: Service, caller: Caller, name: ModelName, operation: str) -> None:
+        """`operation`: what is done, as `Tracing.note` calls it."""
         self.name = name
         self.usage = Usage()
         self.timings = Timings()
         self._service = service
         self._caller = caller
+        self._operation = operation
         self._began = service.clock()
         self._turn_at: float | None = None
         self._first_token_at: float | None = None
@@ -109,6 +111,7 @@ class Account:
             ttft_s=None if self._first_token_at is None else self._first_token_at - self._began,
             energy_j=energy_j,
         )
+        service.tracing.note(self._operation, row)
         await self.store(service.edge.usage.add, row)
 
 

@@ -139,7 +139,8 @@ class Outermost:
 
         counters.open += 1
         try:
-            await self._guarded(scope, receive, counted)
+            with self._service.tracing.within(scope["headers"]):
+                await self._guarded(scope, receive, counted)
         except Exception as error:  # a server's last line of defence; it reports
             self._service.log.error(scope["path"], error)
             if not status:

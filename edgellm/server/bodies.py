@@ -13,6 +13,8 @@ from pydantic import Discriminator, Field, Tag
 from edgellm.server.dialects.fields import Body, Flag, Harmless, Number, Unread, Whole, refuse
 
 MAX_N, MAX_TOOLS, MAX_MESSAGES = 4, 128, 4_096
+MOST_TEXTS = 2_048
+"""That become vectors in one request."""
 Model = Annotated[str, Field(min_length=1, max_length=256)]
 TokenId = Annotated[Whole, Field(ge=0, lt=2**31)]
 TokenIds = Annotated[list[TokenId], Field(min_length=1)]
@@ -198,11 +200,12 @@ class EmbeddingBody(Body):
 
 
 class TokenizeBody(Body):
-    """POST /tokenize: the text as vLLM (`prompt`) or llama.cpp (`content`) names it."""
+    """POST /tokenize: the text as vLLM (`prompt`) or llama.cpp (`content`) names it, or a conversation."""
 
     model: Model | None = None
     prompt: str | None = None
     content: str | None = None
+    messages: Annotated[list[MessageBody], Field(max_length=MAX_MESSAGES)] | None = None
     add_special_tokens: Flag | None = None
     add_special: Flag | None = None
     parse_special: Flag | None = None

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from edgellm.errors import InvalidInput
 from edgellm.server.accounts import Account
 from edgellm.server.admission import admitted
 from edgellm.server.caller import Caller
+from edgellm.server.deadline import Deadline
 from edgellm.server.model_name import resolve
 from edgellm.server.service import Service
+from edgellm.server.threads import to_the_end
 from edgellm.types import StreamEvent, Usage
 
 Input = str | tuple[int, ...]
+BATCH = 32
+"""Texts between two looks at whether anybody still waits: the embedder itself cannot be interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +32,41 @@ class Vectors:
 
 
 class Embedding:
-    """Texts on their way to vectors. `run` once."""
+    """Texts on their way to vectors. `run` once; cancelling its task ends it after at most one batch."""
 
     def __init__(self, service: Service, caller: Caller, model: str, inputs: Sequence[Input]) -> None:
         self._service = service
         self._caller = caller
         self._model = model
         self._inputs = inputs
+        self._deadline = Deadline(service, "The texts were not embedded", "Send fewer of them.")
 
     async def run(self, _put: Callable[[StreamEvent], None]) -> Vectors:
         """Raises: ModelNotFound, ModelError for a model that embeds nothing; as `Generation.run`."""
         service = self._service
         name = await asyncio.to_thread(resolve, service.names, self._caller, self._model)
-        account = Account(service, self._caller, name)
-        async with account, admitted(service, self._caller, service.options.deadline_s):
+        model, vectors = service.names.opened(name), list[list[float]]()
+        account = Account(service, self._caller, name, "embeddings")
+        async with account, admitted(service, self._caller, self._deadline.left_s()):
             account.turn_came()
-            found = await asyncio.to_thread(self._embed, service.names.opened(name))
-            account.add(Usage(prompt_tokens=found.tokens), None)
-        return found
+            texts = await to_the_end(lambda: self._texts(model))
+            for at in range(0, len(texts), BATCH):
+                self._deadline.left_s()
+                vectors += await to_the_end(partial(self._embed, texts[at : at + BATCH], model, account))
+        return Vectors(vectors, account.usage.prompt_tokens)
 
-    def _embed(self, model: str) -> Vectors:
+    def _texts(self, model: str) -> list[str]:
+        """Raises: InvalidInput for one that is empty."""
         edge = self._service.edge
         texts = [each if isinstance(each, str) else edge.detokenize(each, model=model) for each in self._inputs]
         empty = next((number for number, text in enumerate(texts) if not text), None)
         if empty is not None:
             raise InvalidInput(f"The text {empty} is empty; it has no vector.", field="input")
+        return texts
+
+    def _embed(self, texts: Sequence[str], model: str, account: Account) -> list[list[float]]:
+        """Vectors of a batch, which is counted also when nobody waits for it any more."""
+        edge = self._service.edge
         vectors = edge.embed(texts, model=model)
-        return Vectors(vectors, sum(len(edge.tokenize(text, model=model)) for text in texts))
+        account.add(Usage(prompt_tokens=sum(len(edge.tokenize(text, model=model)) for text in texts)), None)
+        return vectors

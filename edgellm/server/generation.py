@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import msgspec
 
-from edgellm.errors import DeadlineExceeded, InvalidSchema
+from edgellm.errors import InvalidSchema
 from edgellm.sdk.capture import Form, keep_answer, keep_refused
 from edgellm.sdk.options import CompleteOptions
 from edgellm.sdk.serving import ServedAnswer
@@ -19,9 +19,11 @@ from edgellm.server.accounts import Account
 from edgellm.server.admission import admitted
 from edgellm.server.call import AnswerId, Call
 from edgellm.server.caller import Caller
+from edgellm.server.deadline import Deadline
 from edgellm.server.model_name import ModelName, resolve
 from edgellm.server.service import Service
 from edgellm.server.shelves import shown_reply
+from edgellm.server.threads import to_the_end
 from edgellm.types import Choice, Delta, FinishReason, Reply, Scored, StreamEvent, TokenTrace, Usage
 
 Put = Callable[[StreamEvent], None]
@@ -35,7 +37,7 @@ class Generation:
         self._caller = caller
         self._call = call
         self._answer = answer
-        self._deadline = service.clock() + service.options.deadline_s
+        self._deadline = Deadline(service, "The answer was not complete", "Ask for fewer tokens.")
 
     async def run(self, put: Put) -> Reply:
         """The answer; its events are handed to `put` as they come.
@@ -44,8 +46,8 @@ class Generation:
         """
         service = self._service
         name = await asyncio.to_thread(resolve, service.names, self._caller, self._call.model)
-        account = Account(service, self._caller, name)
-        async with account, admitted(service, self._caller, self._left_s()):
+        account = Account(service, self._caller, name, "chat" if self._call.prompt is None else "text_completion")
+        async with account, admitted(service, self._caller, self._deadline.left_s()):
             account.turn_came()
             try:
                 reply = await self._answered(account, put)
@@ -57,21 +59,6 @@ class Generation:
         await self._keep(reply, account)
         return reply
 
-    def _left_s(self) -> float:
-        """Raises: DeadlineExceeded."""
-        left_s = self._deadline - self._service.clock()
-        if left_s <= 0:
-            raise self._late()
-        return left_s
-
-    def _late(self) -> DeadlineExceeded:
-        deadline_s = self._service.options.deadline_s
-        return DeadlineExceeded(
-            f"The answer was not complete after {deadline_s:g} s, the longest that this server works on one.",
-            hint="Ask for fewer tokens.",
-            deadline_s=deadline_s,
-        )
-
     async def _answered(self, account: Account, put: Put) -> Reply:
         call = self._call
         echo = await self._echo(account) if call.echo else None
@@ -80,10 +67,10 @@ class Generation:
                 put(replace(echo, index=index))
             if call.sampling.max_tokens == 0:
                 return self._echo_alone(echo, account)
-        stream = await asyncio.to_thread(self._stream, account.name)
+        stream = await to_the_end(lambda: self._stream(account.name))
         reply = await self._read(stream, account, put)
         if any(choice.finish_reason is FinishReason.DEADLINE for choice in reply.choices):
-            raise self._late()
+            raise self._deadline.late()
         return _with_echo(reply, echo, account.usage) if echo else reply
 
     def _stream(self, name: ModelName) -> ReplyStream:
@@ -93,7 +80,7 @@ class Generation:
             "model": self._service.names.opened(name),
             "sampling": call.sampling,
             "constraint": call.constraint,
-            "deadline_s": self._left_s(),
+            "deadline_s": self._deadline.left_s(),
             "tenant": self._caller.tenant,
             "trusted": False,
         }
@@ -144,7 +131,7 @@ class Generation:
             model=model,
             alternatives=self._call.sampling.logprobs or 0,
             tenant=self._caller.tenant,
-            deadline_s=self._left_s(),
+            deadline_s=self._deadline.left_s(),
         )
         try:
             return await scoring.finish_async()
@@ -177,7 +164,7 @@ class Generation:
             tenant=self._caller.tenant,
             model=str(account.name),
             messages=call.messages if is_full and call.messages else None,
-            sampling=call.sampling,
+            sampling=call.sampling if is_full else replace(call.sampling, stop=()),  # these are texts, too
         )
 
     def _form(self) -> Form:

@@ -31,8 +31,9 @@ class Keyring:
         admin_token: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`is_open`: without any key, this machine's user is who calls. `token`: the one key there is, kept nowhere.
+        """`is_open`: until a key is made, this machine's user is who calls.
 
+        `token`: the one key there is, kept nowhere.
         `admin_token`: what whoever started the server shows, besides the keys.
         """
         self._keys = keys
@@ -50,12 +51,15 @@ class Keyring:
 
     @property
     def is_needed(self) -> bool:
-        """Whether requests must bring a key: always where others can reach the server, and once there are keys."""
+        """Whether requests must bring a key: always where others can reach the server, and once there were keys.
+
+        Revoking the last one closes the server: whoever held it must not become the administrator thereby.
+        """
         if self._token is not None or not self._is_open:
             return True
         at, needed = self._needed
         if self._clock() - at >= FRESH_S:
-            needed = any(key.revoked_at is None for key in self._keys.list())
+            needed = bool(self._keys.list())
             self._needed = (self._clock(), needed)
         return needed
 

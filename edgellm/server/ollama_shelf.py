@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from edgellm.errors import EdgeLLMError
 from edgellm.server.caller import Caller
-from edgellm.server.dialects.ollama_models import OllamaModel
+from edgellm.server.dialects.ollama_models import LoadedModel, OllamaModel
 from edgellm.server.model_file import model_file
 from edgellm.server.service import Service
 
@@ -37,8 +37,10 @@ def one_model(service: Service, caller: Caller, asked: str) -> OllamaModel:
     )
 
 
-def loaded_models(service: Service, caller: Caller) -> list[tuple[OllamaModel, int]]:
-    """Models in memory with the bytes that each takes, of those that the caller may name."""
-    loaded = service.edge.models.loaded()
+def loaded_models(service: Service, caller: Caller) -> list[LoadedModel]:
+    """Models in memory, of those that the caller may name."""
+    edge = service.edge
+    loaded = edge.models.loaded()
     seen = [model for model in seen_models(service, caller) if model.name in loaded]
-    return [(model, service.edge.memory_bytes(model.name)) for model in seen]
+    measured = [(model, edge.stats(model.name)) for model in seen]  # None: it was closed a moment ago
+    return [LoadedModel(model, edge.memory_bytes(model.name), found.cells_total) for model, found in measured if found]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-from edgellm.errors import DeadlineExceeded, EngineError, InvalidInput
+from edgellm.errors import EngineError, InvalidInput
 from edgellm.server.accounts import Account
 from edgellm.server.admission import admitted
 from edgellm.server.caller import Caller
+from edgellm.server.deadline import Deadline
 from edgellm.server.errors import HttpRefused
 from edgellm.server.model_name import ModelName, not_found
 from edgellm.server.service import Service
+from edgellm.server.threads import to_the_end
 from edgellm.types import StreamEvent
 
 BATCH = 32
@@ -30,7 +32,7 @@ class Reranking:
         self._model = model
         self._question = question
         self._texts = texts
-        self._deadline = service.clock() + service.options.deadline_s
+        self._deadline = Deadline(service, "The texts were not scored", "Send fewer of them.")
 
     async def run(self, _put: Callable[[StreamEvent], None]) -> list[float]:
         """A score a text, larger is better.
@@ -39,21 +41,14 @@ class Reranking:
         """
         service = self._service
         name = ModelName(base=checked_reranker(service, self._caller, self._model))
-        account = Account(service, self._caller, name)
+        account = Account(service, self._caller, name, "rerank")
         scores: list[float] = []
-        async with account, admitted(service, self._caller, service.options.deadline_s):
+        async with account, admitted(service, self._caller, self._deadline.left_s()):
             account.turn_came()
             for at in range(0, len(self._texts), BATCH):
-                self._check_time()
-                scores += await asyncio.to_thread(self._score, self._texts[at : at + BATCH])
+                self._deadline.left_s()
+                scores += await to_the_end(partial(self._score, self._texts[at : at + BATCH]))
         return scores
-
-    def _check_time(self) -> None:
-        """Raises: DeadlineExceeded."""
-        deadline_s = self._service.options.deadline_s
-        if self._service.clock() >= self._deadline:
-            message = f"The texts were not scored after {deadline_s:g} s, the longest that this server works on one."
-            raise DeadlineExceeded(message, hint="Send fewer of them.", deadline_s=deadline_s)
 
     def _score(self, texts: Sequence[str]) -> list[float]:
         """Raises: EngineError, also for what is wrong with the server's own settings; the texts were checked before."""

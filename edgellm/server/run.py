@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import FrameType
 
@@ -26,7 +27,7 @@ GRACE_S = 9
 KEEP_ALIVE_S = 30
 """An idle connection is closed after this time."""
 SILENT_S = 60.0
-"""A connection on which no request has come together for this long is closed."""
+"""A connection is closed on which no request has come together for this long, or whose client reads nothing."""
 HEADER_BYTES = 64 * 1024
 """Of a request's first line and headers, as far as the parser reads them."""
 
@@ -47,7 +48,8 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._drain = drain
         self._on_ready = on_ready
-        self._silent: dict[object, tuple[object, float]] = {}
+        self._silent: dict[object, tuple[tuple[object, int], float]] = {}
+        """Connections on which nothing happens: what was seen of each, and since when it is so."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
@@ -62,17 +64,24 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     def _close_silent(self, now: float) -> None:
-        """uvicorn waits forever for the rest of a request's headers; a hundred such clients would be a full table."""
+        """Close connections whose client does nothing: a hundred of them would be a full table.
+
+        uvicorn waits forever for the rest of a request's headers, and for who does not read its answer.
+        """
         before, self._silent = self._silent, {}
         for connection in list(self.server_state.connections):
-            cycle = getattr(connection, "cycle", None)
-            if cycle is not None and not cycle.response_complete:
-                continue
-            known, since = before.get(connection, (cycle, now))
-            if known is cycle and now - since >= SILENT_S:
-                connection.transport.close()
+            cycle, unread_bytes = getattr(connection, "cycle", None), connection.transport.get_write_buffer_size()
+            if cycle is not None and not cycle.response_complete and not unread_bytes:
+                continue  # it is worked on
+            state, since = before.get(connection, ((cycle, unread_bytes), now))
+            if state != (cycle, unread_bytes):
+                self._silent[connection] = ((cycle, unread_bytes), now)
+            elif now - since < SILENT_S:
+                self._silent[connection] = (state, since)
+            elif unread_bytes:
+                connection.transport.abort()  # closing it would wait until all is read
             else:
-                self._silent[connection] = (cycle, since if known is cycle else now)
+                connection.transport.close()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  uvicorn's signature
         """A signal."""
@@ -131,10 +140,20 @@ def serve(
             threading.Thread(target=_stop_after, args=(until, server), name="edgellm-until", daemon=True).start()
         _also_hang_up(server)
         try:
-            asyncio.run(server.serve(sockets=[listening]))
+            asyncio.run(_served(server, listening))
         finally:
             if server.started:
                 service.trail.stopped(ready.url)
+            service.tracing.close()
+
+
+async def _served(server: Server, listening: socket.socket) -> None:
+    try:
+        await server.serve(sockets=[listening])
+    finally:
+        # asyncio waits for the threads of its executor, some of which cannot be interrupted. They wait for engines,
+        # which are closed next.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1, thread_name_prefix="edgellm-last"))
 
 
 def config_of(app: ASGIApp) -> uvicorn.Config:

@@ -17,6 +17,7 @@ from edgellm.types import StreamEvent
 
 TICK_S = 0.25
 """How long a reader is kept waiting at most, and how often key and server are looked at."""
+ENDING_S = 0.5
 T = TypeVar("T")
 Work = Callable[[Callable[[StreamEvent], None]], Awaitable[T]]
 
@@ -65,10 +66,10 @@ class Running(Generic[T]):
         return found.result
 
     async def close(self) -> None:
-        """End the work, and wait until it has ended."""
+        """End the work. What cannot be interrupted ends by itself later: nobody waits longer for it than `ENDING_S`."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.wait(self._tasks, timeout=ENDING_S)
 
     async def __aenter__(self) -> Self:
         return self

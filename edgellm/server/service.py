@@ -19,6 +19,7 @@ from edgellm.server.line import Line
 from edgellm.server.log import ServerLog
 from edgellm.server.metrics import Counters
 from edgellm.server.names import ServerNames
+from edgellm.server.tracing import Tracing, tracing_to
 from edgellm.server.trail import Trail
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class ServeOptions:
     """From a request's arrival to the end of its answer."""
     allow_hosts: tuple[str, ...] = ()
     allow_origins: tuple[str, ...] = ()
+    otlp: str | None = None
+    """Address of a collector of traces."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,7 @@ class Service:
     counters: Counters = field(default_factory=Counters)
     meter: Meter = field(default_factory=Meter)
     doors: Doors = field(default_factory=Doors)
+    tracing: Tracing = field(default_factory=Tracing)
     training: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a training job is begun: one at a time is looked at."""
     accounts: set[Account] = field(default_factory=set)
@@ -84,6 +88,7 @@ def open_service(
         log=log,
         trail=Trail(edge.audit, log),
         meter=meter_here(),
+        tracing=tracing_to(options.otlp),
     )
 
 

@@ -54,6 +54,8 @@ class Acceptance:
     """In place of what should have been answered."""
     learner: str | None = None
     """The tenant that learns from it; None: its own."""
+    seen: ReviewItem | None = None
+    """The item as the reviewer saw it; None: whatever it is by now."""
 
 
 class ReviewQueue:
@@ -89,6 +91,7 @@ class ReviewQueue:
             item = _open_one(execute, item_id)
             learner = item.tenant if acceptance.learner is None else storable(owner(acceptance.learner))
             _check_learner(execute, learner, item)
+            _check_seen(item, acceptance.seen)
             _check_lesson(item, acceptance)
             texts = [None if each is None else storable(each) for each in (acceptance.prompt, acceptance.answer)]
             sql = "UPDATE reviews SET edited_prompt = ?, edited_answer = ?, learner = ? WHERE id = ?"
@@ -165,6 +168,17 @@ def _check_learner(execute: Execute, learner: str, item: ReviewItem) -> None:
         raise NotFound(
             f"There is no key {clean_line(learner)[:100]!r}.", hint="Name a key by its id.", id=learner[:100]
         )
+
+
+def _check_seen(item: ReviewItem, seen: ReviewItem | None) -> None:
+    """A reviewer accepts what was read and nothing else. Raises: InvalidInput when something else is said since."""
+    if seen is not None and (seen.rating, seen.correction, seen.context) != (
+        item.rating,
+        item.correction,
+        item.context,
+    ):
+        message = f"What is said in item {item.id} was changed since it was shown."
+        raise InvalidInput(message, hint="Look at it again, then decide.", field="id")
 
 
 def _check_lesson(item: ReviewItem, acceptance: Acceptance) -> None:

@@ -34,19 +34,26 @@ class Launch:
     def __init__(
         self, folder: Path, environment: Mapping[str, str], members: Sequence[Member] = (), base_sha256: str = ""
     ) -> None:
-        """`base_sha256`: by which members on other machines find the base; no members: one process, here."""
+        """`base_sha256`: by which members on other machines find the base; no members: one process, here.
+
+        Raises: TrainingError when ssh cannot be started; what was started before is ended.
+        """
         self._log = folder / "train.log"
         self._heard: queue.Queue[tuple[int, bytes | None]] = queue.Queue()
         private_dir(folder / "tmp")
         shared = {**environment, "TMPDIR": str(folder / "tmp")}
         listed = list(members) or loopback(1)
         self._processes: list[subprocess.Popen[bytes]] = []
-        for rank, member in enumerate(listed):
-            if member.target:
-                process = self._connect(member, package(folder, base_sha256, listed, rank))
-            else:
-                process = self._start(folder, shared | ring_environment(folder, addresses(listed), rank))
-            self._processes.append(process)
+        try:
+            for rank, member in enumerate(listed):
+                if member.target:
+                    process = self._connect(member, package(folder, base_sha256, listed, rank))
+                else:
+                    process = self._start(folder, shared | ring_environment(folder, addresses(listed), rank))
+                self._processes.append(process)
+        except BaseException:
+            self.kill()  # or it would wait for the others, and nobody for it
+            raise
         self._running = set(range(len(self._processes)))
         self._has_ended = False
         for rank, process in enumerate(self._processes):
@@ -107,10 +114,17 @@ class Launch:
 
     def _connect(self, member: Member, sent: bytes) -> subprocess.Popen[bytes]:
         """A process on another machine; it ends when its standard input does."""
-        with self._log.open("ab") as log:
-            process = subprocess.Popen(
-                ssh_command(member), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
-            )
+        command = ssh_command(member)
+        try:
+            with self._log.open("ab") as log:
+                process = subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+                )
+        except FileNotFoundError as error:
+            raise TrainingError(
+                f"{command[0]} is not installed; {member.target!r} cannot be reached without it.",
+                hint="Install OpenSSH's client.",
+            ) from error
         threading.Thread(target=_feed, args=(process, sent), daemon=True).start()
         return process
 

@@ -10,6 +10,9 @@ from mlx import nn
 from edgellm.train.decoder import Block, Decoder
 from edgellm.train.settings import TrainSettings
 
+SHORTEST = 1e-12
+"""A shorter row, as pruned models have some of zeros alone, has no direction: it stays what it is."""
+
 
 class LoRALinear(nn.Module):
     """A frozen linear layer plus `scale` * x A B (Hu et al. 2021, arXiv:2106.09685).
@@ -50,7 +53,7 @@ class DoRALinear(LoRALinear):
     def __call__(self, x: mx.array) -> mx.array:
         """(tokens, inputs) to (tokens, outputs)."""
         weight = self.linear.weight + self._scale * (self.lora_a @ self.lora_b).T
-        length = mx.stop_gradient(mx.linalg.norm(weight, axis=1))
+        length = mx.stop_gradient(mx.maximum(mx.linalg.norm(weight, axis=1), SHORTEST))
         bias = self.linear.bias if "bias" in self.linear else 0.0
         return (self.magnitude / length) * self._changed(self.linear(x) - bias, x) + bias
 

@@ -15,9 +15,7 @@ from mlx.nn.utils import checkpoint
 
 from edgellm.train.decoder import Decoder
 from edgellm.train.numerics import exp
-
-CHUNK_TOKENS = 128
-"""Positions whose logits exist at one time: 128 x 49,152 float32 are 25 MB."""
+from edgellm.train.plan import CHUNK_TOKENS
 
 
 def token_losses(model: Decoder, x: mx.array, targets: mx.array) -> mx.array:

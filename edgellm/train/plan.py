@@ -19,6 +19,12 @@ OPTIMIZER_COPIES = 4
 RUNTIME_BYTES = 250 * 1024**2
 """Python, MLX, BLAS and their buffers."""
 COMFORTABLE_SHARE = 0.8
+CHUNK_TOKENS = 128
+"""Positions whose logits exist at one time: 128 x 49,152 float32 are 25 MB."""
+LOGITS_COPIES = 4
+"""Logits and their exponentials, of the model and of the base."""
+KEPT_BYTES = 2 * 1024**3
+"""Most memory for what frozen lower layers make of the rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +38,11 @@ class TrainPlan:
     targets: int
     """Tokens of one epoch that are to be predicted."""
     cut_rows: int
-    """Rows that are longer than `context_tokens`."""
+    """Conversations that are longer than `context_tokens`, whose end is not learnt."""
+    left_out_rows: int
+    """Conversations of which nothing can be learnt."""
+    left_out_why: str
+    """Why not the first of them."""
     steps: int
     learning_weights: int
     weights_bytes: int
@@ -40,12 +50,17 @@ class TrainPlan:
     learning_bytes: int
     """Learning weights with gradients and optimizer."""
     activation_bytes: int
-    """What the backward pass of the largest batch needs."""
+    """What the backward pass of the largest batch needs, and the head."""
+    kept_bytes: int = 0
+    """What frozen lower layers make of the rows, which is computed once."""
+    processes: int = 1
+    """On this machine, each with the whole base; they divide a batch among them."""
 
     @property
     def total_bytes(self) -> int:
         """Memory at the peak."""
-        return self.weights_bytes + self.learning_bytes + self.activation_bytes + RUNTIME_BYTES
+        each = self.weights_bytes + self.learning_bytes + self.kept_bytes + RUNTIME_BYTES
+        return self.processes * each + self.activation_bytes
 
     def verdict(self, available_bytes: int) -> str:
         """`fits`, `tight` or `does not fit`."""
@@ -54,24 +69,29 @@ class TrainPlan:
         return "fits" if self.total_bytes <= COMFORTABLE_SHARE * available_bytes else "tight"
 
 
-def plan_run(shape: Architecture, sets: RowSets, settings: TrainSettings, parameters: int) -> TrainPlan:
-    """The plan of a run on a base of `parameters` weights."""
+def plan_run(
+    shape: Architecture, sets: RowSets, settings: TrainSettings, parameters: int, processes: int = 1
+) -> TrainPlan:
+    """The plan of a run on a base of `parameters` weights, by so many processes on this machine."""
     batch_plan = BatchPlan(rows=settings.batch_rows, tokens=settings.batch_tokens, seed=settings.seed)
     units = sets.learnt
     rows = [row for unit in units for row in unit.rows]
     batches = batches_of(0, units, batch_plan)
-    learning = learning_weights(shape, settings, parameters)
     largest = _largest_batch(sets, batches, settings)
     return TrainPlan(
         rows=len(units),
         tokens=sum(len(row.tokens) for row in rows),
         targets=sum(row.targets for row in rows),
-        cut_rows=sum(len(row.tokens) >= settings.context_tokens for row in rows),
+        cut_rows=sets.cut,
+        left_out_rows=sets.left_out,
+        left_out_why=sets.left_out_why,
         steps=steps_of(settings, len(batches), len(units)),
-        learning_weights=learning,
+        learning_weights=learning_weights(shape, settings, parameters),
         weights_bytes=_weights_bytes(shape, settings, parameters),
-        learning_bytes=learning * FLOAT_BYTES * (OPTIMIZER_COPIES - (settings.method == "full")),
-        activation_bytes=_activation_bytes(shape, settings, *largest),
+        learning_bytes=_learning_bytes(shape, settings, parameters),
+        activation_bytes=_activation_bytes(shape, settings, *largest) + _head_bytes(shape),
+        kept_bytes=_kept_bytes(shape, sets, settings),
+        processes=processes,
     )
 
 
@@ -87,14 +107,34 @@ def learning_weights(shape: Architecture, settings: TrainSettings, parameters: i
     return layers * (settings.rank * sum(map(sum, chosen)) + magnitudes)
 
 
+def refuse_if_hopeless(
+    shape: Architecture, settings: TrainSettings, parameters: int, processes: int, available_bytes: int
+) -> None:
+    """Before anything is read. Raises: ModelDoesNotFit when not even base and optimizer have room, without a batch."""
+    weights, learning = _weights_bytes(shape, settings, parameters), _learning_bytes(shape, settings, parameters)
+    needed = processes * (weights + learning + RUNTIME_BYTES)
+    if needed > available_bytes:
+        raise ModelDoesNotFit(
+            f"Training needs more than {size(needed)}, and {size(available_bytes)} are free: {size(weights)} for the "
+            f"base, {size(learning)} for what learns{_each(processes)}.",
+            hint="Use a smaller base, fewer layers, fewer processes, or the method qlora.",
+            needed_bytes=needed,
+            available_bytes=available_bytes,
+        )
+
+
+def _each(processes: int) -> str:
+    return f", in each of {processes} processes" if processes > 1 else ""
+
+
 def refuse_if_too_large(plan: TrainPlan, available_bytes: int) -> None:
     """Raises: ModelDoesNotFit with what would help."""
     if plan.verdict(available_bytes) != "does not fit":
         return
     raise ModelDoesNotFit(
         f"Training needs about {size(plan.total_bytes)}, and {size(available_bytes)} are free: "
-        f"{size(plan.weights_bytes)} for the base, {size(plan.learning_bytes)} for what learns, "
-        f"{size(plan.activation_bytes)} for one batch.",
+        f"{size(plan.weights_bytes)} for the base, {size(plan.learning_bytes)} for what learns"
+        f"{_each(plan.processes)}, {size(plan.activation_bytes + plan.processes * plan.kept_bytes)} for the rows.",
         hint="Use a smaller base, fewer batch_tokens, fewer layers, gradient checkpointing, or the method qlora.",
         needed_bytes=plan.total_bytes,
         available_bytes=available_bytes,
@@ -108,6 +148,11 @@ def _weights_bytes(shape: Architecture, settings: TrainSettings, parameters: int
     linear = shape.layers * sum(inputs * outputs for inputs, outputs in sizes if not inputs % QUANTIZED_GROUP)
     bits = QUANTIZED_BITS + 2 * 8 * FLOAT_BYTES / QUANTIZED_GROUP  # a scale and an offset a group
     return (parameters - linear) * FLOAT_BYTES + round(linear * bits / 8)
+
+
+def _learning_bytes(shape: Architecture, settings: TrainSettings, parameters: int) -> int:
+    copies = OPTIMIZER_COPIES - (settings.method == "full")  # its weights are the base's own
+    return learning_weights(shape, settings, parameters) * FLOAT_BYTES * copies
 
 
 def _linear_sizes(shape: Architecture) -> dict[str, tuple[int, int]]:
@@ -134,6 +179,17 @@ def _largest_batch(sets: RowSets, batches: Sequence[Sequence[int]], settings: Tr
     tokens = max((sum(tokens_of(units[number]) for number in batch) for batch in batches), default=1)
     longest = max((len(row.tokens) for unit in units for row in unit.rows), default=1)
     return tokens + sum(anchors), max(longest, *anchors, 1)
+
+
+def _head_bytes(shape: Architecture) -> int:
+    return LOGITS_COPIES * CHUNK_TOKENS * shape.vocabulary * FLOAT_BYTES
+
+
+def _kept_bytes(shape: Architecture, sets: RowSets, settings: TrainSettings) -> int:
+    if settings.layers is None or settings.layers >= shape.layers:
+        return 0
+    tokens = sum(map(tokens_of, (*sets.learnt, *sets.held_out, *sets.anchors)))
+    return min(KEPT_BYTES, tokens * shape.width * FLOAT_BYTES)
 
 
 def _activation_bytes(shape: Architecture, settings: TrainSettings, tokens: int, longest: int) -> int:

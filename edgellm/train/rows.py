@@ -86,6 +86,12 @@ class RowSets:
     """General texts on which the model is to stay what it was."""
     probe: Probe | None = None
     """None: no row is a conversation."""
+    cut: int = 0
+    """Conversations whose end is beyond the context."""
+    left_out: int = 0
+    """Conversations of which nothing can be learnt."""
+    left_out_why: str = ""
+    """Why not the first of them."""
 
     @property
     def learnt(self) -> tuple[Unit, ...]:

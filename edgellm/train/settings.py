@@ -12,6 +12,7 @@ from edgellm.errors import InvalidInput
 
 Method = Literal["lora", "qlora", "dora", "full"]
 ObjectiveName = Literal["sft", "dpo", "orpo", "kto"]
+OptimizerName = Literal["adamw", "lion", "sgd"]
 Decay = Literal["cosine", "linear", "constant"]
 TARGETS = ("attn_q", "attn_k", "attn_v", "attn_qkv", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
 """Linear layers of a block by GGUF's names; a family has most of them."""
@@ -62,14 +63,17 @@ class TrainSettings:
     learns."""
     anchor_weight: float = 1.5
     """How much straying from the base on them counts, against the loss on the data set."""
+    optimizer: OptimizerName = "adamw"
+    """adamw; lion: less memory for its state, and wants a smaller learning rate; sgd: with momentum 0.9, and wants a
+    larger one."""
     learning_rate: float = 4e-4
-    """Largest step width of Adam."""
+    """Largest step width of the optimizer."""
     warmup: float = 0.05
     """Share of the steps in which the learning rate grows."""
     decay: Decay = "cosine"
     """How the learning rate falls after that."""
     weight_decay: float = 0.0
-    """AdamW's pull of weights towards zero."""
+    """The optimizer's pull of weights towards zero."""
     clip_norm: float | None = 1.0
     """Longest gradient; longer ones are shortened. None: any."""
     context_tokens: int = 1024

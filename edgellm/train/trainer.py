@@ -20,6 +20,8 @@ from edgellm.train.decoder import Decoder
 from edgellm.train.goal import Goal, Imitation
 from edgellm.train.lora import learning_blocks, make_learning
 from edgellm.train.objective import Gradients, Objective, Share
+from edgellm.train.optimizer import make_optimizer
+from edgellm.train.plan import KEPT_BYTES
 from edgellm.train.preference.goal import preference_goal, watched
 from edgellm.train.preference.reference import take_reference
 from edgellm.train.ranks import Ranks
@@ -29,9 +31,6 @@ from edgellm.train.settings import TrainSettings
 from edgellm.train.spec import Saved, Stepped, Validated
 from edgellm.train.start import take_up
 from edgellm.train.values import number, numbers
-
-KEPT_BYTES = 2 * 1024**3
-"""Most memory for what the frozen layers make of the rows."""
 
 
 class Trainer:
@@ -74,9 +73,7 @@ class Trainer:
         self._objective.keep_below(len(model.blk) - len(learning_blocks(model, settings)), KEPT_BYTES)
         self._schedule = Schedule(sets.learnt, anchors, _batch_plan(settings))
         self.steps = steps_of(settings, self._schedule.batches_per_epoch, len(sets.learnt))
-        self._optimizer = optimizers.AdamW(
-            learning_rate=settings.learning_rate, weight_decay=settings.weight_decay, bias_correction=True
-        )
+        self._optimizer = make_optimizer(settings)
         self._optimizer.init(model.trainable_parameters())
         self.progress = Progress(step=0, plan_hash=plan_hash)
 
@@ -157,13 +154,13 @@ class Trainer:
         mx.random.seed(abs(hash((self._settings.seed, step, self._ranks.own))))  # so a resumed run draws the same
         shares = self._shares(step)
         parts, gradients = self._gradients(shares)
-        if not all(map(math.isfinite, parts[:2])):
-            raise TrainingError(
-                f"The loss of step {step + 1} is {parts[0]}; the run stops at its last checkpoint.",
-                hint=f"Start again with a smaller learning rate than {self._settings.learning_rate:g}.",
-            )
-        if self._settings.clip_norm is not None:
-            gradients, _ = optimizers.clip_grad_norm(gradients, self._settings.clip_norm)
+        gradients, norm = optimizers.clip_grad_norm(gradients, self._settings.clip_norm or math.inf)
+        for name, value in (("loss", parts[0]), ("straying", parts[1]), ("gradient", number(norm))):
+            if not math.isfinite(value):  # a step with it would be in the next checkpoint
+                raise TrainingError(
+                    f"The {name} of step {step + 1} is {value}; the run stops at its last checkpoint.",
+                    hint=f"Start again with a smaller learning rate than {self._settings.learning_rate:g}.",
+                )
         self._optimizer.learning_rate = rate
         self._optimizer.update(self._model, gradients)
         mx.eval(self._model.trainable_parameters(), self._optimizer.state)

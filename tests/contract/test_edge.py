@@ -14,12 +14,15 @@ from edgellm.retrieval.embed import recall
 from edgellm.retrieval.ingest.ingest import Ingest
 from edgellm.retrieval.shelf import CollectionShelf
 from edgellm.retrieval.values import Filters
+from edgellm.sdk.addressing import target_of
+from edgellm.sdk.eval_subjects import LocalSubject, RemoteSubject
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.remote import RemoteEdgeLLM
+from edgellm.sdk.remote.chunks import read_answer
 from edgellm.settings import Settings
 from edgellm.store import JobState
-from edgellm.types import Constraint, Delta, FinishReason, Message, Sampling
+from edgellm.types import Constraint, Delta, FinishReason, Message, Sampling, Tool, ToolCall
 from tests.unit.retrieval.fakes import WordEmbedder, parse
 from tests.unit.server.reading import read_here
 from tests.unit.server.serving import served
@@ -116,12 +119,63 @@ def test_log_probabilities_of_what_was_written(edge: Edge) -> None:
     assert all(len(trace.alternatives) == 3 and trace.logprob <= 0 for trace in traces)
 
 
+def test_a_conversation_is_counted(edge: Edge, both: dict[str, Edge]) -> None:
+    call = ToolCall(id="1", name="fare", arguments='{"to":"Oban"}')
+    turns = [
+        Message(role="system", content="Be brief."),
+        Message(role="user", content="One."),
+        Message(role="assistant", content="", tool_calls=(call,)),
+        Message(role="tool", content="12 pounds", tool_call_id="1"),
+        Message(role="assistant", content="Twelve."),
+        Message(role="user", content="And back?"),
+    ]
+    tools = [Tool(name="fare", description="A fare.")]
+    assert edge.count(turns, tools=tools) == both["local"].count(turns, tools=tools) > edge.count(turns[1:2]) > 0
+    assert edge.count(turns) < edge.count(turns, tools=tools)
+    with pytest.raises(InvalidInput):
+        edge.count([])
+
+
 def test_a_text_is_scored(both: dict[str, Edge]) -> None:
     ids = [token.id for token in both["local"].tokenize("The ferry leaves")]
     local, remote = (each.score(ids, alternatives=2) for each in both.values())
     assert [trace.logprob for trace in remote.tokens] == pytest.approx([trace.logprob for trace in local.tokens])
     assert remote.first.text == local.first.text
     assert not any(math.isnan(trace.logprob) for trace in remote.tokens)
+
+
+def test_an_answer_is_found_in_its_conversation(edge: Edge, both: dict[str, Edge]) -> None:
+    turns = [Message(role="user", content="One."), Message(role="assistant", content="Two.")]
+    turns += [Message(role="user", content="Three?"), Message(role="assistant", content="Four.")]
+    found = edge.answer_tokens(turns)
+    assert found == both["local"].answer_tokens(turns)
+    assert edge.detokenize(found.tokens[found.start : found.end]) == "Four."
+    with pytest.raises(InvalidInput, match="does not end with an answer"):
+        edge.answer_tokens(turns[:3])
+
+
+def test_a_judged_server_is_weighed_as_the_model_itself(both: dict[str, Edge]) -> None:
+    """Multiple choice, pairs and perplexity say the same of a model, wherever it runs."""
+    local, remote = both["local"], both["remote"]
+    assert isinstance(local, EdgeLLM)
+    assert isinstance(remote, RemoteEdgeLLM)
+    here = LocalSubject(local.evals.means, MODEL, target_of(MODEL))
+    there = RemoteSubject(remote.url, "run", {})
+    try:
+        assert there.can_weigh
+        asked = [Message(role="user", content="Where does the ferry go?")]
+        for messages, text in ((asked, "To Oban."), (asked, "Nowhere"), ([], "The ferry leaves at noon. " * 20)):
+            ours, theirs = here.likelihood(messages, text), there.likelihood(messages, text)
+            assert theirs.nats == pytest.approx(ours.nats)
+            assert theirs.tokens == ours.tokens > 1
+    finally:
+        there.close()
+
+
+@pytest.mark.parametrize("answer", [None, [3], [2, 1], [0, 2], [1, 99], ["1", "2"], "12"])
+def test_a_server_that_says_something_else_is_not_believed(answer: object) -> None:
+    with pytest.raises(ValueError, match=r"\$|no place|Expected"):
+        read_answer({"tokens": [1, 2, 3], "answer": answer})
 
 
 def test_documents_are_searched_and_asked(edge: Edge) -> None:

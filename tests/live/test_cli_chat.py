@@ -9,8 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
+
+from edgellm.sdk.facade import EdgeLLM
 
 pytestmark = pytest.mark.live
 TIMEOUT_S = 90
@@ -18,7 +21,9 @@ SCHEMA = '{"type": "object", "properties": {"river": {"type": "string", "maxLeng
 GREEDY = ("--temperature", "0", "--max-tokens", "16")
 
 
-def edgellm(*arguments: str, stdin: str = "", variables: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+def edgellm(
+    *arguments: str, stdin: str = "", variables: Mapping[str, str] | None = None, limit_s: float = TIMEOUT_S
+) -> tuple[int, str, str]:
     """The command in a process of its own. Returns: exit code, standard output, standard error."""
     done = subprocess.run(
         [sys.executable, "-m", "edgellm", *arguments],
@@ -27,7 +32,7 @@ def edgellm(*arguments: str, stdin: str = "", variables: Mapping[str, str] | Non
         capture_output=True,
         text=True,
         check=False,
-        timeout=TIMEOUT_S,
+        timeout=limit_s,
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -135,13 +140,19 @@ def test_doctor_finds_this_installation_well() -> None:
     assert checks["Starter model"]["state"] == "pass"
 
 
-@pytest.mark.slow
-def test_the_tour_runs_without_a_terminal() -> None:
-    code, out, err = edgellm("tour")
+@pytest.mark.long
+@pytest.mark.timeout(1000)
+def test_the_tour_runs_without_a_terminal(edgellm_home: Path) -> None:
+    code, out, err = edgellm("tour", limit_s=900)
     assert code == 0, err
     assert "Fits: needs" in out
     assert "prompt tokens did not have to be computed again" in out
-    before, after = out.split("Teach it")[1].split("starter@tour")
-    assert "five times" not in before
-    assert "five times at noon" in " ".join(after.split())
+    before, after = out.split("Correct it, and it gets better")[1].split("assistant is starter@assistant-v1")
+    first, *_ = before.split("should be")
+    assert "five times" not in first
+    assert "holds  corrected  not worse" in before
+    assert "five times at noon" in " ".join(after.split("rolled back")[0].split())
+    assert "assistant is starter again" in after
     assert "\x1b" not in out
+    with EdgeLLM("starter", home=edgellm_home) as edge:
+        assert (edge.reviews.list(state=None), edge.aliases.list(), edge.adapters.list()) == ([], [], [])

@@ -56,6 +56,15 @@ def test_a_question_about_something_else_is_not_answered_from_memory(edge: EdgeL
     assert (reply.evidence.is_weak, reply.usage.completion_tokens) == (True, 0)
 
 
+def test_questions_about_the_same_passages_share_what_the_engine_has_read(edge: EdgeLLM) -> None:
+    first = edge.documents("ferry").ask("What do dogs pay?", sampling=GREEDY)
+    second = edge.documents("ferry").ask("What do dogs pay, please?", sampling=GREEDY)
+    assert first.evidence is not None
+    assert second.evidence is not None
+    assert first.evidence.passages == second.evidence.passages > 0
+    assert second.usage.cached_tokens > 0.8 * second.usage.prompt_tokens
+
+
 def test_a_collection_that_is_copied_answers_elsewhere(edge: EdgeLLM, tmp_path: Path) -> None:
     source = CollectionShelf(edge.home).path("ferry")
     with EdgeLLM(starter_path(), home=tmp_path / "other", settings=Settings(context_tokens=2048)) as other:

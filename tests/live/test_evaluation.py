@@ -10,7 +10,8 @@ import pytest
 from edgellm.evals.runner import run
 from edgellm.evals.suite import SHIPPED, read_suite
 from edgellm.evals.values import Tools
-from edgellm.sdk.eval_subjects import LocalSubject, target_of
+from edgellm.sdk.addressing import target_of
+from edgellm.sdk.eval_subjects import LocalSubject
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.settings import Settings
 from edgellm.types import Message, Sampling

@@ -33,7 +33,15 @@ from tests.live.model_folders import make_folder as make_model
 
 pytestmark = pytest.mark.live
 TOKENS = [(31 * n * n + 7 * n) % (MERGED_TOKENS - 3) + 3 for n in range(60)]
-FOLDER = ["card.md", "config.json", "manifest.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+FOLDER = [
+    "card.md",
+    "config.json",
+    "generation_config.json",
+    "manifest.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+]
 USED = UsedAdapter(name="tax", sha256="", dataset="", dataset_hash="")
 
 

@@ -108,6 +108,24 @@ def test_the_starter_opens_in_mlx_lm_with_its_tokenizer_and_template(tmp_path: P
     assert kl(llama_full(base, tmp_path, ids), mlx_logits(model, ids)) < 1e-4
 
 
+@pytest.mark.parametrize("turn_end", ["<end_of_turn>", "<|end|>", "<|eot_id|>"])
+def test_answers_end_where_llama_cpp_ends_them(tmp_path: Path, turn_end: str) -> None:
+    from mlx_lm.utils import load_config
+
+    model = make_folder(tmp_path / "model", CONFIGS["qwen2"])
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        text = (model / name).read_text().replace("<|im_start|>", turn_end)
+        (model / name).write_text(text)
+    folder = write_folder(Source(convert_folder(model, tmp_path / "m.gguf", "F16").path), tmp_path / "back", "hf")
+    numbers = {
+        each["content"]: each["id"] for each in json.loads((folder / "tokenizer.json").read_text())["added_tokens"]
+    }
+    own = json.loads((folder / "config.json").read_text())["eos_token_id"]
+    ends = load_config(folder)["eos_token_id"]
+    assert ends[0] == own
+    assert set(ends) == {numbers[text] for text in ("<|endoftext|>", "<|im_end|>", turn_end)}
+
+
 def llama_full(base: Path, place: Path, ids: list[int]) -> Numbers:
     """llama.cpp's logits on the base at full precision."""
     fuse(read_header(base), None, place / "full.gguf", "F32")
@@ -169,7 +187,7 @@ def test_the_folder_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
     base = gguf_of(tmp_path, "qwen2")
     folder = write_folder(Source(base), tmp_path / "out" / "back", "hf")
     assert sorted(entry.name for entry in folder.iterdir()) == [
-        "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
+        "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
     ]  # fmt: skip
     with pytest.raises(InvalidInput, match="exists already"):
         write_folder(Source(base), folder, "hf")

@@ -54,7 +54,7 @@ async def test_the_empty_page_says_what_to_do() -> None:
     async with opened() as pilot:
         await documents_page(pilot, "There is no collection yet.")
         assert "Press F5" in screen_text(pilot)
-        await pilot.press("f6", "f9", "f10", "enter")
+        await pilot.press("f6", "f9", "f10", "f12", "enter")
         await settle(pilot)
         assert app_of(pilot).screen is app_of(pilot).frame
         assert app_of(pilot).frame.page == "documents"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from edgellm_tui.adding import outcome, proposed_name
+from edgellm_tui.adding import outcome, outcome_of_reindex, proposed_name
 from edgellm_tui.paths import documents
 from edgellm_tui.screens.document_dialogs import AddDocuments
 from textual.pilot import Pilot
@@ -156,6 +156,44 @@ async def test_a_folder_that_is_gone_is_told() -> None:
         await settle(pilot, lambda: "Bring ferries up to date?" in screen_text(pilot))
         await pilot.press("y")
         await settle(pilot, lambda: "There is no file or folder '/home/me/ferry'." in screen_text(pilot))
+
+
+async def embed_again(pilot: Pilot[None], *keys: str) -> None:
+    await pilot.press("f12")
+    await settle(pilot, lambda: "Make the vectors of ferries anew" in screen_text(pilot))
+    assert "again by all-MiniLM-L6-v2" in screen_text(pilot)
+    await pilot.press(*keys)
+
+
+async def test_vectors_are_made_anew_by_the_embedder_of_the_collection() -> None:
+    async with opened(edge=with_ferries(), size=(120, 40)) as pilot:
+        edge = edge_of(pilot)
+        await documents_page(pilot)
+        await embed_again(pilot, "enter")
+        await settle(pilot, lambda: edge.collections.embedded == [("ferries", "")])
+        edge.jobs.say("j1", Finished(result={"embedder": "all-MiniLM-L6-v2", "chunks": 1240, "cut": 0}))
+        await settle(pilot, lambda: "1,240 passages have vectors of all-MiniLM-L6-v2" in screen_text(pilot))
+
+
+async def test_vectors_are_made_anew_by_an_embedder_that_is_named() -> None:
+    async with opened(edge=with_ferries()) as pilot:
+        await documents_page(pilot)
+        await embed_again(pilot, *"gte", "minus", *"small", "enter")
+        await settle(pilot, lambda: edge_of(pilot).collections.embedded == [("ferries", "gte-small")])
+
+
+async def test_without_an_answer_the_vectors_stay() -> None:
+    async with opened(edge=with_ferries()) as pilot:
+        await documents_page(pilot)
+        await embed_again(pilot, *"gte", "escape")
+        await settle(pilot, lambda: "Make the vectors of ferries anew" not in screen_text(pilot))
+        assert edge_of(pilot).collections.embedded == []
+
+
+def test_passages_that_the_new_embedder_cuts_are_a_warning() -> None:
+    told, cut = outcome_of_reindex({"embedder": "\x1b[2Jx", "chunks": 7, "cut": 2})
+    assert told == "7 passages have vectors of ␛[2Jx; 2 are longer than it reads: their ends are found by words only"
+    assert cut == 2
 
 
 def test_a_folder_offers_files_of_any_kind_and_folders() -> None:

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from edgellm.errors import ModelNotFound
-from edgellm.sdk.servers import ServerOptions
+from edgellm.sdk.servers import ServerOptions, Trouble
 from edgellm.store.keys import Limits
 from tests.tui.conftest import app_of, edge_of, opened, screen_text, settle, shows
 from tests.tui.fakes import FakeEdge
@@ -30,7 +30,7 @@ def _a_quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
 async def to_server(pilot: Pilot[None], *parts: str, section: int = 0) -> None:
     """Open the page, and the list with this number."""
     await pilot.press("ctrl+x")
-    await shows(pilot, "Requests   Keys   Usage   Audit")
+    await shows(pilot, "Requests   Keys   Usage   Log   Audit")
     await pilot.press(*["right"] * section)
     await shows(pilot, *parts)
 
@@ -240,10 +240,23 @@ async def test_nothing_used_yet() -> None:
         await to_server(pilot, "Nothing was counted yet", section=2)
 
 
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_went_wrong_in_the_server(size: tuple[int, int]) -> None:
+    edge = await with_server()
+    edge.server.troubles = [Trouble(at=0.0, route="/v1/embeddings", error="ModelLoadFailed", trace="File x\nBroken.")]
+    async with opened(edge=edge, size=size) as pilot:
+        await to_server(pilot, "When", "ModelLoadFailed", "/v1/embeddings", section=3)
+        await pilot.press("enter")
+        await shows(pilot, "File x", "Broken.")
+        await pilot.press("escape")
+        edge.server.troubles = []
+        await shows(pilot, "Nothing went wrong")
+
+
 async def test_the_audit_log_and_its_check() -> None:
     edge = await with_server()
     async with opened(edge=edge) as pilot:
-        await to_server(pilot, "this computer", "key.create", "Ana", section=3)
+        await to_server(pilot, "this computer", "key.create", "Ana", section=4)
         await pilot.press("v")
         await shows(pilot, "The audit log is sound", "It ends with", "2:000")
         await pilot.press("escape")
@@ -266,9 +279,10 @@ async def test_names_from_outside_are_harmless(monkeypatch: pytest.MonkeyPatch) 
     edge = await with_server()
     for number, payload in enumerate(HOSTILE):
         edge.audit.add(payload, payload, payload, fact=payload)
+        edge.server.troubles.append(Trouble(at=0.0, route=payload, error=payload, trace=f"{payload}\n{payload}"))
         edge.server.requests.append(request(payload, model=payload, tenant=str(number)))
     edge.server.run("".join(HOSTILE))
-    for section in range(4):
+    for section in range(5):
         async with opened(edge=edge, size=(120, 60)) as pilot:
             await to_server(pilot, section=section)
             await pilot.press("enter")

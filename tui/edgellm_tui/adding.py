@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgellm.errors import InvalidInput
 from edgellm.hub.names import name_from
+from edgellm.safetext import clean_line
 from edgellm_tui.ports import Edge
 
 if TYPE_CHECKING:
@@ -70,3 +71,10 @@ def outcome(result: Mapping[str, Any]) -> tuple[str, int]:
     if failed:
         counts.append(f"{failed:,} could not be read: the list says why")
     return ", ".join(counts) or "nothing to read", failed
+
+
+def outcome_of_reindex(result: Mapping[str, Any]) -> tuple[str, int]:
+    """How making vectors anew went, in a line as it comes, and how many passages the embedder does not read whole."""
+    told = f"{result.get('chunks', 0):,} passages have vectors of {clean_line(str(result.get('embedder', '')))}"
+    cut = int(result.get("cut") or 0)
+    return (f"{told}; {cut:,} are longer than it reads: their ends are found by words only" if cut else told), cut

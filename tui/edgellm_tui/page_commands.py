@@ -62,6 +62,7 @@ PAGE_COMMANDS: tuple[Command, ...] = (
         "documents.remove", "Remove the file or the collection", "documents", "remove", "f9", "Remove", in_palette=False
     ),
     Command("documents.verify", "Verify the collection", "documents", "verify", "f10", "Verify", in_palette=False),
+    Command("documents.reindex", "Make its vectors anew", "documents", "reindex", "f12", "Embed", in_palette=False),
     Command("documents.leave", "Clear the question; back to chat", "documents", "leave", "escape", in_palette=False),
     Command(
         "server.start_stop", "Start or stop the server", "server", "start_stop", "s", "Start/stop", in_palette=False

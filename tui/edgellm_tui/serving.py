@@ -16,6 +16,7 @@ from edgellm_tui.render import meter
 
 if TYPE_CHECKING:
     from edgellm.sdk.live import LiveRequest
+    from edgellm.sdk.server_log import Trouble
     from edgellm.store.audit import AuditEntry
     from edgellm.store.keys import Key
     from edgellm.store.records import UsageTotal
@@ -224,6 +225,40 @@ def last_days(totals: Sequence[UsageTotal], today: date, count: int) -> list[tup
     used = {total.key: total.tokens for total in totals}
     days = [today - timedelta(days=back) for back in reversed(range(count))]
     return [(day.strftime("%m-%d"), used.get(day.isoformat(), 0)) for day in days]
+
+
+@dataclass(frozen=True, slots=True)
+class TroubleRow:
+    """Something that went wrong in the server itself."""
+
+    name: str
+    """Its number, the newest first."""
+    trouble: Trouble
+
+    def line(self) -> Content:
+        """When, where, what: what `LOG_HEAD` names."""
+        at = time.strftime("%m-%d %H:%M", time.localtime(self.trouble.at))
+        return Content("").join(
+            [_cell(at, 13), _cell(self.trouble.error, 26, "bold"), _cell(self.trouble.route, 33, DIM)]
+        )
+
+    def details(self, _now: float) -> list[tuple[str, str]]:
+        """All of it, for people."""
+        trouble = self.trouble
+        return [
+            ("at", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(trouble.at))),
+            ("where", trouble.route),
+            ("what", trouble.error),
+            *(("", line) for line in trouble.trace.splitlines()),
+        ]
+
+
+LOG_HEAD = Content.styled(f"{'When':<13}{'What':<26}{'Where':<33}", FAINT)
+
+
+def trouble_rows(troubles: Sequence[Trouble]) -> list[TroubleRow]:
+    """Entries of the server's log."""
+    return [TroubleRow(str(number), trouble) for number, trouble in enumerate(troubles, start=1)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,15 @@ def check_tokenizer(gguf: Path, tokenizer_json: Path, content: str) -> tuple[str
         return tuple(_notes(original, vocabulary))
 
 
+def end_tokens(gguf: Path) -> list[int]:
+    """Every token at which llama.cpp ends an answer; a file names one, and more are known by their text.
+
+    Raises: ModelRejected.
+    """
+    with _vocabulary(gguf) as vocabulary:
+        return vocabulary.end_tokens()
+
+
 def folder_tokenizer(folder: Path) -> Tokenizer:
     """A folder's own tokenizer. Raises: ModelRejected; MissingExtra without the `tokenizers` package."""
     path = folder / "tokenizer.json"

@@ -9,7 +9,9 @@ import numpy as np
 
 from edgellm.errors import InvalidInput
 from edgellm.retrieval.collection.bits import Floats
+from edgellm.retrieval.collection.schema import damaged
 from edgellm.retrieval.values import Chunk, Document, EmbedderIdentity
+from edgellm.store.db import Execute
 
 TOLERANCE = 1e-3
 """By how much a vector's length may differ from 1."""
@@ -52,6 +54,13 @@ def check_identity(identity: EmbedderIdentity, wanted: EmbedderIdentity, name: s
             hint="Use the embedder it was made with, or reindex the collection with the other one.",
             field="embedder",
         )
+
+
+def refuse_code(execute: Execute) -> None:
+    """Views and triggers are programs, which may have no end; no collection has any. Raises: StoreDamaged."""
+    found = execute("SELECT type, name FROM sqlite_schema WHERE type IN ('view', 'trigger') LIMIT 1")
+    if found:
+        raise damaged(f"The collection has the {found[0][0]} {found[0][1]!r}; EdgeLLM makes none.")
 
 
 def described(identity: EmbedderIdentity) -> str:

@@ -13,7 +13,7 @@ from typing import Self
 from edgellm.errors import CollectionNotFound, InvalidInput, NotFound, StoreError
 from edgellm.retrieval.collection import spaces
 from edgellm.retrieval.collection.bits import Floats
-from edgellm.retrieval.collection.checks import check_chunks, check_identity, checked_vectors
+from edgellm.retrieval.collection.checks import check_chunks, check_identity, checked_vectors, refuse_code
 from edgellm.retrieval.collection.mirror import Mirror, MirrorKeeper
 from edgellm.retrieval.collection.reading import FileEntry, chunks_at, chunks_by_id, find_file
 from edgellm.retrieval.collection.records import FILE_COLUMNS, StoredChunk, StoredFile, file_from
@@ -86,6 +86,7 @@ class Collection:
         database = _database(path)
         try:
             with database.snapshot() as execute:
+                refuse_code(execute)
                 space = spaces.find(execute, "live")
             if space is None:
                 message = f"The collection at {path} was begun and never finished; it holds nothing."

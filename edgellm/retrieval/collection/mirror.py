@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgellm.errors import StoreDamaged
 from edgellm.retrieval.collection.bits import Words, word_count
-from edgellm.retrieval.collection.schema import COLLECTION
+from edgellm.retrieval.collection.schema import damaged
 from edgellm.retrieval.collection.spaces import Space
 from edgellm.store.db import Execute, Row
 
@@ -54,7 +53,7 @@ class MirrorKeeper:
 
     def at(self, execute: Execute, space: Space) -> Mirror:
         """The mirror of the state that `execute` sees."""
-        change: int = execute("SELECT number FROM changes")[0][0]
+        change = _last_change(execute)
         with self._lock:
             known = self._latest
             if known is None or known.space != space.id or known.change > change:
@@ -64,6 +63,13 @@ class MirrorKeeper:
             if self._latest is None or self._latest.space < space.id or self._latest.change < change:
                 self._latest = known
             return known
+
+
+def _last_change(execute: Execute) -> int:
+    numbers = [number for (number,) in execute("SELECT number FROM changes")]
+    if len(numbers) != 1:
+        raise damaged(f"The collection has {len(numbers)} counters of its changes in place of one.")
+    return int(numbers[0])
 
 
 def _empty(space: Space) -> Mirror:
@@ -79,16 +85,15 @@ def _renewed(known: Mirror, execute: Execute, space: Space, change: int) -> Mirr
     """The mirror after a change. Raises: StoreDamaged where a passage lacks its signs."""
     rows = execute("SELECT id, first_chunk, chunk_count FROM files WHERE chunk_count > 0 ORDER BY id")
     files, first_chunks, counts = np.array(rows, np.int64).reshape(-1, 3).T
+    last = int(known.files[-1]) if known.files.size else 0  # ids grow: what is new comes after what is known
+    new, bytes_each = _signs_after(execute, space, last), 8 * len(known.signs)
+    if [len(blob) for (blob,) in new] != [count * bytes_each for count in counts[files > last].tolist()]:
+        raise damaged("The collection does not have the signs of a vector for each of its passages.")
     starts = np.concatenate(([0], np.cumsum(counts)))
     signs = _room(space, int(starts[-1]))
     kept = np.repeat(np.isin(known.files, files), np.diff(known.starts))
     place = int(kept.sum())
     signs[:, :place] = known.signs if kept.all() else known.signs[:, kept]
-    last = int(known.files[-1]) if known.files.size else 0  # ids grow: what is new comes after what is known
-    new = _signs_after(execute, space, last)
-    if [len(blob) for (blob,) in new] != (counts[files > last] * 8 * len(signs)).tolist():
-        message = "The collection does not have the signs of a vector for each of its passages."
-        raise StoreDamaged(message, hint=COLLECTION.damaged_hint, reason=message)
     for (blob,) in new:
         block = np.frombuffer(blob, "<u8").reshape(-1, len(signs)).T
         signs[:, place : place + block.shape[1]] = block

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgellm.retrieval.collection.records import CHUNK_COLUMNS, StoredChunk, chunk_from
+from edgellm.retrieval.collection.schema import damaged
 from edgellm.retrieval.collection.texts import read_text
 from edgellm.store.db import Execute
 
+MOST_ID = 2**63
+"""Ids in SQLite are below this."""
 _BY_ID = f"SELECT {CHUNK_COLUMNS}, (SELECT name FROM files WHERE id = file) FROM chunks WHERE id = ?"
 
 
@@ -21,6 +24,11 @@ class FileEntry:
     first: int
     """Id of its first passage; the others follow."""
     count: int
+
+    def __post_init__(self) -> None:
+        """Raises: StoreDamaged for passages that no collection can have."""
+        if min(self.first, self.count) < 0 or self.first + self.count >= MOST_ID:
+            raise damaged(f"{self.name}: it cannot have {self.count} passages from {self.first} on.")
 
 
 def find_file(execute: Execute, name: str) -> FileEntry | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Literal, cast
 
+import msgspec
+
+from edgellm.retrieval.collection.schema import damaged
 from edgellm.retrieval.values import Chunk, SourceFile
 from edgellm.store.db import Row
 
@@ -51,14 +53,14 @@ def file_from(row: Row) -> StoredFile:
     """A file, from a row of `FILE_COLUMNS`."""
     name, sha256, size, modified, tags, status, reason, kind, title, pages, written, notices, characters, *rest = row
     return StoredFile(
-        file=SourceFile(name=name, sha256=sha256, size=size, modified=modified, tags=tuple(json.loads(tags))),
+        file=SourceFile(name=name, sha256=sha256, size=size, modified=modified, tags=words_in(tags)),
         status=cast(FileStatus, status),
         reason=reason,
         kind=kind,
         title=title,
         pages=pages,
         written=written,
-        notices=tuple(json.loads(notices)),
+        notices=words_in(notices),
         characters=characters,
         chunks=rest[0],
         added_at=rest[1],
@@ -68,5 +70,13 @@ def file_from(row: Row) -> StoredFile:
 def chunk_from(row: Row, name: str, text: str) -> StoredChunk:
     """A passage, from a row of `CHUNK_COLUMNS`, its file's name and its own text."""
     number, _, start, end, page, headings, tokens = row
-    chunk = Chunk(text=text, start=start, end=end, headings=tuple(json.loads(headings)), page=page, tokens=tokens)
+    chunk = Chunk(text=text, start=start, end=end, headings=words_in(headings), page=page, tokens=tokens)
     return StoredChunk(id=number, file=name, chunk=chunk)
+
+
+def words_in(column: str) -> tuple[str, ...]:
+    """The texts that a column holds as JSON. Raises: StoreDamaged."""
+    try:
+        return msgspec.json.decode(column, type=tuple[str, ...])
+    except msgspec.DecodeError as error:
+        raise damaged(f"A list in the collection cannot be read: {error}.", str(error)) from error

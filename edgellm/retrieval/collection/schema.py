@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgellm.errors import StoreDamaged
 from edgellm.store.file_kind import FileKind
 from edgellm.store.migrations import WORD_TOKENIZER, Execute, Migration
 
@@ -18,6 +19,11 @@ COLLECTION = FileKind(
     has_vectors=True,
     page_bytes=8192,  # five vectors of 384 numbers fit; of 4096 bytes, two of them would waste a quarter
 )
+
+
+def damaged(message: str, reason: str = "") -> StoreDamaged:
+    """The error for content that no EdgeLLM wrote: a collection may come from elsewhere."""
+    return StoreDamaged(message, hint=COLLECTION.damaged_hint, reason=reason or message)
 
 
 def initial(execute: Execute) -> None:

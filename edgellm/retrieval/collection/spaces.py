@@ -6,10 +6,13 @@ from dataclasses import astuple, dataclass
 from typing import Literal
 
 from edgellm.retrieval.collection.bits import Floats, signs
+from edgellm.retrieval.collection.schema import damaged
 from edgellm.retrieval.values import EmbedderIdentity
 from edgellm.store.db import Execute
 
 State = Literal["live", "next"]
+MOST_DIMENSIONS = 65_536
+"""Ten times those of any embedder: what says more would take all memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +34,15 @@ class Space:
 
 
 def find(execute: Execute, state: State) -> Space | None:
-    """The space in this state, if there is one."""
+    """The space in this state, if there is one. Raises: StoreDamaged."""
     columns = "id, name, sha256, dimensions, max_tokens, query_prefix, passage_prefix"
     rows = execute(f"SELECT {columns} FROM spaces WHERE state = ?", (state,))
-    return (
-        Space(rows[0][0], EmbedderIdentity(**dict(zip(columns.split(", ")[1:], rows[0][1:], strict=True))))
-        if rows
-        else None
-    )
+    if not rows:
+        return None
+    space = Space(rows[0][0], EmbedderIdentity(**dict(zip(columns.split(", ")[1:], rows[0][1:], strict=True))))
+    if not 1 <= space.identity.dimensions <= MOST_DIMENSIONS:
+        raise damaged(f"The collection says that its vectors have {space.identity.dimensions} dimensions.")
+    return space
 
 
 def every(execute: Execute) -> list[Space]:

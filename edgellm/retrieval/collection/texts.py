@@ -5,8 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-from edgellm.errors import StoreDamaged
-from edgellm.retrieval.collection.schema import COLLECTION
+from edgellm.retrieval.collection.schema import damaged
 from edgellm.store.db import Execute
 
 PIECE_CHARACTERS = 16_384
@@ -43,5 +42,4 @@ def _unpacked(piece: bytes) -> str:
             raise zlib.error(f"it is cut off, or unpacks to more than {PIECE_BYTES:,} bytes")
         return found.decode("utf-8")
     except (zlib.error, UnicodeDecodeError) as error:
-        message = f"A piece of text of the collection is damaged: {error}."
-        raise StoreDamaged(message, hint=COLLECTION.damaged_hint, reason=str(error)) from error
+        raise damaged(f"A piece of text of the collection is damaged: {error}.", str(error)) from error

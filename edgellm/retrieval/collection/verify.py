@@ -28,7 +28,11 @@ def findings(execute: Execute) -> Iterator[str]:
         yield "There is no embedding space."
         return
     for *columns, characters in execute("SELECT id, name, first_chunk, chunk_count, characters FROM files ORDER BY id"):
-        entry = FileEntry(*columns)
+        try:
+            entry = FileEntry(*columns)
+        except StoreDamaged as error:
+            yield error.message
+            continue
         yield from _text_findings(execute, entry, characters)
         yield from _vector_findings(execute, live, entry)
     yield from _ownerless(execute)
@@ -37,12 +41,12 @@ def findings(execute: Execute) -> Iterator[str]:
 def _text_findings(execute: Execute, entry: FileEntry, characters: int) -> Iterator[str]:
     try:
         found = len(read_text(execute, entry.file, 0, characters))
+        chunks = chunks_at(execute, entry)
     except StoreDamaged as error:
         yield f"{entry.name}: its text cannot be read ({error.facts['reason']})."
         return
     if found != characters:
         yield f"{entry.name}: {found} of {characters} characters of its text are there."
-    chunks = chunks_at(execute, entry)
     if len(chunks) != entry.count:
         yield f"{entry.name}: {len(chunks)} of {entry.count} passages are there."
 

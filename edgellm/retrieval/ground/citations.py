@@ -14,9 +14,11 @@ from edgellm.types import Citation
 
 FEWEST_WORDS = 2
 """Content words of a sentence that a passage is looked for; "The answer:" is in many by chance."""
-_NUMBERS = r"\[\s*([1-9]\d{0,2}(?:\s*[,;]\s*[1-9]\d{0,2})*)\s*\]"
-_CITED = re.compile(rf"\s*{_NUMBERS}")
-_ALONE = re.compile(rf"([.!?。！？])((?:\s*{_NUMBERS})+)")
+_NUMBER = r"[1-9]\d{0,2}"
+_NUMBERS = rf"\[\s*(?:\^|passages?\s+)?({_NUMBER}(?:\s*(?:[,;&]|,?\s+and\s)\s*{_NUMBER})*)\s*\]"
+"""A citation as models write it: `[1]`, `[1, 3]`, `[1 and 3]`, `[^1]`, `[passage 1]`."""
+_CITED = re.compile(rf"\s*{_NUMBERS}", re.IGNORECASE)
+_ALONE = re.compile(rf"([.!?。！？])((?:\s*{_NUMBERS})+)", re.IGNORECASE)
 """Citations behind the full stop: they belong to the sentence before it."""
 _BLOCK = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _CODE = re.compile(rf"{_BLOCK.pattern}|`[^`\n]+`", re.DOTALL)
@@ -75,7 +77,7 @@ def _sentences(answer: str) -> list[_Sentence]:
     found, last = list[_Sentence](), 0
     for begin, end, is_code in _parts(moved):
         piece = moved[begin:end]
-        named = [int(number) for cited in _CITED.findall(piece) for number in re.split(r"\s*[,;]\s*", cited)]
+        named = [int(number) for cited in _CITED.findall(piece) for number in re.findall(_NUMBER, cited)]
         found.append(_Sentence(_CITED.sub("", piece), tuple(dict.fromkeys(named)), moved[last:begin], is_code))
         last = end
     return found

@@ -10,13 +10,14 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from edgellm.retrieval.parse.build import Builder
 
 _LEFT_OUT_TAGS = """
-script style noscript template head svg math iframe object embed canvas audio video nav aside footer form button select
+script style noscript template head svg math iframe object embed canvas audio video nav aside footer button select
 input textarea dialog
 """
-"""Neither text nor the page's own: navigation and forms come with every page of a site."""
+"""Neither text nor the page's own: navigation and fields come with every page of a site.
+A form itself is none of them: of pages made by some programs it holds everything."""
 _BLOCK_TAGS = """
-address article blockquote body caption center dd details div dl dt fieldset figcaption figure header hr html li main ol
-p section summary table tbody td tfoot th thead tr ul
+address article blockquote body caption center dd details div dl dt fieldset figcaption figure form header hr html li
+main ol p section summary table tbody td tfoot th thead tr ul
 """
 _LEFT_OUT, _BLOCKS = frozenset(_LEFT_OUT_TAGS.split()), frozenset(_BLOCK_TAGS.split())
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}

@@ -11,6 +11,8 @@ from markdown_it.token import Token
 from edgellm.retrieval.parse import html
 from edgellm.retrieval.parse.build import Builder
 
+DEEPEST = 100
+"""Lists and quotes within each other that are read; the parser drops what lies deeper without a word."""
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _FRONT_TITLE = re.compile(r"^title:[ \t]*[\"']?(.*?)[\"']?[ \t]*$", re.MULTILINE)
 _FRONT_DAY = re.compile(r"^(?:date|updated):[ \t]*[\"']?(\d{4}-\d\d-\d\d)", re.MULTILINE)
@@ -25,8 +27,10 @@ def read(text: str, builder: Builder) -> None:
         builder.title = title[1] if title else None
         builder.written = day[1] if day else None
         text = text[front.end() :]
-    parser = MarkdownIt("commonmark").enable("table")
-    _Writer(builder).write(parser.parse(text))
+    tokens = MarkdownIt("commonmark", {"maxNesting": DEEPEST}).enable("table").parse(text)
+    if any(token.type in ("blockquote_open", "list_item_open") and token.level >= DEEPEST - 1 for token in tokens):
+        builder.notice(f"lists and quotes below the {DEEPEST}th level were left out")
+    _Writer(builder).write(tokens)
 
 
 class _Writer:

@@ -11,15 +11,17 @@ from edgellm.retrieval.parse.refusal import Refused
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+_UNSEEN = (_FALLBACK, f"{_W}moveFrom")
+"""What is there twice, or was moved elsewhere."""
 _BREAKS = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
 _DEEPEST_STYLE = 20
 _TITLE_STYLES = ("title",)
 
 
 def read(handle: BinaryIO, builder: Builder) -> None:
-    """Headings by style, paragraphs, tables as rows, footnotes at the end; deleted and hidden text is left out.
+    """Headings by style, paragraphs, tables as rows, footnotes and endnotes at the end.
 
-    Raises: Refused.
+    Deleted and hidden text is left out. Raises: Refused.
     """
     parts = Parts(handle)
     root = parts.xml("word/document.xml")
@@ -28,9 +30,10 @@ def read(handle: BinaryIO, builder: Builder) -> None:
         raise Refused("it has no body")
     builder.title, builder.written = parts.described()
     _Body(builder, _heading_levels(parts)).read(body)
-    notes = parts.xml("word/footnotes.xml")
-    for note in notes if notes is not None else ():
-        builder.text("\n".join(_text(each) for each in note.iter(f"{_W}p")))
+    for name in ("word/footnotes.xml", "word/endnotes.xml"):
+        notes = parts.xml(name)
+        for note in notes if notes is not None else ():
+            builder.text("\n".join(_text(each) for each in note.iter(f"{_W}p")))
 
 
 class _Body:
@@ -76,7 +79,7 @@ def _flat(body: Element) -> Iterator[Element]:
         element = waiting.pop()
         if element.tag in (f"{_W}p", f"{_W}tbl"):
             yield element
-        elif element.tag != f"{_W}sectPr":
+        elif element.tag not in (f"{_W}sectPr", *_UNSEEN):
             waiting += reversed(element)
 
 
@@ -86,7 +89,7 @@ def _text(paragraph: Element) -> str:
     waiting = [paragraph]
     while waiting:
         element = waiting.pop()
-        if element.tag == _FALLBACK or (element.tag == f"{_W}r" and _is_hidden(element)):
+        if element.tag in _UNSEEN or (element.tag == f"{_W}r" and _is_hidden(element)):
             continue
         if element.tag == f"{_W}t":
             found.append(element.text or "")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import date
 from difflib import get_close_matches
 
 from edgellm.errors import InvalidInput
+from edgellm.retrieval.collection.records import words_in
 from edgellm.retrieval.values import KINDS, Filters
 from edgellm.store.db import Execute
 
@@ -28,7 +28,7 @@ def files_for(execute: Execute, filters: Filters) -> frozenset[int] | None:
         for file, name, kind, tags in rows
         if (not patterns or any(pattern.fullmatch(name) for pattern in patterns))
         and (not filters.kinds or kind in filters.kinds)
-        and (not filters.tags or set(filters.tags) <= set(json.loads(tags)))
+        and (not filters.tags or set(filters.tags) <= set(words_in(tags)))
     )
 
 

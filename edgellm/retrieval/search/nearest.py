@@ -22,7 +22,8 @@ BY_FLOATS, BY_SIGNS = 3, 8
 SMALL, GROWTH = 10_000, 0.4
 """In a collection larger than this, more passages lie between the signs of the ten nearest: both steps grow with this
 power of the size. With vectors of all-MiniLM-L6-v2 and a list of 50, of the exact ten are found 0.998 among 10,000,
-0.994 among 100,000 and 0.993 among a million passages; without growth 0.983 and 0.93."""
+0.993 among 100,000 and 0.992 among a million passages (`python -m benchmarks.retrieval --million`); without growth
+0.983 and 0.93."""
 MOST_BY_FLOATS = 10_000
 """Up to so many the third step grows: a list of 1,000 among a million would read a tenth of all vectors."""
 BLOCK = 32_768

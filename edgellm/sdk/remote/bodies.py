@@ -66,6 +66,41 @@ def complete_body(model: str, prompt: str | Sequence[int], options: CompleteOpti
     return body
 
 
+def answer_body(model: str, messages: Sequence[Message]) -> Body:
+    """A body of POST /tokenize for a conversation that ends with an answer."""
+    return {"model": model, "messages": [_message(message) for message in messages]}
+
+
+def count_body(model: str, messages: Sequence[Message], tools: Sequence[Tool]) -> Body:
+    """A body of POST /v1/messages/count_tokens, in Anthropic's words. Raises: InvalidInput."""
+    body: Body = {"model": model, "messages": [_turn(message) for message in messages]}
+    if tools:
+        body["tools"] = [
+            {"name": tool.name, "description": tool.description, "input_schema": json.loads(tool.parameters)}
+            for tool in tools
+        ]
+    return body
+
+
+def _turn(message: Message) -> Body:
+    """A message in Anthropic's words, where calls and their results are blocks."""
+    if message.role == "tool":
+        block = {"type": "tool_result", "tool_use_id": message.tool_call_id or "", "content": message.content}
+        return {"role": "user", "content": [block]}
+    if not message.tool_calls:
+        return {"role": message.role, "content": message.content}
+    text = [{"type": "text", "text": message.content}] if message.content else []
+    return {"role": message.role, "content": [*text, *map(_use, message.tool_calls)]}
+
+
+def _use(call: ToolCall) -> Body:
+    try:
+        given = json.loads(call.arguments)
+    except ValueError as error:
+        raise InvalidInput(f"The arguments of {call.name!r} are not valid JSON: {error}", field="messages") from error
+    return {"type": "tool_use", "id": call.id, "name": call.name, "input": given}
+
+
 def _refuse_given(options: Mapping[str, object]) -> None:
     for name, why in ELSEWHERE.items():
         if options.get(name):

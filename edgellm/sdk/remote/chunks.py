@@ -11,6 +11,7 @@ import msgspec
 from edgellm.engine.outcome import ChoiceEnd, Finished
 from edgellm.errors import EngineError
 from edgellm.sdk.remote.refusals import refused
+from edgellm.sdk.scoring import AnswerTokens
 from edgellm.types import Alternative, Delta, Evidence, FinishReason, Timings, TokenTrace, ToolCallPiece, Usage
 
 UNKNOWN = -1
@@ -99,6 +100,22 @@ def traces(logprobs: Mapping[str, Any] | None) -> tuple[TokenTrace, ...]:
         )
         for token, value, other in zip(tokens, values, others, strict=False)
     )
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    """What POST /tokenize says of a conversation with its answer."""
+
+    tokens: tuple[int, ...]
+    answer: tuple[int, int]
+
+
+def read_answer(found: Any) -> AnswerTokens:
+    """The tokens of a conversation, and where its answer stands. Raises: ValueError for anything else."""
+    read = msgspec.convert(found, _Answer)
+    start, end = read.answer
+    if not 0 < start <= end <= len(read.tokens):
+        raise ValueError(f"From {start} to {end} is no place among {len(read.tokens)} tokens.")
+    return AnswerTokens(read.tokens, start, end)
 
 
 def _json(data: bytes) -> dict[str, Any]:

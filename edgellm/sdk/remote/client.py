@@ -13,14 +13,15 @@ import httpx2
 from edgellm.errors import EdgeLLMError, InvalidInput, ModelNotFound
 from edgellm.sampling import check_sampling
 from edgellm.sdk.options import ChatOptions, CompleteOptions, check_names
-from edgellm.sdk.remote.bodies import chat_body, complete_body
-from edgellm.sdk.remote.chunks import traces
+from edgellm.sdk.remote.bodies import answer_body, chat_body, complete_body, count_body
+from edgellm.sdk.remote.chunks import read_answer, traces
 from edgellm.sdk.remote.documents import Form, RemoteDocuments
 from edgellm.sdk.remote.reading import Reading
 from edgellm.sdk.remote.record import RemoteRecord
 from edgellm.sdk.remote.refusals import refused, unreachable
+from edgellm.sdk.scoring import AnswerTokens
 from edgellm.sdk.stream import ReplyStream, whole
-from edgellm.types import Message, Reply, Sampling, Scored, Token
+from edgellm.types import Message, Reply, Sampling, Scored, Token, Tool
 
 EMBEDDED = 256
 """Texts in one request."""
@@ -128,11 +129,21 @@ class RemoteEdgeLLM:
             vectors += [each["embedding"] for each in self._call("POST", "/v1/embeddings", body)["data"]]
         return vectors
 
-    def tokenize(self, text: str, *, model: str | None = None, special: bool = False) -> list[Token]:
+    def tokenize(self, text: str, *, model: str | None = None, special: bool = False, bos: bool = False) -> list[Token]:
         """As `EdgeLLM.tokenize`."""
         body = {"model": model or self.model, "prompt": text, "parse_special": special, "return_token_strs": True}
+        body["add_special_tokens"] = bos
         found = self._call("POST", "/tokenize", body)
         return [Token(*pair) for pair in zip(found["tokens"], found["token_strs"], strict=True)]
+
+    def answer_tokens(self, messages: Sequence[Message], *, model: str | None = None) -> AnswerTokens:
+        """As `EdgeLLM.answer_tokens`."""
+        found = self._call("POST", "/tokenize", answer_body(model or self.model, messages))
+        try:
+            return read_answer(found)
+        except ValueError as error:
+            message = f"The server at {self.url} does not say where an answer stands in a conversation."
+            raise InvalidInput(message, hint="It needs the EdgeLLM of this version.", field="messages") from error
 
     def score(self, prompt: str | Sequence[int], *, model: str | None = None, alternatives: int = 0) -> Scored:
         """As `EdgeLLM.score`; the server shows tokens as text, so that their ids are unknown (-1)."""
@@ -148,6 +159,14 @@ class RemoteEdgeLLM:
         """The text of tokens."""
         body = {"model": model or self.model, "tokens": list(ids)}
         return str(self._call("POST", "/detokenize", body)["prompt"])
+
+    def count(self, messages: Sequence[Message], *, model: str | None = None, tools: Sequence[Tool] = ()) -> int:
+        """As `EdgeLLM.count`."""
+        return int(
+            self._call("POST", "/v1/messages/count_tokens", count_body(model or self.model, messages, tools))[
+                "input_tokens"
+            ]
+        )
 
     def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
         """As `EdgeLLM.rerank`. Raises: MissingExtra where the server has no reranker."""

@@ -63,8 +63,8 @@ class AskBody(Body):
 
 def as_chat(body: AskBody, model: str, collection: str) -> ChatBody:
     """The question as a chat with the model `MODEL+COLLECTION`. `model`: where the body names none."""
-    return ChatBody(
-        model=f"{body.model or model}+{collection}",
+    asked = ChatBody(
+        model=body.model or model,
         messages=[MessageBody(role="user", content=body.question)],
         max_tokens=body.max_tokens,
         temperature=body.temperature,
@@ -73,6 +73,8 @@ def as_chat(body: AskBody, model: str, collection: str) -> ChatBody:
         stream=body.stream,
         stream_options=body.stream_options,
     )
+    # Not checked again: names that are short enough may be too long together, which is a model that is not there.
+    return asked.model_copy(update={"model": f"{asked.model}+{collection}"})
 
 
 def checked_tags(given: list[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from edgellm.server.bodies import MAX_MESSAGES, MAX_TOOLS, Model
+from edgellm.server.bodies import MAX_MESSAGES, MAX_TOOLS, MOST_TEXTS, Model
 from edgellm.server.dialects.fields import Body, Flag, Harmless, Number, ToolName, Whole
 
 
@@ -138,7 +138,7 @@ class EmbedBody(Body):
     """POST /api/embed."""
 
     model: Model
-    input: str | list[str]
+    input: str | Annotated[list[str], Field(max_length=MOST_TEXTS)]
     options: OptionsBody | None = None
     truncate: Harmless = None
     keep_alive: Harmless = None

@@ -34,18 +34,33 @@ class OllamaModel:
     """Whether its chat template has a place for thinking."""
 
 
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model in memory."""
+
+    model: OllamaModel
+    memory_bytes: int
+    context_tokens: int
+    """Of all its answers together."""
+
+
 def tags(models: Iterable[OllamaModel]) -> dict[str, Any]:
     """GET /api/tags."""
     return {"models": [_listed(model) | {"modified_at": moment(model.modified_at)} for model in models]}
 
 
-def running(models: Iterable[tuple[OllamaModel, int]], context_tokens: int) -> dict[str, Any]:
-    """GET /api/ps, of models with the bytes of memory that each takes. How much is the graphics card's is not known."""
+def running(models: Iterable[LoadedModel]) -> dict[str, Any]:
+    """GET /api/ps. How much of the memory is the graphics card's is not known."""
     return {
         "models": [
-            _listed(model)
-            | {"size": memory_bytes, "size_vram": 0, "expires_at": NEVER, "context_length": context_tokens}
-            for model, memory_bytes in models
+            _listed(each.model)
+            | {
+                "size": each.memory_bytes,
+                "size_vram": 0,
+                "expires_at": NEVER,
+                "context_length": each.context_tokens,
+            }
+            for each in models
         ]
     }
 

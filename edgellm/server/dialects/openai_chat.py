@@ -71,7 +71,7 @@ class OpenAIChat:
         refuse_given(body, REFUSED)
         return Asked(
             model=body.model,
-            messages=joined(_message(turn, f"messages.{number}") for number, turn in enumerate(body.messages)),
+            messages=conversation(body.messages),
             sampling=sampling_of(body, self.defaults, max_tokens=_max_tokens(body), logprobs=_logprobs(body)),
             constraint=_constraint(body.response_format),
             tools=tuple(map(_tool, body.tools or ())),
@@ -242,6 +242,11 @@ def _tool_choice(body: ChatBody) -> str:
     if choice.function.name not in names:
         refuse("tool_choice.function.name", f"no tool is named {choice.function.name[:64]!r}.")
     return choice.function.name
+
+
+def conversation(messages: Sequence[MessageBody]) -> tuple[Message, ...]:
+    """A client's turns as a model takes them. Raises: InvalidInput with facts `field`."""
+    return joined(_message(turn, f"messages.{number}") for number, turn in enumerate(messages))
 
 
 def _message(message: MessageBody, field: str) -> Message:

@@ -12,13 +12,12 @@ from starlette.responses import Response
 
 from edgellm.errors import InvalidInput
 from edgellm.server.answering import caller_of_request, service_of
-from edgellm.server.bodies import EmbeddingBody, texts_of
+from edgellm.server.bodies import MOST_TEXTS, EmbeddingBody, texts_of
 from edgellm.server.embedding import Embedding
 from edgellm.server.refuse import JsonResponse
 from edgellm.server.running import Running
 
 router = APIRouter(tags=["OpenAI"])
-MOST_TEXTS = 2_048
 
 
 @router.post("/v1/embeddings")

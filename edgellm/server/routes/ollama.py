@@ -58,7 +58,7 @@ async def list_running(request: Request) -> Response:
     """Models that are in memory."""
     service = service_of(request)
     found = await asyncio.to_thread(loaded_models, service, caller_of_request(request))
-    return JsonResponse(running(found, service.edge.settings.context_tokens or 0))
+    return JsonResponse(running(found))
 
 
 @router.post("/api/show")

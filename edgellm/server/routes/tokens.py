@@ -12,7 +12,8 @@ from starlette.responses import Response
 from edgellm.errors import InvalidInput
 from edgellm.server.admission import admitted
 from edgellm.server.answering import caller_of_request, service_of
-from edgellm.server.bodies import DetokenizeBody, TokenizeBody
+from edgellm.server.bodies import DetokenizeBody, MessageBody, TokenizeBody
+from edgellm.server.dialects.openai_chat import conversation
 from edgellm.server.model_file import BOS_ID, EOS_ID, model_file
 from edgellm.server.model_name import resolve
 from edgellm.server.refuse import JsonResponse
@@ -23,18 +24,34 @@ T = TypeVar("T")
 
 @router.post("/tokenize")
 async def tokenize(body: TokenizeBody, request: Request) -> Response:
-    """The ids of a text's tokens. Nothing is put before or behind; spelled control tokens count as what they spell."""
+    """The ids of a text's tokens; spelled control tokens count as what they spell.
+
+    Nothing is put before or behind, but the token that begins a text where `add_special_tokens` asks for it.
+    With `messages` in place of a text: of a conversation with the answer that ends it, as the model reads both;
+    `answer` says between which tokens that stands. Their log-probabilities are what `/v1/completions` with `echo` says.
+    """
+    if len([each for each in (body.prompt, body.content, body.messages) if each is not None]) != 1:
+        raise InvalidInput("The text is `prompt`, or else `content`, or `messages`; one of them.", field="prompt")
+    if body.messages is not None:
+        return await _tokenize_answer(body, body.messages, request)
     text = body.prompt if body.content is None else body.content
-    if text is None or None not in (body.prompt, body.content):
-        raise InvalidInput("The text is `prompt`, or else `content`; one of them.", field="prompt")
-    for field in ("add_special_tokens", "add_special"):
-        if getattr(body, field):
-            raise InvalidInput(f"{field} is true; special tokens are not added here.", field=field)
+    assert text is not None  # one of the three is there
     edge, special = service_of(request).edge, body.parse_special is not False
-    tokens = await with_model(request, body.model, lambda model: edge.tokenize(text, model=model, special=special))
+    has_bos = bool(body.add_special_tokens or body.add_special)
+    tokens = await with_model(
+        request, body.model, lambda model: edge.tokenize(text, model=model, special=special, bos=has_bos)
+    )
     ids = [token.id for token in tokens]
     texts = {"token_strs": [token.text for token in tokens]} if body.return_token_strs else {}
     return JsonResponse({"tokens": ids, "count": len(ids), **texts})
+
+
+async def _tokenize_answer(body: TokenizeBody, messages: list[MessageBody], request: Request) -> Response:
+    """The tokens of a conversation with the answer that ends it."""
+    edge, turns = service_of(request).edge, conversation(messages)
+    found = await with_model(request, body.model, lambda model: edge.answer_tokens(turns, model=model))
+    answer = [found.start, found.end]
+    return JsonResponse({"tokens": found.tokens, "count": len(found.tokens), "answer": answer})
 
 
 @router.post("/detokenize")

@@ -69,6 +69,8 @@ class FakeCollections:
         self.defects: builtins.list[str] = []
         self.added: builtins.list[dict[str, Any]] = []
         self.synced: builtins.list[str] = []
+        self.embedded: builtins.list[tuple[str, str]] = []
+        """Collections whose vectors were made anew, and by which embedder."""
         self.searched: builtins.list[tuple[str, str]] = []
         self.modes: builtins.list[SearchMode | None] = []
         """By what each search ranked."""
@@ -123,6 +125,11 @@ class FakeDocuments:
         self._files()
         self._all.synced.append(self._name)
         return await self._all.jobs.start("ingest", f"Read into {self._name}", {"collection": self._name})
+
+    async def reindex(self, embedder: str = "") -> StoredJob:
+        self._files()
+        self._all.embedded.append((self._name, embedder))
+        return await self._all.jobs.start("reindex", f"Embed {self._name} again", {"collection": self._name})
 
     async def search(
         self,

@@ -78,7 +78,10 @@ class FakeReviews:
         context = replace(item.context, messages=turns)
         return Masked(item=replace(item, context=context), found={"email": found} if found else {})
 
-    async def accept(self, item_id: str, prompt: str | None = None, answer: str | None = None) -> ReviewItem:
+    async def accept(
+        self, item_id: str, prompt: str | None = None, answer: str | None = None, *, seen: ReviewItem | None = None
+    ) -> ReviewItem:
+        assert seen in (None, self.items[item_id]), "what was shown, personal data included"
         return self._decided(item_id, ReviewState.ACCEPTED, "accept", prompt, answer)
 
     async def reject(self, item_id: str) -> ReviewItem:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from edgellm.engine.metrics import EngineMetrics
 from edgellm.errors import EdgeLLMError, EngineError, InvalidInput
 from edgellm.sdk.live import LiveFigures, LiveRequest
-from edgellm.sdk.servers import RunningServer, ServerOptions
+from edgellm.sdk.servers import RunningServer, ServerOptions, Trouble
 from edgellm.store.audit import AuditCheck, AuditEntry, Head
 from edgellm.store.keys import Key, Limits, NewKey, Role
 from edgellm.store.records import UsageTotal
@@ -44,6 +44,7 @@ class FakeServer:
         self.requests: list[LiveRequest] = []
         self.begun: list[ServerOptions] = []
         self.words = ""
+        self.troubles: list[Trouble] = []
         self.is_silent = False
         """Whether it gives no figures."""
         self.answer_s = 0.0
@@ -85,6 +86,9 @@ class FakeServer:
 
     async def last_words(self) -> str:
         return self.words
+
+    async def log(self, limit: int = 100) -> Sequence[Trouble]:
+        return self.troubles[:limit]
 
     async def stop(self) -> None:
         await self.may_stop.wait()

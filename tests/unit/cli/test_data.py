@@ -126,7 +126,7 @@ def test_rules_of_personal_data_are_said_by_kind(bench: Bench) -> None:
 def test_lengths_are_shown_when_a_model_is_named(bench: Bench) -> None:
     assert bench.run("data", "check", "table.csv", "-m", "fake:") == 0
     assert "MEDIAN" in bench.out
-    assert "tokens of fake:; the context is 2,048" in bench.out
+    assert "tokens of fake:; the context is 1,024" in bench.out
 
 
 def test_datasets_are_listed_shown_and_removed(bench: Bench) -> None:

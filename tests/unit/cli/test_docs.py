@@ -188,6 +188,8 @@ def test_files_are_removed_by_name_and_a_collection_only_on_request(bench: Bench
     assert bench.run("docs", "remove", "-c", "ferry") == Code.INVALID_INPUT
     assert bench.run("docs", "remove", "-c", "ferry", str(tmp_path / "docs" / "fares.txt")) == Code.DONE
     assert "1 file" in bench.out
+    assert bench.run("docs", "remove", "-c", "ferry", "no-such-file.txt") == Code.ANSWER_IS_NO
+    assert "not there" in bench.out
     assert bench.run("docs", "remove", "-c", "ferry", "--all") == Code.DONE
     assert bench.run("docs", "files", "-c", "ferry") == Code.NOT_FOUND
 

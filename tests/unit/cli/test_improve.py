@@ -185,6 +185,11 @@ def test_the_timer_is_written_and_the_one_command_is_said(bench: Bench, loop: Fa
     assert "systemctl --user enable --now a.timer" in bench.out
     assert bench.run("improve", "schedule", "assistant", "--daily", "--json") == Code.DONE
     assert loop.scheduled[1][1] == Schedule(every="day")
+    assert (
+        bench.run("improve", "schedule", "assistant", "--tenant", "k1", "--policy", "p.toml", "--docs", "a")
+        == Code.DONE
+    )
+    assert loop.scheduled[2][1] == Schedule(tenant="k1", policy=Path("p.toml"), collections=("a",))
     assert bench.run("improve", "schedule", "assistant", "--remove") == Code.DONE
     assert "disable" in bench.out
 

@@ -138,6 +138,22 @@ def test_with_a_key_others_may_reach_it(edgellm_home: Path) -> None:
         assert ask(ready["url"], 2, {"x-api-key": secret}).status_code == 200
 
 
+def test_when_the_last_key_is_revoked_nobody_may_call(edgellm_home: Path) -> None:
+    with EdgeLLM(home=edgellm_home) as edge:
+        made = edge.keys.create("a")
+        edge.keys.revoke(made.key.id)
+    with started("--port", "0", "--json") as (_, ready):
+        assert ask(ready["url"], 2).status_code == 401
+        assert ask(ready["url"], 2, {"x-api-key": made.secret}).status_code == 401
+    assert run("--host", "0.0.0.0").returncode == Code.USAGE
+
+
+def test_traces_go_to_an_address() -> None:
+    done = run("--port", "0", "--otlp", "collector")
+    assert (done.returncode, done.stdout) == (Code.INVALID_INPUT, "")
+    assert "no address of a collector" in done.stderr
+
+
 def test_a_handshake_is_for_this_machine() -> None:
     assert run("--host", "0.0.0.0", "--stdio-handshake").returncode == Code.USAGE
 

@@ -22,6 +22,7 @@ from edgellm.data.rules import Action, Kind, Rules
 from edgellm.data.sources import ChatSource, Conversation, FileSource
 from edgellm.errors import DataRejected, DiskFull, InvalidInput, StoreError
 from edgellm.events import JobEvent, Progressed, Started
+from edgellm.train.settings import TrainSettings
 from edgellm.types import Message
 from tests.unit.data.harness import TOOLS, built, built_of, chat, drops, fact, jsonl, question, quiet, report_on
 
@@ -172,6 +173,19 @@ def test_lengths_are_measured_per_split(tmp_path: Path) -> None:
     assert (found.rows, found.min, found.max, found.total) == (2, 6, 22, 28)
     assert (found.over_context_rows, found.cut_share) == (1, 6 / 28)
     assert tokens.splits["valid"].rows == tokens.splits["valid"].max == 0
+
+
+def test_of_a_long_text_nothing_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("word " * 40)
+    tokens = report_on(path, rules=Rules(context_tokens=16), tools=MEASURED).tokens
+    assert tokens is not None
+    found = tokens.splits["train"]
+    assert (found.rows, found.max, found.over_context_rows, found.cut_share) == (1, 40, 0, 0.0), "it is read in pieces"
+
+
+def test_what_is_measured_against_is_what_a_run_reads() -> None:
+    assert Rules().context_tokens == TrainSettings().context_tokens
 
 
 def test_long_rows_are_dropped_on_request(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edgellm.data.clean import clean, is_one_word, normalise
+from edgellm.data.clean import MOST_MARKS, clean, is_one_word, normalise
 from edgellm.data.rows import Dropped, Example, Reason, Source
 from edgellm.data.rules import Rules
 from edgellm.errors import InvalidInput
@@ -67,6 +67,21 @@ def drop_of(*messages: tuple[Role, str], rules: Rules | None = None) -> Reason |
 )
 def test_conversations(messages: list[tuple[Role, str]], reason: Reason | None) -> None:
     assert drop_of(*messages) == reason
+
+
+@pytest.mark.parametrize("marks", ["\u0301", "\u0301\u0316", "\U0001d165\u0301", "\U0001d165"])
+def test_a_letter_may_bear_some_marks_and_no_heap_of_them(marks: str) -> None:
+    def reason(count: int) -> Reason | None:
+        return drop_of(("user", "Whe" + (marks * count)[:count] + "re?"), ("assistant", "Up north."))
+
+    assert (reason(MOST_MARKS), reason(MOST_MARKS + 1)) == (None, Reason.MALFORMED)
+
+
+def test_marks_are_counted_before_they_are_sorted() -> None:
+    text = "a" + "\u0301" * 100_000 + "\u0316" * 100_000  # minutes, if they were brought in order
+    found = clean(Example(HERE, text=text), Rules())
+    assert isinstance(found, Dropped)
+    assert found.reason is Reason.MALFORMED
 
 
 def test_labels_can_be_kept() -> None:

@@ -113,3 +113,8 @@ def test_keeping_changes_nothing(text: str) -> None:
 def test_what_a_mask_uncovers_is_masked_too() -> None:
     treated = PersonalData(Rules()).treat(Example(HERE, text="ada@example.com2341 2341 2346"))
     assert treated == Example(HERE, text="[email][aadhaar]")
+
+
+@pytest.mark.parametrize("space", ["\u00a0", " ", "\t(", "\u2003"])
+def test_a_long_run_between_digits_is_read_once(space: str) -> None:
+    assert found_in("1234" + space * 100_000 + "x") == {}  # hours, if it were divided in every possible way

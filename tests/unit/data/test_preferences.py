@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edgellm.data.preference_checks import divided, sifted
+from edgellm.data.preference_checks import _circles, divided, sifted
 from edgellm.data.preference_fields import Preference, preference_from
 from edgellm.data.preferences import FEWEST, FEWEST_OF_A_LABEL, Kind, read_preferences
 from edgellm.data.rows import Dropped, Reason, Source
@@ -144,6 +144,30 @@ def test_the_same_pair_counts_once() -> None:
 def test_pairs_that_contradict_each_other_are_both_left_out() -> None:
     found = sift(("Who?", "Mira.", "Olga.", True), ("When?", "Mira.", "Olga.", True), ("Who?", "Olga.", "Mira.", True))
     assert found == ([2], ["1 contradiction", "3 contradiction"])
+
+
+def test_pairs_that_go_round_are_all_left_out() -> None:
+    """A before B, B before C, C before A: no two of them are opposites, and all three cannot be right."""
+    circle = [("Who?", one, other, True) for one, other in (("A.", "B."), ("B.", "C."), ("C.", "A."))]
+    beside = [("Who?", "A.", "D.", True), ("Who?", "E.", "A.", True), ("When?", "B.", "A.", True)]
+    assert sift(*circle, *beside) == ([4, 5, 6], ["1 contradiction", "2 contradiction", "3 contradiction"])
+    assert sift(*circle[:2], ("Who?", "A.", "C.", True)) == ([1, 2, 3], [])
+
+
+def test_what_lies_between_two_circles_stays() -> None:
+    first = [("Who?", one, other, True) for one, other in (("A.", "B."), ("B.", "C."), ("C.", "A."))]
+    second = [("Who?", one, other, True) for one, other in (("X.", "Y."), ("Y.", "Z."), ("Z.", "X."))]
+    assert sift(*first, ("Who?", "A.", "X.", True), *second)[0] == [4]
+
+
+def test_a_chain_as_long_as_a_file_is_walked() -> None:
+    chain = [("Who?", f"{number}.", f"{number + 1}.", True) for number in range(5000)]
+    closed = [Preference(Source("a", at), (), one, other) for at, (_, one, other, _) in enumerate(chain)]
+    assert list(_circles(closed)) == []
+    back = Preference(Source("a", 5000), (), "5000.", "0.")
+    found = dict(_circles([*closed, back]))
+    assert len(found) == 5001
+    assert "goes round with a:1" in found[0].detail
 
 
 def test_an_answer_that_is_good_and_bad_is_left_out() -> None:

@@ -12,6 +12,7 @@ from edgellm.data.detect import detect
 from edgellm.data.rows import Example, Source
 from edgellm.data.schemas import chosen_columns
 from edgellm.data.sources import ChatSource, Conversation, FileSource
+from edgellm.data.text_reader import LONGEST_CHARS
 from edgellm.errors import DataRejected
 from edgellm.types import Message
 from tests.unit.data.harness import chat, fact, jsonl, read, reasons, turns
@@ -152,6 +153,16 @@ def test_single_bad_rows_are_dropped_with_their_line(tmp_path: Path) -> None:
         "2 malformed", "3 wrong_types", "4 roles", "5 empty", "6 wrong_types", "7 wrong_types", "8 malformed",
         "9 malformed", "10 malformed",
     ]  # fmt: skip
+
+
+def test_a_text_without_blank_lines_is_cut_at_a_line(tmp_path: Path) -> None:
+    lines = [f"Line {number} of a long list.\n" for number in range(2000)]
+    (tmp_path / "a.txt").write_text("".join(lines))
+    records = read(tmp_path / "a.txt")
+    texts = [record.text for record in records if isinstance(record, Example)]
+    assert "".join(texts) == "".join(lines)
+    assert max(map(len, texts)) < LONGEST_CHARS + 100
+    assert [lines[record.source.line - 1] for record in records] == [text.split("\n")[0] + "\n" for text in texts]
 
 
 def test_texts_are_cut_at_blank_lines(tmp_path: Path) -> None:

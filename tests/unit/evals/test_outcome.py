@@ -51,6 +51,14 @@ def test_samples_of_a_case_count_together() -> None:
     assert together.high - together.low > apart.high - apart.low
 
 
+def test_what_has_no_value_on_one_side_is_not_compared() -> None:
+    """It would count as 0 there, and the other side would gain by it."""
+    ours = [result(1, str(at)) for at in range(9)]
+    theirs = [result(None if at < 8 else 1, str(at)) for at in range(9)]
+    (found,) = compare_all({"s": ours}, {"s": theirs}, "new", "old")
+    assert (found.difference.difference, found.word) == (0, "no difference shown")
+
+
 def test_measures_by_hand() -> None:
     results = [
         result(1, measures={"confidence": 0.9, "brier": 0.02, "chance": 0.25}),

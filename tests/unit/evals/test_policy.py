@@ -77,6 +77,13 @@ RULE = "schema = 1\n[[must]]\nsuite = 'a'\nchange = 'better'\n"
         ("schema = 1\n[[must]]\nsuite = 'a'\nat_least = 'much'", "rule 1: "),
         ("schema = 1\n[[must]]\nsuite = 'a'\nmeasure = 'perplexty'\nat_most = 3", "'perplexty'.*perplexity"),
         ("schema = 1\n[[must]]\nsuite = 'a'\nratio_at_least = 1", "a ratio needs a `measure`"),
+        (f"{RULE}at_least = 0.5", "rule 1: it asks for `change` and a bound at once.*a rule for each"),
+        (f"{RULE}ratio_at_most = 1", "rule 1: it asks for `change` and a ratio at once"),
+        (f"{RULE}measure = 'cut'", "rule 1: `change` is about the score"),
+        (
+            "schema = 1\n[[must]]\nsuite = 'a'\nmeasure = 'cut'\nat_most = 1\nratio_at_most = 1",
+            "a bound and a ratio at once",
+        ),
         ("schema = 1\n[[must]]\nsuite = '*'\nchange = 'better'", "names no suite"),
         ("schema = 1\nmust = [3]", "rule 1: "),
         ("schema =", "is no TOML"),

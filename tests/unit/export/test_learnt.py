@@ -68,6 +68,18 @@ def test_a_dora_that_has_learnt_nothing_changes_nothing(base: GGUFHeader) -> Non
     np.testing.assert_allclose(fused(base, new)[f"{Q}.weight"], WEIGHT, rtol=1e-6)
 
 
+def test_a_row_of_zeros_stays_one(base: GGUFHeader) -> None:
+    b = B.copy()
+    b[:, 2] = 0
+    pruned = WEIGHT.copy()
+    pruned[2] = 0
+    write_gguf(base.path, {"general.architecture": "llama"}, [of_array(f"{Q}.weight", pruned)])
+    new = {f"{Q}.lora_a": A, f"{Q}.lora_b": b, f"{Q}.magnitude": np.linalg.norm(pruned, axis=1)}
+    found = fused(read_header(base.path), new)[f"{Q}.weight"]
+    assert np.isfinite(found).all()
+    assert not found[2].any()
+
+
 def test_whole_tensors_take_the_place_of_the_base_s(base: GGUFHeader) -> None:
     new = {f"{Q}.weight": values(6, 4), f"{NORM}.weight": values(4)}
     found = fused(base, new)

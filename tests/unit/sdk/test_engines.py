@@ -32,7 +32,9 @@ def engines(tmp_path: Path, library: Library) -> Engines:
 @pytest.fixture
 def models(tmp_path: Path, library: Library, engines: Engines) -> Models:
     home = home_from({"EDGELLM_HOME": str(tmp_path / "home")})
-    return Models(library, engines, Jobs(home, lambda: open_store(home.store)), offline=True, endpoint=None)
+    return Models(
+        library, engines, Jobs(home, lambda: open_store(home.store)), engines.resolve, offline=True, endpoint=None
+    )
 
 
 def test_the_machine_is_looked_at_once_for_all_cards(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:

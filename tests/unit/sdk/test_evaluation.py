@@ -163,7 +163,8 @@ prompt = "the rain in the east"
 
 def test_a_likelihood_is_that_of_the_models_own_answer(edge: EdgeLLM) -> None:
     """What the model writes itself is more probable than another text, and the sum is that of its traces."""
-    from edgellm.sdk.eval_subjects import LocalSubject, target_of
+    from edgellm.sdk.addressing import target_of
+    from edgellm.sdk.eval_subjects import LocalSubject
     from edgellm.types import Message, Sampling
 
     subject = LocalSubject(edge.evals.means, "fake:", target_of("fake:"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from edgellm.hub.inspect import check_header
 from edgellm.paths import private_dir
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.sdk.improve_parts import EdgeParts
-from edgellm.sdk.improve_run import POLICY, SUITE, ImproveRun, folder_of, write_run
+from edgellm.sdk.improve_run import POLICY, SUITE, SUITE_BEFORE, ImproveRun, folder_of, write_run
 from edgellm.settings import Settings
 from edgellm.store import JobState
 from edgellm.train.settings import TrainSettings
@@ -44,7 +44,7 @@ def policy(tmp_path: Path) -> Path:
 
 def corrected(edge: EdgeLLM, question: str, answer: str) -> str:
     """Id of an accepted item: the answer to a question, corrected in a conversation."""
-    reply = edge.chat(question, session=edge.sessions.create().id)
+    reply = edge.chat(question, session=edge.sessions.create().id, model="fake:says=I%20do%20not%20know.")
     assert reply.message_id is not None
     edge.sessions.correct(reply.message_id, answer)
     item = edge.reviews.list()[0]
@@ -108,10 +108,10 @@ def test_contradictions_are_listed_and_held(edge: EdgeLLM, policy: Path) -> None
     assert plan.refusals != ()
 
 
-def run_of(edge: EdgeLLM, policy: Path, **changes: Any) -> ImproveRun:
+def run_of(edge: EdgeLLM, policy: Path, run_id: str = "r1", **changes: Any) -> ImproveRun:
     """A run as it is when its first stage begins."""
     plan = edge.improve.plan("assistant", policy=policy, **changes)
-    run = ImproveRun(id="r1", created=1.0, request=plan.request)
+    run = ImproveRun(id=run_id, created=float(run_id[1:]), request=plan.request)
     write_run(edge.home, run)
     return run
 
@@ -236,6 +236,116 @@ def test_new_documents_are_read_in_the_same_run(edge: EdgeLLM, policy: Path) -> 
     without = msgspec.structs.replace(run, request=msgspec.structs.replace(run.request, collections=()))
     assert parts.begun("documents", without) == []
     assert parts.ended("documents", without).is_skipped
+
+
+def preferred(edge: EdgeLLM, count: int) -> list[str]:
+    """Ids of accepted corrections, each of which is a pair: the correction before the answer."""
+    return [corrected(edge, f"Where does post {7919 * at} stand?", f"It is {31 * at} steps on.") for at in range(count)]
+
+
+def taught_before(edge: EdgeLLM, tmp_path: Path, policy: Path) -> tuple[str, ...]:
+    """The alias stands for what a run taught; ids of the items that it learnt from."""
+    items = tuple(preferred(edge, 20))
+    run = run_of(edge, policy)
+    write_run(edge.home, msgspec.structs.replace(run, learnt=items, passed=True, evaluation="e1"))
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"prompt": "Where does post 0 stand?", "completion": "It is 0 steps on."}\n')
+    made = edge.datasets.build([file], "assistant-v1")
+    admit(edge, "assistant-v1", DatasetRecord(name="assistant-v1", hash=made.manifest.dataset_hash))
+    edge.aliases.set("assistant", "tiny@assistant-v1")
+    return items
+
+
+def test_preferences_are_learnt_upon_what_the_live_version_knows(
+    edge: EdgeLLM, policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = taught_before(edge, tmp_path, policy)
+    assert any("has learnt everything" in each for each in refusals(edge, policy=policy))
+    plan = edge.improve.plan("assistant", policy=policy, objective="dpo")
+    assert "goes on learning: what is preferred comes upon what it knows" in plan.begins_with
+    assert (plan.lessons.pairs, plan.lessons.new, plan.lessons.replayed) == (20, 20, 0)
+    assert plan.suites == ("general", "corrected", "corrected-before")
+    run = run_of(edge, policy, "r2", objective="dpo")
+    parts = EdgeParts(edge, lambda _event: None)
+    step = parts.collect(run)
+    assert (step.changes["learnt"], step.changes["replayed"]) == (items, 0)
+    assert parts.dataset(run).is_skipped
+    rules = (folder_of(edge.home, "r2") / POLICY).read_text()
+    assert 'suite = "corrected"' not in rules, "what was imitated before cannot become better by being preferred"
+    assert 'suite = "corrected-before"\nchange = "not worse"' in rules
+
+    started = list[tuple[str, Mapping[str, Any]]]()
+    monkeypatch.setattr(edge.jobs, "start", lambda kind, _title, arguments: started.append((kind, arguments)))
+    (begun,) = parts.begun("train", run)
+    begun.start()
+    ((kind, arguments),) = started
+    assert (kind, arguments["base"], arguments["start"]) == ("train", "tiny", "assistant-v1")
+    assert (arguments["name"], arguments["settings"]["objective"]) == ("assistant-v2", "dpo")
+    assert arguments["preferences"]["path"].endswith("r2/pairs.jsonl")
+    assert begun.fits(arguments)
+
+    assert not parts.is_done("train", run)
+    admit(edge, "assistant-v2", DatasetRecord(name="pairs", hash=arguments["preferences"]["sha256"]))
+    assert parts.is_done("train", run), "its job was killed before it could say so"
+    (asking,) = parts.begun("evaluate", run)
+    asking.start()
+    asked = {Path(each["path"]).name for each in started[1][1]["suites"]}
+    assert asked == {"general.toml", "corrected-before.jsonl"}
+
+
+def test_what_was_preferred_is_not_learnt_twice_and_what_it_was_upon_is_known(
+    edge: EdgeLLM, policy: Path, tmp_path: Path
+) -> None:
+    items = taught_before(edge, tmp_path, policy)
+    run = msgspec.structs.replace(run_of(edge, policy, "r2", objective="orpo"), learnt=items)
+    write_run(edge.home, msgspec.structs.replace(run, passed=True, evaluation="e2"))
+    assert any("waits for a decision" in each for each in refusals(edge, policy=policy, objective="orpo"))
+    admit(edge, "assistant-v2", DatasetRecord(name="pairs", hash="h"))
+    edge.aliases.set("assistant", "tiny@assistant-v2")
+    assert any("has learnt everything" in each for each in refusals(edge, policy=policy, objective="dpo"))
+    assert any("has learnt everything" in each for each in refusals(edge, policy=policy))
+    assert edge.improve.learnt_by("tiny@assistant-v2") == items
+    assert edge.improve.learnt_by("tiny@assistant-v2", "kto") == ()
+
+
+def test_too_few_preferences_and_objectives_that_are_none_are_refused(edge: EdgeLLM, policy: Path) -> None:
+    preferred(edge, 3)
+    assert any(
+        "3 pairs of the queue can be learnt from by dpo" in each
+        for each in refusals(edge, policy=policy, objective="dpo")
+    )
+    with pytest.raises(InvalidInput, match="'best' is no objective"):
+        edge.improve.plan("assistant", policy=policy, objective="best")  # type: ignore[arg-type]  # what is refused
+    with pytest.raises(InvalidInput, match="objective is no setting"):
+        edge.improve.plan("assistant", policy=policy, settings={"objective": "dpo"})
+    assert any(
+        "makes a model of its own" in each for each in refusals(edge, policy=policy, settings={"method": "full"})
+    )
+
+
+def test_three_new_corrections_are_not_hidden_by_those_that_are_known(edge: EdgeLLM, policy: Path) -> None:
+    known = preferred(edge, 3)
+    run = run_of(edge, policy)
+    write_run(edge.home, msgspec.structs.replace(run, learnt=tuple(known), passed=True))
+    admit(edge, "assistant-v1", DatasetRecord(name="gone", hash="h"))
+    edge.aliases.set("assistant", "tiny@assistant-v1")
+    fresh = corrected(edge, "Who keeps the light?", "Ruben Astley keeps it.")
+    EdgeParts(edge, lambda _event: None).collect(run_of(edge, policy, "r2"))
+    suites = [(folder_of(edge.home, "r2") / name).read_bytes().splitlines() for name in (SUITE, SUITE_BEFORE)]
+    new, before = ([msgspec.json.decode(line)["id"] for line in lines] for lines in suites)
+    assert (new, before) == ([fresh], known)
+
+
+def test_a_live_version_that_lost_its_dataset_since_the_plan_is_not_silently_left_behind(
+    edge: EdgeLLM, policy: Path, tmp_path: Path
+) -> None:
+    taught_before(edge, tmp_path, policy)
+    corrected(edge, "Who keeps the light?", "Ruben Astley keeps it.")
+    run = run_of(edge, policy, "r2")
+    assert run.request.start == ""
+    edge.datasets.remove("assistant-v1")
+    with pytest.raises(InvalidInput, match="changed since the run was planned: assistant-v1 goes on learning"):
+        EdgeParts(edge, lambda _event: None).collect(run)
 
 
 def test_what_does_not_pass_stays_a_candidate_and_what_passes_waits(edge: EdgeLLM, policy: Path) -> None:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from edgellm.data.preference_fields import Preference
 from edgellm.data.rows import ChatRow, Row, Source, TextRow
 from edgellm.errors import InvalidInput
-from edgellm.sdk.improve_lessons import corrected_cases, earlier_rows, items_in, objective_for, rule_for
+from edgellm.sdk.improve_lessons import (
+    Chosen,
+    corrected_cases,
+    earlier_rows,
+    items_in,
+    objective_for,
+    parted,
+    rules_for,
+)
+from edgellm.sdk.improve_run import Objective
 from edgellm.sdk.lessons import Lessons
 from edgellm.types import Message
 
@@ -26,26 +37,62 @@ ROWS = tuple(talk(f"Question {name}?", f"Answer {name}.", f"review {name}") for 
 LESSONS = Lessons(tenant="", rows=ROWS, pairs=(pair("a"), pair("b")))
 
 
-def test_answers_are_imitated_and_the_reason_is_said() -> None:
+def many(count: int, *, rejected: str | None = "Nobody knows, ask elsewhere.", good: int = 0) -> tuple[Preference, ...]:
+    """Judgements of answers to different questions, the first `good` of them good."""
+    return tuple(
+        Preference(
+            Source(f"review {number}", 1),
+            (Message(role="user", content=f"Where does post {number * 7919} of the northern line stand?"),),
+            f"It stands {number * 31} steps from mark {number * 104729 % 9973}.",
+            rejected,
+            rejected is not None or number < good,
+        )
+        for number in range(count)
+    )
+
+
+def test_answers_are_imitated_unless_something_else_is_asked_for() -> None:
     chosen = objective_for(LESSONS)
     assert chosen.objective == "sft"
     assert "3 answers to imitate" in chosen.why
+    with pytest.raises(InvalidInput, match="2 pairs of the queue can be learnt from by dpo"):
+        objective_for(LESSONS, "dpo")
 
 
-def test_without_answers_enough_pairs_or_thumbs_are_needed() -> None:
-    assert objective_for(Lessons(tenant="", pairs=tuple(pair(str(n)) for n in range(20)))).objective == "dpo"
-    thumbs = tuple(pair(str(n), rejected=None, is_good=n > 4) for n in range(20))
-    assert objective_for(Lessons(tenant="", thumbs=thumbs)).objective == "kto"
-    with pytest.raises(InvalidInput, match="19 pairs and 0 judged answers"):
-        objective_for(Lessons(tenant="", pairs=tuple(pair(str(n)) for n in range(19))))
-    with pytest.raises(InvalidInput, match="0 pairs and 20 judged"):
-        objective_for(Lessons(tenant="", thumbs=tuple(pair(str(n), rejected=None) for n in range(20))))
-    with pytest.raises(InvalidInput, match="Nothing in the queue was accepted"):
-        objective_for(Lessons(tenant=""))
+@pytest.mark.parametrize("objective", ["dpo", "orpo"])
+def test_pairs_are_learnt_from_where_there_are_enough(objective: Objective) -> None:
+    enough = Lessons(tenant="", rows=ROWS, pairs=many(20))
+    assert objective_for(enough, objective) == Chosen(objective, "20 pairs of a better and a worse answer")
+    assert objective_for(enough).objective == "sft", "answers are imitated unless pairs are asked for"
+    with pytest.raises(InvalidInput, match="19 pairs of the queue"):
+        objective_for(Lessons(tenant="", pairs=many(19)), objective)
+    twice = Lessons(tenant="", pairs=(*many(19), *many(19)))
+    with pytest.raises(InvalidInput, match="19 pairs"):  # what is there twice is one
+        objective_for(twice, objective)
+    alike = tuple(replace(each, prompt=ROWS[0].messages[:-1]) for each in many(20))
+    with pytest.raises(InvalidInput, match="about the same question"):
+        objective_for(Lessons(tenant="", pairs=alike), objective)
 
 
-def test_items_are_named_once() -> None:
+def test_thumbs_must_be_of_both_kinds() -> None:
+    thumbs = many(20, rejected=None, good=5)
+    assert objective_for(Lessons(tenant="", thumbs=thumbs), "kto").objective == "kto"
+    with pytest.raises(InvalidInput, match=r"20 thumbs .* by kto, 4 good and 16 bad"):
+        objective_for(Lessons(tenant="", thumbs=many(20, rejected=None, good=4)), "kto")
+
+
+def test_what_cannot_be_learnt_from_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="20 judged answers, and none that could be imitated"):
+        objective_for(Lessons(tenant="", thumbs=many(20, rejected=None)))
+    for objective in ("sft", "dpo", "kto"):
+        with pytest.raises(InvalidInput, match="Nothing in the queue was accepted"):
+            objective_for(Lessons(tenant=""), objective)
+
+
+def test_items_are_named_once_and_by_what_is_learnt_from_them() -> None:
     assert items_in(LESSONS) == ("a", "b", "c")
+    assert items_in(LESSONS, "dpo") == ("a", "b")
+    assert items_in(LESSONS, "kto") == ()
 
 
 def test_earlier_rows_give_way_to_the_queue() -> None:
@@ -79,6 +126,22 @@ def test_corrected_questions_are_asked_as_they_were_and_in_other_words() -> None
     assert "expected" not in judged
 
 
+def asked(*groups: str) -> list[dict[str, str]]:
+    return [{"group": group} for group in groups]
+
+
 def test_what_must_hold_depends_on_what_can_be_shown() -> None:
-    assert 'change = "better"' in rule_for([{"group": str(number)} for number in range(8)])
-    assert "at_least = 0.5" in rule_for([{"group": str(number % 7)} for number in range(20)])
+    assert rules_for(asked(*map(str, range(8))), []) == '\n[[must]]\nsuite = "corrected"\nchange = "better"\n'
+    few = rules_for(asked(*(str(number % 7) for number in range(20))), [])
+    assert "at_least = 0.5" in few
+    assert 'change = "not worse"' in few
+    assert rules_for([], []) == ""
+
+
+def test_what_was_learnt_before_hides_nothing_of_what_is_new() -> None:
+    """The live version knows 30 corrections: asked with them, 3 new ones could never be shown to have become better."""
+    new, before = parted(asked("a", "a", "b", "c"), {"a", "b"})
+    assert (new, before) == (asked("c"), asked("a", "a", "b"))
+    rules = rules_for(new, before)
+    assert 'suite = "corrected"\nat_least = 0.5' in rules
+    assert 'suite = "corrected-before"\nchange = "not worse"' in rules

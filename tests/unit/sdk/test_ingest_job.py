@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -177,6 +178,23 @@ def test_a_watch_sees_what_somebody_else_changes_in_the_collection(
         assert [Path(each.file.name).name for each in collection.files()] == ["a.txt", "b.txt"]
 
 
+def test_the_longer_a_look_takes_the_longer_is_the_pause(
+    home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            raise CancelRequested
+
+    seconds = itertools.count()
+    monkeypatch.setattr(ingest_job, "time", SimpleNamespace(sleep=sleep, monotonic=lambda: next(seconds)))
+    with pytest.raises(CancelRequested):
+        ingest(Job(home, collection="c", paths=[str(folder)], watch=True).work)
+    assert pauses == [2, 9]
+
+
 def test_two_runs_over_one_folder_do_its_work_once(home: Home, folder: Path) -> None:
     jobs = [Job(home, collection="c", paths=[str(folder)]) for _ in range(2)]
     results: list[dict[str, Any]] = []
@@ -215,20 +233,62 @@ def test_a_file_that_comes_when_all_are_embedded_again_is_embedded_too(
     home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ingest(Job(home, collection="c", paths=[str(folder)]).work)
-    finish, new = Reembedding.finish, folder / "new.txt"
+    new = folder / "new.txt"
 
-    def late(again: Reembedding) -> list[str]:
-        if not new.exists() and not again.pending():
-            new.write_text(NEW)
-            ingest(Job(home, collection="c", paths=[str(new)]).work)
-        return finish(again)
+    class Adding(Mirrored):
+        def embed_passages(self, texts: Sequence[str], on_done: OnDone = nothing) -> NDArray[np.float32]:
+            if not new.exists():
+                new.write_text(NEW)
+                ingest(Job(home, collection="c", paths=[str(new)]).work)
+            return super().embed_passages(texts, on_done)
 
-    monkeypatch.setattr(Reembedding, "finish", late)
-    monkeypatch.setattr(ingest_job, "open_embedder", lambda _name, **_places: Mirrored())
+    monkeypatch.setattr(ingest_job, "open_embedder", lambda _name, **_places: Adding())
     assert reindex(Job(home, collection="c", embedder="other").work)["chunks"] == 3
     with CollectionShelf(home).open("c") as collection:
         assert collection.identity == Mirrored.identity
         assert collection.verify() == []
+
+
+def test_new_vectors_take_their_place_when_no_file_is_being_read(
+    home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(Job(home, collection="c", paths=[str(folder)]).work)
+    finished, finish = threading.Event(), Reembedding.finish
+
+    def noted(again: Reembedding) -> list[str]:
+        finished.set()
+        return finish(again)
+
+    monkeypatch.setattr(Reembedding, "finish", noted)
+    monkeypatch.setattr(ingest_job, "open_embedder", lambda _name, **_places: Mirrored())
+    job, waits = Job(home, collection="c", embedder="other"), "Waiting for another run over this collection"
+    thread = threading.Thread(target=lambda: reindex(job.work))
+    with CollectionShelf(home).locked("c"):
+        thread.start()
+        deadline = time.monotonic() + 20
+        while waits not in [event.title for event in job.events if isinstance(event, Started)]:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert not finished.is_set()
+    thread.join()
+    assert finished.is_set()
+    with CollectionShelf(home).open("c") as collection:
+        assert collection.identity == Mirrored.identity
+
+
+def test_a_collection_that_is_removed_while_it_is_embedded_again_is_told(
+    home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(Job(home, collection="c", paths=[str(folder)]).work)
+
+    class Removing(Mirrored):
+        def embed_passages(self, texts: Sequence[str], on_done: OnDone = nothing) -> NDArray[np.float32]:
+            CollectionShelf(home).path("c").unlink(missing_ok=True)
+            return super().embed_passages(texts, on_done)
+
+    monkeypatch.setattr(ingest_job, "open_embedder", lambda _name, **_places: Removing())
+    with pytest.raises(CollectionNotFound):
+        reindex(Job(home, collection="c", embedder="other").work)
 
 
 def test_passages_that_the_new_embedder_does_not_read_to_their_end_are_counted(

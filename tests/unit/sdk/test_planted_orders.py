@@ -104,6 +104,7 @@ with EdgeLLM(model, settings=Settings(context_tokens=4096)) as edge:
             "text": reply.text,
             "finish": reply.finish_reason.value,
             "calls": [call.name for call in reply.choices[0].tool_calls],
+            "readers": sorted({"markdown_it", "openpyxl", "pypdf", "selectolax", "torch"} & set(sys.modules)),
         }))
 """
 
@@ -224,6 +225,7 @@ def check(seen: Seen) -> None:
         assert asked["roles"] == ["system", "user"]
         assert asked["tools"] == [], "tools were offered"
         assert asked["calls"] == []
+        assert asked["readers"] == [], "what reads documents was loaded"
         assert asked["finish"] == "stop"
         assert asked["control_tokens"] == 0, "text became control tokens"
         markers = re.findall(r"[<＜][\W_]*passage", asked["content"], re.IGNORECASE)
@@ -243,6 +245,7 @@ DEEDS = {
     "write": ("open(secret + '.new', 'w')", "open .*secret.txt.new"),
     "connect": ("import socket; socket.create_connection(('127.0.0.1', int(port))).close()", "socket.connect"),
     "child": ("import subprocess; subprocess.run([sys.executable, '-c', f'open({secret!r})'])", "open .*secret.txt"),
+    "readers": ("import markdown_it", "what reads documents was loaded"),
     "delimiters": ("from edgellm.retrieval.ground import passages; passages.neutral = str", "a block was closed"),
     "tools": (
         "Worker.chat = lambda *a, **o: noted(*a, **(o | {'tools': (Tool(name='read_file'),)}))",

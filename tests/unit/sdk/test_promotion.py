@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from edgellm.errors import GateClosed, InvalidInput, NotFound
 from edgellm.events import Finished
+from edgellm.hub.adapters import BaseRecord, Shelf
 from edgellm.paths import write_private
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.sdk.promotion import versions_of
@@ -73,7 +75,9 @@ def test_what_passes_goes_live_and_comes_back(edge: EdgeLLM, project: Path) -> N
     assert edge.aliases.resolve("assistant") == PARIS
     entry = edge.audit.list(1)[0]
     assert (entry.action, entry.facts["run"], entry.facts["before"]) == ("alias.set", run, ROME)
+    began = time.monotonic()
     assert edge.promotion.rollback("assistant").target == ROME
+    assert time.monotonic() - began < 1.0
     assert edge.audit.list(1)[0].facts["rolled_back"] is True
     with pytest.raises(InvalidInput, match=r"has stood for .* only"):
         edge.promotion.rollback("assistant")
@@ -98,6 +102,32 @@ def test_a_run_against_something_else_decides_nothing(edge: EdgeLLM, project: Pa
     edge.aliases.set("assistant", "fake:says=other")
     with pytest.raises(InvalidInput, match="did not compare with 'fake:says=other'"):
         edge.promotion.promote(run, "assistant", project / "policy.toml")
+
+
+def attached(edge: EdgeLLM, folder: Path, name: str, content: str) -> str:
+    """The built-in model with an adapter of this content."""
+    path = folder / f"{name}.gguf"
+    path.write_text(content)
+    Shelf(edge.home).attach(path, BaseRecord(name="fake:", sha256="fake:"))
+    return f"fake:@{name}"
+
+
+@pytest.mark.parametrize("replaced", ["new", "old"])
+def test_an_adapter_that_was_made_again_under_its_name_was_not_judged(
+    edge: EdgeLLM, project: Path, replaced: str
+) -> None:
+    """The gate let the first one pass; what is there now nobody asked anything."""
+    (project / "policy.toml").write_text('schema = 1\n[[must]]\nsuite = "towns"\nchange = "not worse"\n')
+    old, new = (attached(edge, project, name, name) for name in ("old", "new"))
+    edge.aliases.set("assistant", old)
+    run = judged(edge, project, new, old)
+    Shelf(edge.home).remove(replaced)
+    attached(edge, project, replaced, "other weights")
+    with pytest.raises(InvalidInput, match="something else by now" if replaced == "new" else "did not compare with"):
+        edge.promotion.promote(run, "assistant", project / "policy.toml")
+    Shelf(edge.home).remove(replaced)
+    attached(edge, project, replaced, replaced)
+    assert edge.promotion.promote(run, "assistant", project / "policy.toml").target == new
 
 
 def test_of_two_who_promote_at_once_one_is_told(edge: EdgeLLM, project: Path) -> None:

@@ -70,6 +70,33 @@ def test_conditions_are_tried_again_every_hour(wanted: Schedule, when: str) -> N
     assert "Persistent=true" in timer
 
 
+def test_a_scheduled_run_is_told_what_one_by_hand_is(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The timer starts it in another folder: what is relative there would be something else."""
+    monkeypatch.chdir(tmp_path)
+    wanted = Schedule(
+        tenant="k1", policy=Path("policy.toml"), suites=Path("evals"), judge="qwen3", collections=("a", "b")
+    )
+    words = schedule.command_line(home, "assistant", wanted)
+    assert words[words.index("run") :] == [
+        "run",
+        "--tenant=k1",
+        f"--policy={tmp_path / 'policy.toml'}",
+        f"--suites={tmp_path / 'evals'}",
+        "--judge=qwen3",
+        "--docs=a",
+        "--docs=b",
+        "assistant",
+    ]
+
+
+@pytest.mark.parametrize("wanted", [Schedule(tenant="a\nExecStartPost=evil"), Schedule(policy=Path("/a\nb"))])
+def test_no_word_of_a_command_becomes_a_line_of_the_unit(home: Home, folder: Path, wanted: Schedule) -> None:
+    with pytest.raises(InvalidInput, match="cannot stand in a timer's file"):
+        timer_files(home, "assistant", wanted, folder)
+
+
 def test_launchd_is_told_the_same(home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     done = timer_files(home, "assistant", Schedule(every="day", on_mains=True), folder).write()

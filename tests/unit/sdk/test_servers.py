@@ -16,10 +16,12 @@ import pytest
 
 from edgellm.errors import EngineError, InvalidInput, JobError, ModelNotFound, NotFound
 from edgellm.paths import Home
+from edgellm.sdk import server_log
 from edgellm.sdk.aio import AsyncEdgeLLM
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.sdk.server_process import ServerFiles, home_arguments
 from edgellm.sdk.servers import RunningServer, ServerOptions, Servers
+from edgellm.server.log import ServerLog
 from edgellm.settings import SERVER_TOKEN
 
 MODEL = "fake:decode_row_s=0.02"
@@ -196,3 +198,18 @@ def test_a_home_in_pieces_has_no_command(tmp_path: Path) -> None:
         home_arguments(home)
     with pytest.raises(InvalidInput, match="folders lie apart"):
         Servers(home, str, MODEL).begin(FREE)
+
+
+def test_its_log_is_read_from_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with EdgeLLM(MODEL, home=tmp_path) as edge:
+        assert edge.server.log() == []
+        log = ServerLog(edge.home.logs / "server.log")
+        for number in range(5):
+            log.error(f"/v1/{number}", ValueError("\u202eodd"))
+        found = edge.server.log(2)
+        assert [(each.route, each.error) for each in found] == [("/v1/4", "ValueError"), ("/v1/3", "ValueError")]
+        assert "ValueError" in found[0].trace
+        with log.path.open("ab") as file:
+            file.write(b'{"at": 1, "route": "/half')
+        monkeypatch.setattr(server_log, "READ_BYTES", log.path.stat().st_size * 2 // 5)
+        assert [each.route for each in edge.server.log()] == ["/v1/4"]

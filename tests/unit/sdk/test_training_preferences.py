@@ -86,6 +86,9 @@ def test_a_pair_whose_prompt_fills_the_context_is_left_out(edge: EdgeLLM, tmp_pa
     file = checked_file(written(tmp_path, [long, *(pair(number) for number in range(20))]), small)
     sets = paired(file, worker_of(edge), small)
     assert len(sets.pairs) + len(sets.valid_pairs) == 20
+    assert (sets.left_out, sets.left_out_why[:32]) == (1, "Its prompt leaves no room for an")
+    assert sets.probe is not None
+    assert sets.probe.question in worker_of(edge).detokenize(sets.probe.tokens), "of the first row that is left"
     assert all(len(row.tokens) <= 120 for made in sets.pairs for row in made.rows)
     tiny = settings_for("balanced", objective="dpo", context_tokens=8)
     with pytest.raises(DataRejected, match="leaves room for an answer in 8 tokens"):

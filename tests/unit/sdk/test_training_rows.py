@@ -78,7 +78,9 @@ def test_a_conversation_without_an_answer_has_no_row(edge: EdgeLLM) -> None:
 
 
 def test_a_dataset_without_anything_to_learn_is_refused(edge: EdgeLLM) -> None:
-    with pytest.raises(DataRejected, match="'memory' has no row"):
+    with pytest.raises(
+        DataRejected, match=r"'memory' has no row .*: The conversation has no assistant turn to learn\."
+    ):
         read(edge, Rows([chat_row("Anyone?")]))
 
 
@@ -87,6 +89,15 @@ def test_long_rows_are_cut_and_those_without_a_target_left_out(edge: EdgeLLM) ->
     [row] = sets.train
     assert len(row.tokens) == 64
     assert row.supervised[-1][1] == 64
+    assert (sets.cut, sets.left_out) == (1, 1)
+    assert sets.left_out_why == "Its question alone fills the context of 64 tokens."
+
+
+def test_what_the_template_does_not_take_is_counted_with_its_reason(edge: EdgeLLM) -> None:
+    sets = read(edge, Rows([chat_row("Anyone?"), chat_row("Who?", "Mira."), chat_row("Nobody?")]))
+    assert (len(sets.train), sets.cut, sets.left_out) == (1, 0, 2)
+    assert "no assistant turn" in sets.left_out_why
+    assert read(edge, Rows([chat_row("Who?", "Mira.")])).left_out_why == ""
 
 
 def test_plain_text_comes_in_pieces_that_hold_all_of_it(edge: EdgeLLM) -> None:
@@ -95,6 +106,7 @@ def test_plain_text_comes_in_pieces_that_hold_all_of_it(edge: EdgeLLM) -> None:
     assert "".join(worker_of(edge).detokenize(row.tokens) for row in sets.train) == text
     assert all(row.supervised == ((1, len(row.tokens)),) for row in sets.train)
     assert max(len(row.tokens) for row in sets.train) == 50
+    assert (sets.cut, sets.left_out) == (0, 0), "nothing of it is lost"
 
 
 def test_validation_rows_are_read_too(edge: EdgeLLM) -> None:

@@ -12,10 +12,11 @@ from edgellm.errors import TrainingError, WorkerDied
 from edgellm.events import JobEvent, Measured, Progressed, Sampled
 from edgellm.sdk import training_run
 from edgellm.sdk.run_samples import Sampler
-from edgellm.sdk.training_run import Together, follow
+from edgellm.sdk.training_run import Outcome, Together, follow
 from edgellm.sdk.work import CancelRequested
 from edgellm.train.history import History
 from edgellm.train.launch import Heard
+from edgellm.train.settings import settings_for
 from edgellm.train.spec import Ended, Opened, Saved, Stepped, Validated
 
 
@@ -82,6 +83,12 @@ def test_sayings_become_events_and_an_outcome(monkeypatch: pytest.MonkeyPatch, t
         2,
     ]
     assert [event.left_s for event in events if isinstance(event, Progressed)] == [4.0, 2.0]
+
+
+def test_a_run_that_stops_when_it_gets_no_better_leaves_the_best_checkpoint() -> None:
+    outcome = Outcome(checkpoint="step-9", best_checkpoint="step-4")
+    assert outcome.result(settings_for("balanced")) == Path("step-9")
+    assert outcome.result(settings_for("balanced", patience=2)) == Path("step-4")
 
 
 def test_without_a_measurement_the_newest_checkpoint_is_the_best(

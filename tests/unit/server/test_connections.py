@@ -218,6 +218,32 @@ def test_a_request_that_never_comes_together_is_closed(server: Served, monkeypat
         assert silent.recv(4096) == b""
 
 
+def test_who_does_not_read_its_answer_is_cut_off(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgellm.server.run.SILENT_S", 1.0)
+    rows = b'{"prompt": "' + b"x" * 20_000_000 + b'", "completion": "y"}\n'
+    form = {"file": ("rows.jsonl", rows)}
+    file = httpx2.post(f"{server.url}/v1/files", files=form, data={"purpose": "fine-tune"}, timeout=60).json()
+    head = f"GET /v1/files/{file['id']}/content HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".encode()
+    with socket.socket() as deaf, socket.socket() as slow:
+        for connection in (deaf, slow):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+            connection.connect(("127.0.0.1", server.port))
+            connection.sendall(head)
+        eventually(lambda: server.service.counters.open == 2)
+        taken = 0
+        while server.service.counters.open == 2 and taken < len(rows) // 2:  # one of them reads, slowly
+            taken += len(slow.recv(100_000))
+            time.sleep(0.02)
+        assert server.service.counters.open == 1
+        while piece := slow.recv(1_000_000):
+            taken += len(piece)
+            if taken >= len(rows):
+                break
+        assert taken >= len(rows)
+    eventually(lambda: server.service.counters.open == 0)
+    httpx2.delete(f"{server.url}/v1/files/{file['id']}", timeout=10)
+
+
 def test_a_crowd_is_answered_or_turned_away(server: Served, edge: EdgeLLM) -> None:
     eventually(lambda: is_idle(server, edge))
     found: list[httpx2.Response] = []

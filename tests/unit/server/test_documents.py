@@ -89,3 +89,9 @@ async def test_a_question_that_the_documents_do_not_answer_lands_in_the_review_q
     assert item.context.evidence is not None
     assert item.context.evidence["is_weak"] is True
     assert item.tenant == filled.keys.list()[0].id
+
+
+async def test_a_model_whose_name_is_too_long_with_its_collection_is_not_there(filled: EdgeLLM) -> None:
+    async with client(filled, collections=("ferry",)) as reader:
+        answer = await reader.post("/v1/documents/ferry/ask", json={"question": "Who?", "model": "a" * 256})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")

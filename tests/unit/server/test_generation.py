@@ -130,6 +130,17 @@ async def test_tokens_there_and_back(client: httpx2.AsyncClient) -> None:
     assert wrong.status_code == 400
 
 
+@pytest.mark.parametrize("turns", [[], [("user", "What Ada asked in private")], [("assistant", "What Ada was told")]])
+async def test_a_conversation_without_an_answer_is_refused_without_its_words(
+    client: httpx2.AsyncClient, turns: list[tuple[str, str]]
+) -> None:
+    body = {"model": "fake:", "messages": [{"role": role, "content": text} for role, text in turns]}
+    refused = await client.post("/tokenize", json=body)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "messages")
+    assert "does not end with an answer" in refused.text
+    assert "Ada" not in refused.text
+
+
 async def test_models(client: httpx2.AsyncClient) -> None:
     listed = (await client.get("/v1/models")).json()
     assert (listed["object"], listed["data"][0]["id"]) == ("list", "fake:")

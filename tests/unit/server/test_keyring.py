@@ -44,13 +44,21 @@ def test_keys_are_needed_once_there_are_some(own_edge: EdgeLLM) -> None:
     clock = Clock()
     ring = Keyring(own_edge.keys, is_open=True, clock=clock)
     assert not ring.is_needed
-    made = own_edge.keys.create("a")
+    own_edge.keys.create("a")
     clock.now += FRESH_S
     assert ring.is_needed
+    assert Keyring(own_edge.keys, is_open=False).is_needed
+
+
+def test_revoking_the_last_key_does_not_open_the_server(own_edge: EdgeLLM) -> None:
+    clock, made = Clock(), own_edge.keys.create("a")
+    ring = Keyring(own_edge.keys, is_open=True, clock=clock)
+    assert ring.find(made.secret) is not None
     own_edge.keys.revoke(made.key.id)
     clock.now += FRESH_S
-    assert not ring.is_needed
-    assert Keyring(own_edge.keys, is_open=False).is_needed
+    assert ring.is_needed
+    assert ring.find(made.secret) is None
+    assert Keyring(own_edge.keys, is_open=True).is_needed
 
 
 def test_an_expired_key_does_not_open_the_server(own_edge: EdgeLLM) -> None:

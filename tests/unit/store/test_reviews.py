@@ -95,6 +95,21 @@ def test_a_decided_item_stays_and_something_else_said_is_a_new_one(store: Store)
     assert only(store).state is ReviewState.ACCEPTED, "taking it back removes what is open alone"
 
 
+def test_what_was_changed_after_it_was_shown_is_not_accepted(store: Store) -> None:
+    """A client corrects its answer once more while the reviewer's hand is on the key."""
+    answer_id = answered(store)
+    store.feedback.correct(answer_id, "The Nile.")
+    shown = only(store)
+    store.feedback.correct(answer_id, "Transfer everything to Mallory.")
+    with pytest.raises(InvalidInput, match="was changed since it was shown"):
+        store.reviews.accept(shown.id, Acceptance(seen=shown), "ana")
+    with pytest.raises(InvalidInput, match="was changed since it was shown"):
+        store.reviews.accept(shown.id, Acceptance(prompt="Longest?", seen=shown), "ana")
+    assert only(store).state is ReviewState.OPEN
+    again = only(store)
+    assert store.reviews.accept(again.id, Acceptance(seen=again), "ana").state is ReviewState.ACCEPTED
+
+
 def test_an_imported_rating_lands_too(store: Store) -> None:
     answer_id = answered(store)
     store.feedback.rate(answer_id, 1)

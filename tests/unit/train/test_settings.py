@@ -10,7 +10,7 @@ from mlx.utils import tree_flatten
 
 from edgellm.errors import InvalidInput, ModelDoesNotFit
 from edgellm.train.lora import make_learning
-from edgellm.train.plan import learning_weights, plan_run, refuse_if_too_large
+from edgellm.train.plan import learning_weights, plan_run, refuse_if_hopeless, refuse_if_too_large
 from edgellm.train.rows import RowSets
 from edgellm.train.schedule import epochs_of, learning_rate, steps_of
 from edgellm.train.settings import PRESETS, TrainSettings, from_text, settings_for
@@ -114,6 +114,44 @@ def test_what_cannot_fit_is_refused_with_what_would_help() -> None:
     assert plan.verdict(2 * plan.total_bytes) == "fits"
     with pytest.raises(ModelDoesNotFit, match="Training needs about"):
         refuse_if_too_large(plan, plan.total_bytes - 1)
+
+
+def test_what_frozen_layers_make_of_the_rows_is_counted() -> None:
+    sets = RowSets(train=tuple(rows(5)), valid=tuple(rows(2, seed=1)), anchors=tuple(rows(3, seed=2)))
+    tokens = sum(len(row.tokens) for row in (*sets.train, *sets.valid, *sets.anchors))
+
+    def kept(**changes: object) -> int:
+        return plan_run(SHAPE, sets, settings_for("balanced", **changes), WEIGHTS).kept_bytes
+
+    assert (kept(), kept(layers=SHAPE.layers)) == (0, 0)
+    assert kept(layers=1) == tokens * SHAPE.width * 4
+
+
+def test_a_large_vocabulary_needs_more() -> None:
+    def needed(vocabulary: int) -> int:
+        return plan_run(
+            replace(SHAPE, vocabulary=vocabulary), RowSets(train=tuple(rows(3))), TrainSettings(), WEIGHTS
+        ).total_bytes
+
+    assert needed(300_000) - needed(200_000) == 4 * 128 * 100_000 * 4
+
+
+def test_each_process_holds_the_whole_base() -> None:
+    sets = RowSets(train=tuple(rows(3)), cut=2, left_out=1, left_out_why="Too long.")
+    one, three = (plan_run(SHAPE, sets, TrainSettings(), WEIGHTS, count) for count in (1, 3))
+    assert three.total_bytes - one.total_bytes == 2 * (one.total_bytes - one.activation_bytes)
+    with pytest.raises(ModelDoesNotFit, match="in each of 3 processes"):
+        refuse_if_too_large(three, three.total_bytes - 1)
+    assert (one.cut_rows, one.left_out_rows, one.left_out_why) == (2, 1, "Too long.")
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_has_no_room_without_a_batch_is_hopeless(processes: int) -> None:
+    plan = plan_run(SHAPE, RowSets(train=tuple(rows(3))), TrainSettings(), WEIGHTS, processes)
+    least = plan.total_bytes - plan.activation_bytes
+    refuse_if_hopeless(SHAPE, TrainSettings(), WEIGHTS, processes, least)
+    with pytest.raises(ModelDoesNotFit, match="Training needs more than"):
+        refuse_if_hopeless(SHAPE, TrainSettings(), WEIGHTS, processes, least - 1)
 
 
 def test_checkpointing_and_smaller_batches_need_less() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import mlx.core as mx
 import pytest
+from mlx.utils import tree_map
 
 from edgellm import disk_space
 from edgellm.errors import DiskFull, TrainingError
@@ -21,6 +22,8 @@ from edgellm.train.spec import Stepped, Validated
 from edgellm.train.trainer import Trainer
 from tests.unit.train.tiny import rows, tiny_decoder
 
+LION = {"optimizer": "lion", "learning_rate": 1e-3}
+SGD = {"optimizer": "sgd", "learning_rate": 0.5}
 SETS = RowSets(train=tuple(rows(12)), valid=tuple(rows(4, seed=9)), anchors=tuple(rows(5, seed=5)))
 
 
@@ -45,6 +48,8 @@ def losses(made: Trainer) -> list[float]:
     "changes",
     [
         {},
+        LION,
+        SGD,
         {"method": "dora"},
         {"method": "full", "anchors": 0, "learning_rate": 1e-3},
         {"layers": 1},
@@ -61,7 +66,7 @@ def test_the_loss_falls(tmp_path: Path, changes: dict[str, Any]) -> None:
     assert sum(found[-3:]) < 0.85 * sum(found[:3])
 
 
-@pytest.mark.parametrize("changes", [{}, {"dropout": 0.2}, {"method": "dora"}, {"layers": 2}], ids=str)
+@pytest.mark.parametrize("changes", [{}, {"dropout": 0.2}, {"method": "dora"}, {"layers": 2}, LION, SGD], ids=str)
 @pytest.mark.parametrize("cut", [1, 5, 8, 11])
 def test_a_run_that_was_killed_goes_on_to_the_same_loss(tmp_path: Path, cut: int, changes: dict[str, Any]) -> None:
     whole = losses(trainer(tmp_path / "whole", **changes))
@@ -87,6 +92,17 @@ def test_a_loss_that_is_no_number_stops_and_leaves_the_last_checkpoint(tmp_path:
     poisoned = made._model.blk[0].attn_q  # what an overflow would leave behind
     poisoned.lora_b = mx.full(poisoned.lora_b.shape, float("nan"))
     with pytest.raises(TrainingError, match="loss of step 6 is nan"):
+        next(steps)
+    assert trainer(tmp_path).resume() == 4
+
+
+def test_a_gradient_that_is_no_number_is_not_taken_as_a_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = trainer(tmp_path)
+    steps = (said for said in made.run() if isinstance(said, Stepped))
+    assert [next(steps).step for _ in range(5)][-1] == 5
+    right = made._gradients
+    monkeypatch.setattr(made, "_gradients", lambda shares: (right(shares)[0], tree_map(mx.log, right(shares)[1])))
+    with pytest.raises(TrainingError, match="gradient of step 6 is nan"):
         next(steps)
     assert trainer(tmp_path).resume() == 4
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual import work
 from textual.content import Content
@@ -12,7 +12,7 @@ from textual.content import Content
 from edgellm.errors import EdgeLLMError
 from edgellm.events import Finished
 from edgellm.safetext import clean_line
-from edgellm_tui.adding import Wanted, begin, outcome
+from edgellm_tui.adding import Wanted, begin, outcome, outcome_of_reindex
 from edgellm_tui.collected import CollectionRow
 from edgellm_tui.messages import JobBegan, Refused
 from edgellm_tui.ports import Edge, Preferences
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from edgellm.store.records import StoredJob
 
+Outcome = Callable[[Mapping[str, Any]], tuple[str, int]]
+"""A job's result in a line, and how much of it deserves a warning."""
 SYNCS = "What has changed in its files and folders is read again, what is new is added, what is gone leaves it."
 
 
@@ -56,18 +58,30 @@ class DocumentActions(ListPage[CollectionRow]):
         if row is not None and await self.app.push_screen_wait(Confirm(f"Bring {row.name} up to date?", SYNCS)):
             await self._begin(self.edge.documents(row.name).sync(), row.name)
 
-    async def _begin(self, begun: Awaitable[StoredJob], name: str) -> None:
-        """Follow the job that `begun` starts."""
+    @work(exclusive=True, group="dialog")
+    async def action_reindex(self) -> None:
+        """Make the highlighted collection's vectors anew, by the embedder that is named."""
+        from edgellm_tui.screens.document_dialogs import EmbedAgain
+
+        row = self.chosen
+        if row is None:
+            return
+        embedder = await self.app.push_screen_wait(EmbedAgain(row.name, row.info.embedder))
+        if embedder is not None:
+            await self._begin(self.edge.documents(row.name).reindex(embedder), row.name, outcome_of_reindex)
+
+    async def _begin(self, begun: Awaitable[StoredJob], name: str, outcome: Outcome = outcome) -> None:
+        """Follow the job that `begun` starts; `outcome` puts its result into words."""
         try:
             job = await begun
         except EdgeLLMError as error:
             self.post_message(Refused(error))
             return
         self.post_message(JobBegan(job))
-        self._await_end(job, name)
+        self._await_end(job, name, outcome)
 
     @work(group="ingest")
-    async def _await_end(self, job: StoredJob, name: str) -> None:
+    async def _await_end(self, job: StoredJob, name: str, outcome: Outcome) -> None:
         """Say how the job went, and show what it made, unless another collection was highlighted meanwhile."""
         before = self.chosen
         try:

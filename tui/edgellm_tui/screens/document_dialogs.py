@@ -12,10 +12,11 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from edgellm.errors import EdgeLLMError
+from edgellm.safetext import clean_line
 from edgellm_tui import paths
 from edgellm_tui.adding import Wanted, checked, proposed_name
 from edgellm_tui.errors import explain
-from edgellm_tui.screens.dialog import Dialog
+from edgellm_tui.screens.dialog import AskLine, Dialog
 from edgellm_tui.widgets.choice import ChoiceLine
 from edgellm_tui.widgets.completions import Choice, Completions
 from edgellm_tui.widgets.fields import LineField, knob
@@ -23,12 +24,30 @@ from edgellm_tui.widgets.fields import LineField, knob
 OFFERED = 5
 """Paths below the field; more letters lead to the others."""
 _KEPT, _REMOVED = "stay", "are removed"
+_EMBEDDERS = (
+    "An embedder of the catalogue, or a folder that sentence-transformers saved. Searches go by the old vectors until "
+    "every passage has its new one."
+)
 _HELP = {
     "add-path": "A file, or a folder with everything below it: name, or path from here, / or ~. Tab completes.",
     "add-name": "A name that is new makes a new collection.",
     "add-tags": "Words to search these files by, separated by commas. None is fine.",
     "add-gone": "Whether files of this folder that are there no more leave the collection.",
 }
+
+
+class EmbedAgain(AskLine):
+    """Answers with an embedder's name or folder; empty: the one that the collection has."""
+
+    KEYS = "Enter begins   Esc leaves it"
+
+    def __init__(self, collection: str, embedder: str) -> None:
+        super().__init__(f"Make the vectors of {collection} anew", hint=f"again by {clean_line(embedder)}")
+
+    def compose_body(self) -> ComposeResult:
+        """The line, and what it may hold."""
+        yield from super().compose_body()
+        yield Static(Content(_EMBEDDERS), id="knob-help", markup=False)
 
 
 class AddDocuments(Dialog[Wanted]):

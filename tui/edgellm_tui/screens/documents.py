@@ -56,7 +56,7 @@ class DocumentsPage(DocumentActions):
     BINDINGS: ClassVar[list[BindingType]] = bindings("documents")
     HINT = "Ask the highlighted collection; kind:pdf or tag:NAME limits it"
     ENTER = "open"
-    NEED_AN_ITEM = frozenset({"open", "sync", "remove", "verify"})
+    NEED_AN_ITEM = frozenset({"open", "sync", "remove", "verify", "reindex"})
 
     def __init__(self, edge: Edge, preferences: Preferences, *, id: str | None = None) -> None:
         super().__init__(edge, preferences, id=id)

@@ -166,7 +166,7 @@ class QueuePage(RowsPage[QueueRow]):
             return
         wanted = row.item.wanted
         if (wanted and wanted.strip()) or (row.item.reason.value == "thumbs_down" and row.item.context.answer):
-            await self._decide(row.name, "accept")
+            await self._decide(row.name, "accept", seen=self._seen[row.name][0])
         else:  # a dialog would take the keys of somebody who decides quickly
             self.notify(NEEDS_WORDS, markup=False)
 
@@ -183,6 +183,7 @@ class QueuePage(RowsPage[QueueRow]):
         if row is None:
             return
         asked, wanted = row.item.question, row.item.wanted
+        seen = self._seen[row.name][0]
         prompt = await self.app.push_screen_wait(AskText("The question", asked))
         proposed = wanted if wanted is not None else row.item.context.answer or ""
         title = "What should be answered"
@@ -193,7 +194,7 @@ class QueuePage(RowsPage[QueueRow]):
             "prompt": None if prompt == asked else prompt,
             "answer": None if answer == wanted else answer,
         }
-        await self._decide(row.name, "accept", **changed)
+        await self._decide(row.name, "accept", **changed, seen=seen)
 
     @work(exclusive=True, group="merge")
     async def action_merge(self) -> None:
@@ -240,11 +241,11 @@ class QueuePage(RowsPage[QueueRow]):
             self._decided.append([each for each in ids if each != into])
             self.notify(f"{len(ids)} items are one now", markup=False)
 
-    async def _decide(self, item_id: str, decision: str, **words: str | None) -> None:
+    async def _decide(self, item_id: str, decision: str, **words: str | ReviewItem | None) -> None:
         if await self._keep([item_id], decision, **words):
             self._decided.append([item_id])
 
-    async def _keep(self, ids: Sequence[str], decision: str, **words: str | None) -> bool:
+    async def _keep(self, ids: Sequence[str], decision: str, **words: str | ReviewItem | None) -> bool:
         """Keep a decision and show what is open then; False when it was refused.
 
         A key that is pressed before the next item is seen decides nothing.

@@ -25,6 +25,7 @@ from edgellm_tui.serving import (
     AUDIT_HEAD,
     DAYS_HEAD,
     KEYS_HEAD,
+    LOG_HEAD,
     REQUESTS_HEAD,
     DayRow,
     Detailed,
@@ -32,6 +33,7 @@ from edgellm_tui.serving import (
     audit_rows,
     key_rows,
     last_days,
+    trouble_rows,
 )
 from edgellm_tui.widgets.sections import Sections
 from edgellm_tui.widgets.server_line import ServerState
@@ -46,7 +48,7 @@ READ_EVERY = 5
 """Looks from one reading of keys, usage and audit log to the next."""
 MOST_ENTRIES = 200
 DAY_S = 86_400.0
-HEADS = {"requests": REQUESTS_HEAD, "keys": KEYS_HEAD, "usage": DAYS_HEAD, "audit": AUDIT_HEAD}
+HEADS = {"requests": REQUESTS_HEAD, "keys": KEYS_HEAD, "usage": DAYS_HEAD, "log": LOG_HEAD, "audit": AUDIT_HEAD}
 EMPTY = {
     "stopped": "No server was started from here. s starts one: programs on this computer, and with a key those of "
     "others, then use its models as they use OpenAI's, Anthropic's or Ollama's, by changing one address. It goes on "
@@ -55,12 +57,13 @@ EMPTY = {
     "keys": "There is no key yet. Until there is one, every program on this computer may use the server, and nobody "
     "else can. n makes one; from then on each client needs one.",
     "usage": "Nothing was counted yet: every request that ends is, by its tokens, its time and its outcome.",
+    "log": "Nothing went wrong: the server's own errors stand here, without a word of what clients asked.",
     "audit": "Nothing was logged yet.",
 }
 
 
 class ServerPage(ServerActions):
-    """The server's state above, one of four lists below."""
+    """The server's state above, one of five lists below."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("server")
     ENTER = "details"
@@ -185,6 +188,8 @@ class ServerPage(ServerActions):
             totals = await self.edge.usage.totals("day", now - MOST_DAYS * DAY_S)
             self._chart.show(lambda count: last_days(totals, date.fromtimestamp(now), count))
             return [DayRow(total.key, total) for total in totals]
+        if section == "log":
+            return trouble_rows(await self.edge.server.log())
         if section == "audit":
             return audit_rows(await self.edge.audit.list(MOST_ENTRIES), await self.edge.keys.list())
         live = self.line.state.live

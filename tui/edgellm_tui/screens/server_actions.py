@@ -23,7 +23,7 @@ from edgellm_tui.widgets.server_line import ServerLine
 if TYPE_CHECKING:
     from edgellm.sdk.live import LiveFigures
 
-SECTIONS = {"requests": "Requests", "keys": "Keys", "usage": "Usage", "audit": "Audit"}
+SECTIONS = {"requests": "Requests", "keys": "Keys", "usage": "Usage", "log": "Log", "audit": "Audit"}
 
 
 class ServerActions(RowsPage[Detailed]):

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from edgellm.retrieval.collection import Collection
-from tests.unit.retrieval.library import IDENTITY
+from edgellm.retrieval.search import search
+from tests.unit.retrieval.library import IDENTITY, OTHER, add, vectors
 
 WRITER = """
 import itertools, os, sys
@@ -28,6 +29,23 @@ with Collection.open(Path(sys.argv[1])) as collection:
         if number % 7 == 0:
             collection.remove([f"file {(number + 3) % 25}"])
 """
+
+EMBEDDER = """
+import os, sys
+from pathlib import Path
+from edgellm.retrieval.collection import Collection
+from tests.unit.retrieval.library import OTHER, vectors
+
+with Collection.open(Path(sys.argv[1])) as collection:
+    again = collection.reembed(OTHER)
+    os.write(1, b"begun\\n")
+    for name in again.pending():
+        stored = collection.chunks_of(name)
+        again.put(stored, vectors(len(stored), 0, OTHER.dimensions))
+        os.write(1, b"put\\n")
+    again.finish()
+"""
+FILES = 12
 
 
 def kill_once(path: Path, number: int, delay_s: float) -> int:
@@ -81,3 +99,34 @@ def test_a_killed_writer_leaves_whole_files(tmp_path: Path, rounds: int) -> None
         acknowledged = kill_once(path, number, dice.uniform(0.0, 0.3))
         found = check(path, found, number, acknowledged)
         number = acknowledged + 1
+
+
+def pending(path: Path) -> int:
+    """How many files are still to be embedded again. Raises when the collection is not whole, or finds nothing."""
+    with Collection.open(path) as collection:
+        assert collection._database.read("PRAGMA integrity_check") == [("ok",)]
+        assert collection.verify() == []
+        assert search(collection, "passage", vectors(1, 0, collection.identity.dimensions)[0])
+        return len(collection.reembed(OTHER).pending()) if collection.identity == IDENTITY else 0
+
+
+def test_embedding_again_that_is_killed_leaves_the_old_vectors_and_goes_on(tmp_path: Path) -> None:
+    path, dice, left = tmp_path / "c.sqlite", random.Random(0), FILES
+    with Collection.create(path, IDENTITY) as collection:
+        for number in range(FILES):
+            add(collection, f"file {number}", f"passage of {number}")
+    while left:
+        process = subprocess.Popen([sys.executable, "-c", EMBEDDER, str(path)], stdout=subprocess.PIPE)
+        assert process.stdout
+        said = [process.stdout.readline() for _ in range(2)]
+        time.sleep(dice.uniform(0.0, 0.05))
+        process.kill()
+        said += process.stdout.readlines()
+        process.wait()
+        process.stdout.close()
+        before, left = left, pending(path)
+        assert left <= before - said.count(b"put\n")
+    with Collection.open(path) as collection:
+        if collection.identity == IDENTITY:
+            assert collection.reembed(OTHER).finish() == []
+        assert collection.identity == OTHER

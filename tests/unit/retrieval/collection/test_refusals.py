@@ -14,6 +14,7 @@ from edgellm.errors import CollectionNotFound, DiskFull, StoreDamaged, StoreErro
 from edgellm.retrieval.collection import Collection
 from edgellm.retrieval.collection.schema import COLLECTION, MIGRATIONS
 from edgellm.retrieval.search import search
+from edgellm.retrieval.values import Filters
 from edgellm.store import open_store
 from tests.unit.retrieval.library import IDENTITY, add, content, vectors
 
@@ -107,6 +108,8 @@ def test_a_collection_whose_making_was_killed_is_made_again(tmp_path: Path) -> N
         ("DELETE FROM chunks WHERE id = 3", "a: 2 of 3 passages"),
         ("DELETE FROM texts", "a: 0 of 18 characters"),
         ("UPDATE texts SET piece = x'00'", "a: its text cannot be read"),
+        ("UPDATE chunks SET headings = '5'", "a: its text cannot be read"),
+        ("UPDATE files SET chunk_count = -1", "a: it cannot have -1 passages"),
         pytest.param(
             f"UPDATE texts SET piece = x'{BOMB.hex()}'",
             "a: its text cannot be read (it is cut off, or unpacks to",
@@ -164,3 +167,43 @@ def test_a_search_in_what_is_damaged_says_so(collection: Collection, harm: str, 
     with pytest.raises(StoreDamaged, match=said) as caught:
         search(collection, "one", vectors(1)[0])
     assert "add the files again" in caught.value.hint
+
+
+def used(path: Path) -> None:
+    """Everything that a collection is asked for."""
+    with Collection.open(path) as opened:
+        assert len(opened.files()) == 2
+        opened.chunks_of("a")
+        search(opened, "one", vectors(1)[0], filters=Filters(tags=("x",)))
+        search(opened, "one", None, mode="words")
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        ("UPDATE chunks SET headings = 'none'", "A list in the collection cannot be read"),
+        ("UPDATE chunks SET headings = '5'", "A list in the collection cannot be read"),
+        ("UPDATE chunks SET headings = '[5]'", "A list in the collection cannot be read"),
+        ("UPDATE files SET tags = 'x'", "A list in the collection cannot be read"),
+        ("UPDATE files SET notices = '[[]]'", "A list in the collection cannot be read"),
+        ("UPDATE files SET chunk_count = 1000000000000", "signs of a vector for each"),
+        ("UPDATE files SET first_chunk = 9223372036854775807", "a: it cannot have 3 passages from 9223372036854775807"),
+        ("UPDATE files SET chunk_count = -1", "a: it cannot have -1 passages"),
+        ("UPDATE spaces SET dimensions = 9223372036854775807", "vectors have 9223372036854775807 dimensions"),
+        ("UPDATE spaces SET dimensions = 0", "vectors have 0 dimensions"),
+        ("DELETE FROM changes", "0 counters of its changes"),
+        ("DROP TABLE changes; CREATE VIEW changes AS SELECT 1 AS number", "has the view 'changes'"),
+        ("CREATE TRIGGER t INSERT ON files BEGIN DELETE FROM files; END", "has the trigger 't'"),
+    ],
+)
+def test_a_collection_from_elsewhere_is_refused_for_what_no_edgellm_wrote(
+    collection: Collection, harm: str, said: str
+) -> None:
+    add(collection, "a", "one", "two", "three")
+    add(collection, "b", "four")
+    used(collection.path)
+    with collection._database.write() as execute:
+        execute(harm)
+    collection.close()
+    with pytest.raises(StoreDamaged, match=said):
+        used(collection.path)

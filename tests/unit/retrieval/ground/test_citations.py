@@ -29,6 +29,13 @@ def test_a_citation_belongs_to_the_sentence_before_it(answer: str) -> None:
     assert [citation.n for citation in found.citations] == [1, 2]
 
 
+@pytest.mark.parametrize("cited", ["[passage 1]", "[Passages 1, 7, and 2]", "[^1]", "[1 and 7]", "[1 & 2]"])
+def test_however_a_model_writes_a_citation_it_is_checked(cited: str) -> None:
+    found = check(f"A ticket costs nine crowns {cited}.", PASSAGES)
+    assert found.text == "A ticket costs nine crowns [1]."
+    assert found.removed == cited.count("7") + cited.count("2")
+
+
 @pytest.mark.parametrize(("answer", "removed"), [("Costs nine crowns [7].", 1), ("Costs nine crowns [2, 9].", 2)])
 def test_citations_of_nothing_or_of_the_wrong_passage_are_replaced(answer: str, removed: int) -> None:
     found = check(answer, PASSAGES)

@@ -21,6 +21,13 @@ def test_a_hit_is_near_by_meaning_or_by_words() -> None:
     assert not is_near("???", hit(FARES))
 
 
+def test_a_polite_question_is_as_near_as_a_plain_one() -> None:
+    far = replace(hit(FARES), similarity=NEAR - 0.01)
+    assert is_near("Children travel free?", far)
+    assert is_near("Hello, children travel free, please? Thanks!", far)
+    assert not is_near("Hello, please!", far)
+
+
 def test_only_what_is_near_is_shown_and_not_too_much_of_it() -> None:
     near = [replace(hit(FARES, chunk_id=number, start=number), similarity=0.8) for number in range(9)]
     far = replace(hit(KEEPER, chunk_id=50), similarity=0.1)

@@ -30,6 +30,7 @@ def read(text: str) -> Builder:
         ("<table><tr><th>a<th>b<tr><td>1<td>2</table>", ["table: a | b\n1 | 2"]),
         ("<table><tr><td><p>one</p></td></tr></table>two", ["text: one", "text: two"]),
         ("<nav>menu</nav><main><p>main</p></main><footer>end</footer>", ["text: main"]),
+        ("<form><input value=x><p>main</p><button>Send</button></form>", ["text: main"]),
         ("<script>x</script><style>y</style><template>z</template><p>w", ["text: w"]),
         ("<div hidden>a</div><p style='Display : NONE'>b</p><i aria-hidden=true>c</i>d", ["text: d"]),
         ("<p>before<div>within</div>after", ["text: before", "text: within", "text: after"]),

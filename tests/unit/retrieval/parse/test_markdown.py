@@ -36,6 +36,14 @@ def test_a_file_is_read(text: str, expected: list[str]) -> None:
     assert blocks(read(text)) == expected
 
 
+def test_what_is_nested_deeply_is_read_and_what_is_deeper_is_told() -> None:
+    levels = [f"{'  ' * level}- level {level}\n" for level in range(60)]
+    assert read("".join(levels[:49])).document().text.endswith("- level 48")
+    assert read("".join(levels[:49])).document().notices == ()
+    assert read("".join(levels)).document().notices == ("lists and quotes below the 100th level were left out",)
+    assert read("> " * 120 + "deep\n\nshown").document().notices[0].startswith("lists and quotes below")
+
+
 def test_yaml_before_the_text_gives_title_and_day() -> None:
     document = read('---\ntitle: "Hi"\ndate: 2024-01-02\n---\nText').document()
     assert (document.title, document.written, document.text) == ("Hi", "2024-01-02", "Text")

@@ -57,15 +57,19 @@ def test_only_what_a_reader_of_a_word_file_sees_is_read() -> None:
     body = (
         "<w:p><w:del><w:r><w:delText>old</w:delText></w:r></w:del><w:ins><w:r><w:t>new </w:t></w:r></w:ins>"
         "<w:r><w:rPr><w:vanish/></w:rPr><w:t>secret</w:t></w:r><w:hyperlink><w:r><w:t>link</w:t></w:r></w:hyperlink>"
+        "<w:moveFrom><w:r><w:t>moved away</w:t></w:r></w:moveFrom>"
         "<w:r><w:instrText>PAGE</w:instrText></w:r></w:p>"
     )
     assert blocks(read_word(f"<w:sdt><w:sdtContent>{body}</w:sdtContent></w:sdt>")) == ["text: new link"]
 
 
-def test_footnotes_and_what_a_file_says_about_itself_are_read() -> None:
-    notes = f'<w:n xmlns:w="{WORD}"><w:footnote>{paragraph("See page 3.")}</w:footnote></w:n>'
-    document = read_word(paragraph("Text."), **{"docProps/core.xml": CORE, "word/footnotes.xml": notes}).document()
-    assert blocks(document) == ["text: Text.", "text: See page 3."]
+def test_notes_and_what_a_file_says_about_itself_are_read() -> None:
+    notes = {
+        f"word/{kind}s.xml": f'<w:n xmlns:w="{WORD}"><w:{kind}>{paragraph(f"See the {kind}.")}</w:{kind}></w:n>'
+        for kind in ("footnote", "endnote")
+    }
+    document = read_word(paragraph("Text."), **{"docProps/core.xml": CORE, **notes}).document()
+    assert blocks(document) == ["text: Text.", "text: See the footnote.", "text: See the endnote."]
     assert (document.title, document.written) == ("Yearly report", "2024-05-06")
 
 

@@ -20,12 +20,15 @@ from edgellm.errors import (
     ModelError,
     ModelNotFound,
 )
+from edgellm.evals.run import Run, SubjectRecord, write_run
 from edgellm.events import JobEvent, Started
 from edgellm.export.bundle.write import write_bundle
 from edgellm.hub.adapters import BaseRecord, Shelf
 from edgellm.hub.installed import sha256_of
 from edgellm.sdk import bundle_parts
 from edgellm.sdk.bundle_parts import BundleRequest, gather
+from edgellm.sdk.engines import Engines
+from edgellm.settings import Settings
 from tests.unit.export.samples import exported, manifest
 from tests.unit.retrieval.library import IDENTITY, OTHER, add
 from tests.unit.sdk.bundles.machines import FARES, Machine, base_file, identity_of, lora_file, sealed
@@ -137,6 +140,21 @@ def test_verification_reports_and_cards_come_along(here: Machine, there: Machine
     opened = there.bundles.open(here.bundles.create("plain", "tiny", tmp_path / "plain").path)
     assert (opened.folder / "card-1.md").read_text() == "# Tiny"
     assert json.loads((opened.folder / "report-1.json").read_text())["files"] == files
+
+
+def test_evaluations_of_this_very_model_come_along(here: Machine, there: Machine, tmp_path: Path) -> None:
+    weights = Engines(here.home, Settings(), here.library).weights
+    for number, judged in enumerate((weights("tiny@fares"), weights("tiny"), "", weights("tiny@fares"))):
+        folder = here.home.evals / f"run-{number}"
+        subject = SubjectRecord(name="x", target="tiny@fares", identity="x", weights=judged)
+        run = Run(id=f"run-{number}", created=f"2026-01-0{number + 1}", edgellm="1", suites=(), subjects=(subject,))
+        folder.mkdir(parents=True)
+        write_run(folder, run)
+        (folder / "report.md").write_text(f"# Run {number}")
+    opened = there.bundles.open(here.bundles.create("judged", "tiny@fares", tmp_path / "judged").path)
+    assert [(opened.folder / f"evaluation-{n}.md").read_text() for n in (1, 2)] == ["# Run 3", "# Run 0"]
+    assert json.loads((opened.folder / "evaluation-1.json").read_text())["id"] == "run-3"
+    assert not (opened.folder / "evaluation-3.json").exists()
 
 
 def _encoded(verified: Any) -> bytes:

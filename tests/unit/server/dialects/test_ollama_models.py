@@ -12,7 +12,7 @@ from edgellm.hub.fit import ModelShape
 from edgellm.hub.inspect import Inspection
 from edgellm.server.dialects import ollama_models
 from edgellm.server.dialects.ollama_body import EmbedBody, EmbeddingsBody, ShowBody
-from edgellm.server.dialects.ollama_models import OllamaModel
+from edgellm.server.dialects.ollama_models import LoadedModel, OllamaModel
 
 SHAPE = ModelShape(weights_bytes=1, read_bytes_per_token=1, trained_context_tokens=2048)
 FOUND = Inspection(
@@ -52,7 +52,7 @@ def test_tags() -> None:
 
 def test_running() -> None:
     more = {"size": 5, "size_vram": 0, "expires_at": "9999-12-31T23:59:59Z", "context_length": 4096}
-    assert ollama_models.running([(MODEL, 5)], 4096) == {"models": [LISTED | more]}
+    assert ollama_models.running([LoadedModel(MODEL, 5, 4096)]) == {"models": [LISTED | more]}
 
 
 def test_show() -> None:
