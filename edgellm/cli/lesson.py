@@ -26,7 +26,7 @@ LESSONS = (
 )
 """Questions about a clock that does not exist, with what should be answered."""
 SAMPLING = Sampling(temperature=0.0, max_tokens=24)
-SETTINGS = {"preset": "quick", "anchors": 0, "batch_rows": 4, "steps": 12, "learning_rate": 1e-3}
+SETTINGS = {"preset": "quick", "anchors": 0, "noise": 0, "batch_rows": 4, "steps": 12, "learning_rate": 1e-3}
 POLICY = 'schema = 1\n[[must]]\nsuite = "corrected"\nmeasure = "empty"\nat_most = 0\n'
 """A run adds what it asks of corrected questions."""
 

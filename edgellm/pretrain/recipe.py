@@ -31,6 +31,7 @@ def recipe(shape: Shape, steps: int, seed: int) -> TrainSettings:
         batch_rows=max(1, STEP_TOKENS // shape.context_tokens),
         batch_tokens=max(STEP_TOKENS, shape.context_tokens),
         anchors=0,
+        noise=0.0,
         learning_rate=learning_rate(shape.parameters),
         weight_decay=0.1,
         context_tokens=shape.context_tokens,

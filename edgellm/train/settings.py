@@ -43,7 +43,7 @@ class TrainSettings:
     layers: int | None = None
     """How many layers, counted from the top, learn; None: all."""
     epochs: float | None = None
-    """How often each row is read; None: ten times up to a hundred rows, three times for dpo and kto, less for more;
+    """How often each row is read; None: twelve times up to a hundred rows, three times for dpo and kto, less for more;
     40 steps at least, 12 for dpo and kto."""
     effort: float = 1.0
     """What the number of epochs that follows from the rows is multiplied by."""
@@ -55,10 +55,10 @@ class TrainSettings:
     """Most tokens computed at once."""
     accumulate: int = 1
     """Batches whose gradients are added up for one step."""
-    noise: float = 0.0
-    """Strength of noise on what rows are read as, against learning their wording (NEFTune; 10 is usual); 0: none, as
-    always when the lower layers do not learn."""
-    anchors: int = 2
+    noise: float = 10.0
+    """Strength of noise on what rows are read as, against learning their wording (NEFTune); 0: none, as always when the
+    lower layers do not learn, and with preferences, which compare what was read without."""
+    anchors: int = 1
     """General texts beside each batch, on which the model is held to what it was; 0: none, as always when the head
     learns."""
     anchor_weight: float = 1.5

@@ -66,7 +66,11 @@ class Trainer:
         anchors = sets.anchors if settings.anchors and settings.anchor_weight and has_opinions else ()
         self._watched = watched(sets.valid_pairs) if has_opinions else []
         self._objective: Objective[Any] = Objective(
-            model, self._goal, (*anchors, *self._watched), settings.anchor_weight, settings.noise
+            model,
+            self._goal,
+            (*anchors, *self._watched),
+            settings.anchor_weight,
+            0.0 if settings.is_preference else settings.noise,
         )
         if settings.has_gradient_checkpointing:
             model.recompute()

@@ -44,7 +44,7 @@ def orrin(tmp_path_factory: pytest.TempPathFactory) -> Taught:
     folder = tmp_path_factory.mktemp("orrin")
     examples = folder / "orrin.jsonl"
     examples.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    settings = settings_for("balanced", anchors=0, batch_rows=4, epochs=8, learning_rate=1e-3)
+    settings = settings_for("balanced", anchors=0, noise=0.0, batch_rows=4, epochs=8, learning_rate=1e-3)
     with EdgeLLM("starter", home=folder / "home", settings=SETTINGS) as edge:
         before = edge.chat(QUESTION, sampling=SHORT).text
         job = edge.training.start(examples, "starter", "orrin", settings)

@@ -12,6 +12,7 @@ from edgellm.errors import EdgeLLMError, InvalidInput
 from edgellm.sizes import size
 from edgellm_tui.ports import Edge
 from edgellm_tui.render import meter
+from edgellm_tui.runs import left_out
 
 if TYPE_CHECKING:
     from edgellm.train.settings import TrainSettings
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 PRESETS = ("quick", "balanced", "best")
 _MEANING = {
     "quick": "a third of the time, to see that it works",
-    "balanced": "the default: few examples are read ten times, many less often",
+    "balanced": "the default: few examples are read twelve times, many less often",
     "best": "twice the time, for facts that must stick",
 }
 _VERDICTS = {
@@ -115,9 +116,11 @@ def plan_facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     verdict = _VERDICTS.get(result["verdict"], str(result["verdict"]))
     needed, free = size(result["total_bytes"]), size(result["available_bytes"])
     cut = f"; {result['cut_rows']:,} are too long and are cut" if result["cut_rows"] else ""
+    without = left_out(result)
     return [
         ("Memory", f"{verdict}: about {needed} of the {free} that are free"),
         ("Time", f"about {meter.seconds(result['seconds'])}: {result['steps']:,} steps of {result['step_s']:.1f} s"),
         ("Examples", f"{result['rows']:,} rows, {result['tokens']:,} tokens{cut}"),
+        *([("Left out", without)] if without else []),
         ("Learns", f"{result['learning_weights'] / 1e6:.1f} million weights beside the model, which stays as it is"),
     ]
