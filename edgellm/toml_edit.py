@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_STATEMENT = re.compile(r"""^\s*(?P<key>(?![\s#=\[])(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^"'=])+?)\s*=""")
+_STATEMENT = re.compile(r"""^\s*(?P<key>(?![\s#=\[])(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^"'=])+)=""")
 
 
 class CannotEdit(ValueError):
@@ -67,7 +67,7 @@ def _candidates(lines: list[str], key: tuple[str, ...], value: Any) -> Iterator[
     for start, line in enumerate(lines):
         match = _STATEMENT.match(line)
         if match and _last_part(match["key"]) == key[-1]:
-            new = [] if value is None else [_statement(match["key"], value) + newline]
+            new = [] if value is None else [_statement(match["key"].rstrip(), value) + newline]
             ends = range(start + 1, len(lines) + 1)
             end = next((end for end in ends if _tree("".join(lines[start:end])) is not None), len(lines))
             yield "".join([*lines[:start], *new, *lines[end:]])

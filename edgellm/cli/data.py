@@ -122,14 +122,15 @@ def build(world: World, /, files: tuple[str, ...], name: str, replace: bool, as_
 def list_datasets(world: World, as_data: bool) -> None:
     """List datasets."""
     with world.open() as edge:
-        found = edge.datasets.list()
+        found, damaged = edge.datasets.list(), edge.datasets.damaged()
     if as_data:
-        world.out.json(found)
-    elif not found:
+        world.out.json([*found, *damaged])
+    elif not found and not damaged:
         world.err.note("No dataset yet; `edgellm data build FILE --name NAME` makes one.")
     else:
         header = [Column("DATASET"), Column("ROWS", right=True), Column("MADE"), Column("FROM", flexible=True)]
         rows = [(bold(each.name), f"{each.counts.kept:,}", each.created[:10], dim(_origin(each))) for each in found]
+        rows += [(bold(each.name), "", "", bad(each.reason)) for each in damaged]
         world.out.table(header, rows)
 
 

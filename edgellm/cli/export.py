@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 import click
 
 from edgellm.cli.diagnostics import Code
-from edgellm.cli.style import Part, bad, bold, dim, good, warn
+from edgellm.cli.quants_show import MEASURES, measures, show_comparison
+from edgellm.cli.style import Part, bad, bold, dim, good
 from edgellm.cli.table import Column
 from edgellm.cli.waiting import leave, wait_for
 from edgellm.cli.world import World, pass_world
@@ -21,9 +21,6 @@ TEXT = click.option(
 )
 DETACH = click.option("--detach", is_flag=True, help="Leave it to a job, which goes on without this command.")
 KINDS = ("gguf", "hf", "mlx", "peft")
-PLOT_COLUMNS = 24
-WORST_KL = 1.0
-BEST_KL = 0.001
 
 
 @click.command("export")
@@ -65,32 +62,38 @@ def export(world: World, /, model: str, as_data: bool, detach: bool, **said: Any
 @click.argument("model", metavar="MODEL[@ADAPTER]")
 @click.option("--quant", "quants", metavar="Q,Q,…", help="Quantizations; by default the usual ones.")
 @TEXT
+@click.option(
+    "--suite",
+    metavar="NAME_OR_FILE",
+    help="Ask each this suite of questions, too; `edgellm eval suites` shows which there are.",
+)
 @DETACH
 @JSON
 @pass_world
 def quants(world: World, /, model: str, as_data: bool, detach: bool, **said: Any) -> int:
     """Compare quantizations of a model, and say which to use here.
 
-    Each is made, measured against full precision and removed again.
+    Each is made, measured against full precision and removed again. With a suite, each answers its questions, and one
+    that is clearly worse than the best at them is not recommended.
     """
     from edgellm.sdk.exports import COMPARED
 
     with world.open() as edge:
-        job = edge.exports.compare(model, said["quants"] or COMPARED, text=said["text"])
+        job = edge.exports.compare(model, said["quants"] or COMPARED, text=said["text"], suite=said["suite"])
         if detach:
             return leave(world, job, as_data)
         result = wait_for(world, edge, job)
     if as_data:
         world.out.json(result)
     else:
-        _show_comparison(world, result)
+        show_comparison(world, result)
     return Code.DONE
 
 
 def _show_files(world: World, result: dict[str, Any]) -> None:
-    header = [Column("FILE"), Column("SIZE", right=True), Column("VERDICT"), *_MEASURES]
+    header = [Column("FILE"), Column("SIZE", right=True), Column("VERDICT"), *MEASURES]
     rows: list[tuple[Part, ...]] = [
-        (bold(file["file"]), size(file["size_bytes"]), _verdict(file), *_measures(file)) for file in result["files"]
+        (bold(file["file"]), size(file["size_bytes"]), _verdict(file), *measures(file)) for file in result["files"]
     ]
     world.out.table(header, rows)
     world.out.line(dim(result["path"]))
@@ -114,41 +117,5 @@ def _use(result: dict[str, Any]) -> str:
     return f"Use it: edgellm chat -m {Path(path) / result['files'][0]['file']}"
 
 
-_MEASURES = [
-    Column("KL", right=True),
-    Column("SAME TOP", right=True),
-    Column("PERPLEXITY", right=True),
-    Column("TOK/S", right=True),
-]
-
-
-def _measures(file: dict[str, Any]) -> tuple[Part, ...]:
-    found = file["verification"]["comparison"]
-    speed = file["verification"]["tokens_per_s"]
-    return (f"{found['kl_mean']:.4f}", f"{found['top1']:.1%}", f"{found['ppl_candidate']:.2f}", f"{speed:.0f}")
-
-
 def _verdict(file: dict[str, Any]) -> Part:
     return good("passed") if file["verification"]["passed"] else bad("failed")
-
-
-def _show_comparison(world: World, result: dict[str, Any]) -> None:
-    files = result["files"]
-    header = [Column("QUANT"), Column("SIZE", right=True), *_MEASURES, Column("CLOSENESS TO FULL PRECISION")]
-    rows: list[tuple[Part, ...]] = [
-        (bold(file["quantization"]), size(file["size_bytes"]), *_measures(file), _plot(file)) for file in files
-    ]
-    world.out.table(header, rows)
-    reference = files[0]["verification"]["comparison"]["ppl_reference"]
-    world.out.line(dim(f"full precision has a perplexity of {reference:.2f}; text: {result['text']['source']}"))
-    world.out.line()
-    world.out.hanging((good("use"), "  ", bold(result["recommended"]), "  "), result["reason"])
-
-
-def _plot(file: dict[str, Any]) -> Part:
-    """A bar: full at a KL of `BEST_KL`, empty at `WORST_KL`, a third shorter for each factor of ten."""
-    from edgellm.cli.progress import bar
-
-    kl = min(WORST_KL, max(BEST_KL, file["verification"]["comparison"]["kl_mean"]))
-    drawn = bar(math.log(WORST_KL / kl) / math.log(WORST_KL / BEST_KL), PLOT_COLUMNS)
-    return good(drawn) if file["verification"]["passed"] else warn(drawn)

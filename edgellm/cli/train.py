@@ -113,6 +113,7 @@ def plan(world: World, /, as_data: bool, **said: Any) -> None:
         [
             ("rows", f"{result['rows']}, {result['tokens']} tokens, {result['targets']} of them to be predicted"),
             ("cut", f"{result['cut_rows']} rows are longer than the context" if result["cut_rows"] else "no row"),
+            ("left out", _left_out(result) or "no row"),
             ("steps", str(result["steps"])),
             ("learns", f"{result['learning_weights'] / 1e6:.1f} million weights"),
             ("memory", memory),
@@ -208,9 +209,18 @@ def _show(world: World, result: dict[str, Any], as_data: bool) -> None:
     )
     facts = f"{clock(result['train_s'])}, {result['tokens_per_s']:.0f} tokens a second"
     world.out.line(dim(f"{facts}, {size(result['peak_memory_bytes'])} at the peak"))
+    if left_out := _left_out(result):
+        world.err.note(f"Left out: {left_out}")
     if "preference" in result:
         _show_preference(world, result["preference"], losses)
     world.err.note(f"Talk to it: edgellm chat -m {result['model']}")
+
+
+def _left_out(result: dict[str, Any]) -> str:
+    """How many rows teach nothing, and why the first of them does not; empty where all do."""
+    rows = result.get("left_out_rows", 0)  # results from before this was kept say nothing of it
+    words = "1 row teaches" if rows == 1 else f"{rows:,} rows teach"
+    return f"{words} nothing; the first: {result['left_out_why']}" if rows else ""
 
 
 def _show_preference(world: World, found: dict[str, Any], losses: dict[str, float]) -> None:

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import replace
-from functools import cache
 
 from edgellm.data.rows import Dropped, Example, Reason, dropped
 from edgellm.data.rules import Rules
+from edgellm.safetext import MOST_MARKS, normalised, stream_safe
 from edgellm.types import Message
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
 """Scripts that write no spaces between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
 UNSPACED_WORD_CHARS = 3
-MOST_MARKS = 30
-"""Marks on one letter, as many as stream-safe texts have (UAX #15); sorting more takes their number squared."""
-_HIGH, _LAST_MARK = re.compile("[\U00010000-\U0010ffff]"), 0x1EFFF
 
 
 def clean(example: Example, rules: Rules) -> Example | Dropped:
     """The example with normalised texts, or why it is dropped."""
-    if any(_has_stacked_marks(text) for text in (example.text, *(message.content for message in example.messages))):
+    if any(stream_safe(text) != text for text in (example.text, *(message.content for message in example.messages))):
         return dropped(example.source, Reason.MALFORMED, f"a letter bears more than {MOST_MARKS} marks")
     example = _normalised(example)
     texts = [message.content for message in example.messages] or [example.text]
@@ -42,7 +38,7 @@ def clean(example: Example, rules: Rules) -> Example | Dropped:
 
 def normalise(text: str) -> str:
     """The text in Unicode's composed form (NFC), with LF line ends, without space at line ends and around it."""
-    lines = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = normalised(text, "NFC").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join(line.rstrip() for line in lines).strip()
 
 
@@ -51,18 +47,6 @@ def is_one_word(answer: str) -> bool:
     if len(answer.split()) != 1:
         return False
     return len(answer) <= UNSPACED_WORD_CHARS or not _UNSPACED.search(answer)
-
-
-def _has_stacked_marks(text: str) -> bool:
-    return not text.isascii() and _stack(_HIGH.search(text) is not None).search(text) is not None
-
-
-@cache
-def _stack(is_high: bool) -> re.Pattern[str]:
-    """More than `MOST_MARKS` combining marks in a row; `re` is ten times as fast without those beyond U+FFFF."""
-    last = _LAST_MARK if is_high else 0xFFFF
-    marks = "".join(chr(code) for code in range(0x300, last) if unicodedata.combining(chr(code)))
-    return re.compile(f"[{marks}]{{{MOST_MARKS + 1}}}")
 
 
 def _normalised(example: Example) -> Example:

@@ -95,8 +95,10 @@ def read_manifest(folder: Path) -> Manifest:
     except (FileNotFoundError, NotADirectoryError) as error:
         message = f"There is no dataset in {str(folder)!r}: {MANIFEST} is missing."
         raise DatasetNotFound(message, hint="`edgellm data list` shows the datasets.") from error
-    except (msgspec.DecodeError, InvalidInput) as error:
+    except (msgspec.DecodeError, InvalidInput, RecursionError) as error:
         raise DataRejected(f"{path}: this is no manifest of a dataset: {error}", file=str(path)) from error
+    except OSError as error:
+        raise DataRejected(f"{path}: the manifest cannot be read: {error.strerror}.", file=str(path)) from error
     if manifest.format_version != FORMAT_VERSION:
         found = f"{path}: the dataset has the format version {manifest.format_version}, known is {FORMAT_VERSION}."
         raise DataRejected(found, hint="Build it again, or update EdgeLLM.", file=str(path))

@@ -9,7 +9,6 @@ bands; rows that share a whole band are compared (Indyk and Motwani 1998).
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgellm.data.rows import Row, TextRow, content_id
+from edgellm.safetext import normalised
 
 PERMUTATIONS = 128
 BAND_ROWS = 4
@@ -67,7 +67,7 @@ def print_of(row: Row) -> Print:
 
 def plain(text: str) -> str:
     """The text's letters and digits in lower case, everything between them one space."""
-    return _NOISE.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    return _NOISE.sub(" ", normalised(text, "NFKC").casefold()).strip()
 
 
 def pieces(text: str) -> Hashes:

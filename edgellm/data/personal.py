@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from edgellm.data import checksums
@@ -105,21 +105,31 @@ class PersonalData:
         return Example(example.source, messages, text)
 
     def _treated(self, text: str, found: Counter[Kind]) -> str:
-        """The text with masks; repeated until nothing is found, because a mask changes what stands beside it."""
+        """The text with masks; repeated, at most `MOST_PASSES` times, because a mask changes what stands beside it."""
         if not _may_hold_any(text):
             return text
         for kind in Kind:
             if kind not in self._masked_kinds:
                 found[kind] += len(list(self._finders[kind](text)))
-        before = ""
-        while text != before:
+        for _ in range(MOST_PASSES):
             before = text
             for kind in self._masked_kinds:
                 spans = list(self._finders[kind](text))
                 found[kind] += len(spans)
-                for start, end in reversed(spans):
-                    text = f"{text[:start]}[{kind.value}]{text[end:]}"
-        return text
+                text = with_masks(text, spans, f"[{kind.value}]")
+            if text == before:
+                return text
+        return _WITH_DIGITS.sub("[masked]", text)
+
+
+def with_masks(text: str, spans: Iterable[Span], mask: str) -> str:
+    """The text with `mask` in place of each span; they are in order, those that overlap are one."""
+    parts, done = list[str](), 0
+    for start, end in spans:
+        if start >= done:
+            parts += (text[done:start], mask)
+        done = max(done, end)
+    return "".join((*parts, text[done:]))
 
 
 def _may_hold_any(text: str) -> bool:
@@ -128,6 +138,9 @@ def _may_hold_any(text: str) -> bool:
 
 
 _FEW_DIGITS = re.compile(r"(?:\d\D*){4}")
+MOST_PASSES = 8
+"""No person writes a text in which more masks lay bare one another in turn: of such a text no number stays at all."""
+_WITH_DIGITS = re.compile(r"(?<!\S)[^\s\d@]*+[\d@]\S*+")
 
 
 def phone_finder(region: str | None) -> Find:

@@ -11,6 +11,8 @@ from edgellm.errors import InvalidSchema
 from edgellm.types import Constraint
 
 MAX_REASON_CHARACTERS = 400
+MOST_READ = 4000
+"""Characters of a reason that are looked at; it repeats names and patterns of the schema, however long they are."""
 _NO_TEXT = "no text satisfies it: a definition leads to itself, or its parts exclude each other"
 _TOO_COMPLEX = "it takes too much work: choose smaller limits or fewer branches"
 _STOPS = {
@@ -21,8 +23,8 @@ _STOPS = {
     "schema too large": _TOO_COMPLEX,
     "Unsatisfiable schema: incompatible types": "no value is of all the types it asks for at once",
 }
-_BOUNDS = re.compile(r"(\w+) \(([^()]*)\) is (?:greater than|equal to) (\w+) \(([^()]*)\)")
-_REGEX = re.compile(r"regex parse error:\n\s*(.*)\n.*\nerror: (.*)")
+_BOUNDS = re.compile(r"\b(\w+) \(([^()]*)\) is (?:greater than|equal to) (\w+) \(([^()]*)\)")
+_REGEX = re.compile(r"regex parse error:\n[^\S\n]*+(.*)\n.*\nerror: (.*)")
 _REQUIRED = re.compile(r"required property '(.*)' is unsatisfiable")
 
 
@@ -31,7 +33,7 @@ def refused(reason: str, constraint: Constraint) -> InvalidSchema:
 
     Its words name no place. The place is found again by what they quote; without one, none is named.
     """
-    plain = re.split(r"<state>|<non-verbose/>", reason)[0].strip()
+    plain = re.split(r"<state>|<non-verbose/>", reason)[0].strip()[:MOST_READ]
     schema = json.loads(constraint.text) if constraint.kind == "json_schema" else None
     pointer, text = _in_the_schema(plain, schema) if schema is not None else (None, _STOPS.get(plain, plain))
     where = "" if pointer is None else f"at {pointer or 'the top'}, "

@@ -11,12 +11,14 @@ import re
 import unicodedata
 from collections import Counter
 
+from edgellm import safetext
+
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
 def normalised(text: str) -> str:
     """The text as answers are compared."""
-    small = unicodedata.normalize("NFKC", text).lower()
+    small = safetext.normalised(text, "NFKC").lower()
     bare = "".join(each for each in small if not unicodedata.category(each).startswith("P"))
     return " ".join(_ARTICLES.sub(" ", bare).split())
 

@@ -89,7 +89,8 @@ def _origin(manifest: Manifest) -> str:
 def _method(manifest: Manifest) -> str:
     text = manifest.text
     lines = [
-        f"- text: {_safe(text.source)}; {text.held_out_tokens:,} tokens to verify, read by no other step",
+        f"- text to verify: {_safe(text.held_out_source or text.source)}; {text.held_out_tokens:,} tokens, which no "
+        "other step of this export read",
         "- KL: divergence of the next token's distribution from the source, in nats",
         "- tokens a second: of the answer below that was written fastest, on the machine that exported",
         "- chat template: conversations rendered by the file's own template must have the source's token ids",
@@ -97,7 +98,10 @@ def _method(manifest: Manifest) -> str:
     if manifest.kind in READ_BACK:
         lines.insert(1, f"- {READ_BACK[manifest.kind]}")
     if text.imatrix_weights:
-        matrix = f"- importance matrix: {text.imatrix_weights} weights, measured on {text.calibration_tokens:,} tokens"
+        matrix = (
+            f"- importance matrix: {text.imatrix_weights} weights, measured on {text.calibration_tokens:,} tokens of: "
+        )
+        matrix += _safe(text.source)
         lines.insert(1, matrix)
     if manifest.source_kl:
         lines.append(f"- the source is the base as it is served, by a KL of {manifest.source_kl:.4f}")

@@ -30,9 +30,10 @@ class Windows:
     """What verification measures on."""
 
 
-def windows(tokens: Sequence[int], beginning: Sequence[int] = ()) -> Windows:
-    """Cut a text into windows, every fourth (the last of four) held out; each starts with `beginning` (BOS).
+def windows(tokens: Sequence[int], beginning: Sequence[int] = (), held_out: Sequence[int] | None = None) -> Windows:
+    """Cut a text into windows, each of which starts with `beginning` (BOS).
 
+    held_out: another text, which verifies; without one every fourth window (the last of four) does.
     Raises: InvalidInput for a text of fewer than `LEAST_TOKENS` tokens.
     """
     if len(tokens) < LEAST_TOKENS:
@@ -41,13 +42,23 @@ def windows(tokens: Sequence[int], beginning: Sequence[int] = ()) -> Windows:
             hint="Give a longer text.",
             field="text",
         )
-    width = min(WINDOW_TOKENS, len(tokens) // HELD_OUT_EVERY)
-    pieces = [[*beginning, *tokens[at : at + width]] for at in range(0, len(tokens) - width + 1, width)]
+    if held_out is not None:
+        return Windows(
+            calibration=_cut(tokens, WINDOW_TOKENS, beginning)[:MOST_CALIBRATION],
+            held_out=_cut(held_out, WINDOW_TOKENS, beginning)[:MOST_HELD_OUT],
+        )
+    pieces = _cut(tokens, len(tokens) // HELD_OUT_EVERY, beginning)
     is_held_out = [number % HELD_OUT_EVERY == HELD_OUT_EVERY - 1 for number in range(len(pieces))]
     return Windows(
         calibration=[piece for piece, held in zip(pieces, is_held_out, strict=True) if not held][:MOST_CALIBRATION],
         held_out=[piece for piece, held in zip(pieces, is_held_out, strict=True) if held][:MOST_HELD_OUT],
     )
+
+
+def _cut(tokens: Sequence[int], most: int, beginning: Sequence[int]) -> list[list[int]]:
+    """Windows of one width, without what is left at the end."""
+    width = min(WINDOW_TOKENS, most, len(tokens))
+    return [[*beginning, *tokens[at : at + width]] for at in range(0, len(tokens) - width + 1, width)]
 
 
 def measure(

@@ -59,7 +59,7 @@ def make(shop: Workshop) -> Manifest:
         verification=verification,
     )
     _lay_out(written.path, shop.work)
-    return shop.manifest([exported], shop.verified_by(pieces), divergence)
+    return shop.manifest([exported], shop.text_used(pieces), divergence)
 
 
 def _precision(order: Order) -> Precision:

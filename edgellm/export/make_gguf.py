@@ -10,7 +10,7 @@ from edgellm.export import imatrix
 from edgellm.export.folder import keep
 from edgellm.export.fuse import Precision, fused_bytes
 from edgellm.export.imatrix import Windows
-from edgellm.export.manifest import Exported, Manifest, TextUsed
+from edgellm.export.manifest import Exported, Manifest
 from edgellm.export.order import Order
 from edgellm.export.quantize import Quant, Task, estimated_bytes, fallback_note, quantize
 from edgellm.export.verify import Reference
@@ -43,13 +43,7 @@ def make(shop: Workshop) -> Manifest:
         files = [_one(shop, Task(source, _target(shop, q), q, matrix), reference) for q in shop.order.quants]
     for path in temporary:
         path.unlink()
-    text = TextUsed(
-        source=shop.order.text.source,
-        calibration_tokens=sum(map(len, pieces.calibration)) if covered else 0,
-        held_out_tokens=sum(map(len, pieces.held_out)),
-        imatrix_weights=covered,
-    )
-    return shop.manifest(files, text, divergence)
+    return shop.manifest(files, shop.text_used(pieces, covered), divergence)
 
 
 def _matrix(shop: Workshop, source: Path, pieces: Windows) -> tuple[Path | None, int]:
@@ -84,5 +78,7 @@ def _one(shop: Workshop, wanted: Task, reference: Reference) -> Exported:
         quantize_s=round(seconds, 2),
         verification=reference.check(target, quant),
     )
+    if shop.order.on_file is not None:
+        shop.order.on_file(quant.name, target)
     keep(target) if shop.order.keeps_files else target.unlink()
     return exported

@@ -50,7 +50,7 @@ def make(shop: Workshop) -> Manifest:
         quantize_s=round(seconds, 2),
         verification=verification,
     )
-    return shop.manifest([exported], shop.verified_by(pieces))
+    return shop.manifest([exported], shop.text_used(pieces))
 
 
 def _adapter(path: Path) -> Lora:

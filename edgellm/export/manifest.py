@@ -80,7 +80,10 @@ class TextUsed(msgspec.Struct, frozen=True, kw_only=True):
     """The text behind the importance matrix and the verification; the two share no token."""
 
     source: str
+    """What calibrates, and verifies where nothing else is named."""
     calibration_tokens: int
+    held_out_source: str = ""
+    """What verifies, and whether an adapter can have learnt it; empty in exports from before this was kept."""
     held_out_tokens: int
     imatrix_weights: int
     """Weights that the importance matrix covers; 0 when none was needed."""
@@ -120,5 +123,5 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         return msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, RecursionError) as error:
         raise InvalidInput(f"{str(path)!r} is no manifest of an export: {error}.", field="folder") from error

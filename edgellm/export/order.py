@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -37,3 +37,5 @@ class Order:
     """Where the result is to appear; must not exist."""
     keeps_files: bool = True
     """False measures the quantizations and keeps nothing."""
+    on_file: Callable[[str, Path], None] | None = None
+    """Is shown each GGUF file, with the name of its quantization, once it is verified and before it may go."""

@@ -36,7 +36,9 @@ class Workshop:
         """The text as tokens. Raises: InvalidInput when it is too short."""
         with Judge(str(self.order.base_path), context_tokens=imatrix.WINDOW_TOKENS) as judge:
             beginning = judge.tokenize("", add_special=True)[:1] if judge.info.adds_bos else []
-            return imatrix.windows(judge.tokenize(self.order.text.content), beginning)
+            text = self.order.text
+            held_out = judge.tokenize(text.held_out) if text.held_out else None
+            return imatrix.windows(judge.tokenize(text.content), beginning, held_out)
 
     def source(self, precision: Precision) -> Path:
         """The model at full precision: the base file itself where it is that already."""
@@ -76,11 +78,14 @@ class Workshop:
             files=files,
         )
 
-    def verified_by(self, pieces: Windows) -> TextUsed:
-        """The text of an export that calibrates nothing."""
-        held_out = sum(map(len, pieces.held_out))
+    def text_used(self, pieces: Windows, imatrix_weights: int = 0) -> TextUsed:
+        """What was read; an export without an importance matrix calibrates nothing."""
         return TextUsed(
-            source=self.order.text.source, calibration_tokens=0, held_out_tokens=held_out, imatrix_weights=0
+            source=self.order.text.source,
+            calibration_tokens=sum(map(len, pieces.calibration)) if imatrix_weights else 0,
+            held_out_source=self.order.text.held_out_source,
+            held_out_tokens=sum(map(len, pieces.held_out)),
+            imatrix_weights=imatrix_weights,
         )
 
     def start(self, title: str, total: int, unit: str) -> None:

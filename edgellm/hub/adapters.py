@@ -136,10 +136,10 @@ class Shelf:
 
     def remove(self, name: str) -> None:
         """Delete an adapter with all its files. Raises: AdapterNotFound."""
-        folder = self._folder_of(name)
+        self._folder_of(name)  # a name that cannot be one gets no lock
         with locked(self._lock_path(name)):
-            aside = folder.with_name(f".{name}.removed.part")
-            folder.rename(aside)  # gone at once, however long deleting takes
+            aside = self._clear_aside(name)
+            self._folder_of(name).rename(aside)  # gone at once, however long deleting takes
             shutil.rmtree(aside)
 
     def attach(self, file: Path, base: BaseRecord, name: str | None = None) -> InstalledAdapter:
@@ -170,6 +170,7 @@ class Shelf:
         name = adapter_name(manifest.name)
         write_private(draft / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
         with locked(self._lock_path(name)):
+            self._clear_aside(name)
             if self._exists(name):
                 existing = self.get(name)
                 if existing.manifest.base == manifest.base and sha256_of(existing.path) == sha256_of(draft / GGUF):
@@ -179,6 +180,16 @@ class Shelf:
             draft.rename(self.folder / name)
         sync_dir(self.folder)
         return self.get(name)
+
+    def _clear_aside(self, name: str) -> Path:
+        """Where an adapter goes that is being removed, empty: whoever was killed meanwhile left it there.
+
+        Call it with the lock of the name.
+        """
+        aside = self.folder / f".{name}.removed.part"
+        if aside.exists():
+            shutil.rmtree(aside)
+        return aside
 
     def _folder_of(self, name: str) -> Path:
         if self._exists(name):

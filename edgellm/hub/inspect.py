@@ -15,8 +15,8 @@ from typing import Any
 
 from edgellm.gguf_header import GGUFHeader, read_header
 from edgellm.hub.fit import ModelShape, shape_from_header
-from edgellm.hub.limited import Ended, Limits, run_limited
 from edgellm.hub.rules import check_rules, refuse
+from edgellm.limited import Ended, Limits, run_limited
 
 CHILD_MEMORY_BYTES = 6 * 1024**3
 """Address space for the child beyond twice the file."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgellm.data.draft_checks import content
+from edgellm.safetext import normalised
 
 MOST_WORDS = 4096
 """Different words that are told apart, the most frequent ones."""
@@ -37,7 +37,7 @@ def words_of(text: str) -> list[str]:
 
     Of scripts without spaces, every two characters.
     """
-    plain = unicodedata.normalize("NFKC", _MASK.sub(" ", text[:MOST_CHARS])).casefold()
+    plain = normalised(_MASK.sub(" ", text[:MOST_CHARS]), "NFKC").casefold()
     found: list[str] = []
     for word in _WORD.findall(plain):
         if _UNSPACED.search(word) and len(word) > 2:

@@ -92,6 +92,7 @@ class AsyncDatasets(Awaitables[Datasets]):
     check = awaitable(Datasets.check)
     build = awaitable(Datasets.build)
     list = awaitable(Datasets.list)
+    damaged = awaitable(Datasets.damaged)
     show = awaitable(Datasets.show)
     remove = awaitable(Datasets.remove)
 
@@ -164,6 +165,7 @@ class AsyncExports(Awaitables[Exports]):
     start = awaitable(Exports.start)
     compare = awaitable(Exports.compare)
     list = awaitable(Exports.list)
+    damaged = awaitable(Exports.damaged)
 
 
 class AsyncBundles(Awaitables[Bundles]):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar, Unpack
 from edgellm.errors import DatasetNotFound, InvalidInput
 from edgellm.events import JobEvent
 from edgellm.paths import Home
+from edgellm.sdk.damaged import Damaged, damaged, folders_with, readable
 from edgellm.sdk.engines import Engines
 from edgellm.sdk.options import check_names
 from edgellm.store import BROKEN, REFUSED, Feedback, Store, StoredMessage
@@ -81,15 +82,16 @@ class Datasets:
             return build.build(self._sources(files, options), target, _rules(options), tools, _listener(options))
 
     def list(self) -> builtins.list[Manifest]:
-        """The manifests of all datasets, by name; files are not verified."""
-        from edgellm.data.build import remove_leftovers
-        from edgellm.data.dataset import MANIFEST, read_manifest
+        """The manifests of all datasets that can be read, by name; files are not verified."""
+        from edgellm.data.dataset import read_manifest
 
-        if not self._home.datasets.is_dir():
-            return []
-        remove_leftovers(self._home.datasets)
-        folders = sorted(path.parent for path in self._home.datasets.glob(f"*/{MANIFEST}"))
-        return [read_manifest(folder) for folder in folders]
+        return readable(self._folders(), read_manifest)
+
+    def damaged(self) -> builtins.list[Damaged]:
+        """The datasets that `list` leaves out, with the reason; each can be removed by its name."""
+        from edgellm.data.dataset import read_manifest
+
+        return damaged(self._folders(), read_manifest)
 
     def show(self, name: str) -> Dataset:
         """A dataset with its files verified."""
@@ -106,6 +108,14 @@ class Datasets:
         with keeping_in(self._home.datasets):
             folder.rename(aside)  # gone at once, however long deleting takes
             shutil.rmtree(aside)
+
+    def _folders(self) -> builtins.list[Path]:
+        from edgellm.data.build import remove_leftovers
+        from edgellm.data.dataset import MANIFEST
+
+        if self._home.datasets.is_dir():
+            remove_leftovers(self._home.datasets)
+        return folders_with(self._home.datasets, MANIFEST)
 
     def _folder(self, name: str) -> Path:
         from edgellm.data.build import valid_name

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,31 +14,28 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import edgellm
-from edgellm.errors import DataRejected, MissingExtra
 from edgellm.evals.cache import Cache, Remembering
 from edgellm.evals.outcome import Compared, Outcome, compare_all, outcome
 from edgellm.evals.report.keep import write_reports
 from edgellm.evals.run import JudgeRecord, Run, SubjectRecord, SuiteRecord, write_results, write_run
-from edgellm.evals.runner import Pace, check_needs, run
+from edgellm.evals.runner import check_needs, run
 from edgellm.evals.scorers import needs
 from edgellm.evals.scorers.judged import PROMPTS
 from edgellm.evals.speed import ROUNDS, Speeds
-from edgellm.evals.suite import Suite, read_suite
+from edgellm.evals.suite import Suite
 from edgellm.evals.unmeasured import not_measured
-from edgellm.evals.values import Embed, Result, Subject, Tools
+from edgellm.evals.values import Result, Subject, Tools
 from edgellm.events import Progressed, Started
 from edgellm.paths import private_dir
 from edgellm.sdk.addressing import is_address, target_of
-from edgellm.sdk.eval_request import EvalRequest, Named, SuiteFile, request_from
+from edgellm.sdk.eval_request import EvalRequest, Named, request_from
 from edgellm.sdk.eval_speed import measure_speeds
 from edgellm.sdk.eval_subjects import LocalSubject, RemoteSubject
-from edgellm.sdk.work import Emit, Work
+from edgellm.sdk.eval_tools import NamedEmbed, Telling, scoring_tools, unchanged
+from edgellm.sdk.work import Work
 
 if TYPE_CHECKING:
     from edgellm.sdk.facade import EdgeLLM
-
-TOLD_EVERY_S = 0.2
-"""Progress is not told more often."""
 
 
 def evaluate(work: Work) -> dict[str, Any]:
@@ -51,7 +47,7 @@ def evaluate(work: Work) -> dict[str, Any]:
     from edgellm.sdk.facade import EdgeLLM  # the facade starts jobs, and this one uses it
 
     request = request_from(work.arguments)
-    suites = [_unchanged(each) for each in request.suites]
+    suites = [unchanged(each) for each in request.suites]
     with EdgeLLM(home=work.home) as edge:
         return _Evaluation(work, request, suites, edge).run()
 
@@ -121,7 +117,7 @@ class _Evaluation:
             check_needs(self._cases, subject, tools)
             total = sum(case.samples for case in self._cases)
             self._work.emit(Started(title=f"Asking {named.name}", total=total, unit="answers"))
-            tell = _Telling(self._work.emit)
+            tell = Telling(self._work.emit)
             every = iter(run(self._cases, Remembering(subject, self._cache), tools, tell, self._request.together))
             by_suite = {suite.name: _flat(next(every) for _ in suite.cases) for suite in self._suites}
             weights = "" if is_address(named.target) else self._edge.evals.weights(named.target)
@@ -144,34 +140,17 @@ class _Evaluation:
     @contextmanager
     def _tools(self) -> Iterator[Tools]:
         """What the suites need, opened; the judge's answers are kept like the subjects'."""
-        wanted = {need for case in self._cases for need in needs(case)}
-        tools = Tools(personal=_personal_finder() if "personal" in wanted else None)
-        with self._embedding("embed" in wanted) as embed:
-            tools = replace(tools, embed=embed)
-            if self._request.judge is None or "judge" not in wanted:
+        is_judged = any("judge" in needs(case) for case in self._cases)
+        with scoring_tools(self._work.home, self._cases) as tools:
+            if self._request.judge is None or not is_judged:
                 yield tools
                 return
             self._work.emit(Started(title=f"Opening the judge {self._request.judge.name}"))
             with self._opened(self._request.judge) as judge:
                 yield replace(tools, judge=Remembering(judge, self._cache))
 
-    @contextmanager
-    def _embedding(self, is_wanted: bool) -> Iterator[Embed | None]:
-        if not is_wanted:
-            yield None
-            return
-        from edgellm.retrieval.embed.open import DEFAULT, open_embedder  # only `similarity` needs it
-        from edgellm.settings import load_settings
-
-        name = load_settings(self._work.home, os.environ).default_embedder or DEFAULT
-        embedder = open_embedder(name, kept=self._work.home.embedders)
-        try:
-            yield _Named(embedder.identity.name, _one_by_one(embedder.embed_query))
-        finally:
-            embedder.close()
-
     def _embedder_name(self, tools: Tools) -> str:
-        return tools.embed.name if isinstance(tools.embed, _Named) else ""
+        return tools.embed.name if isinstance(tools.embed, NamedEmbed) else ""
 
     def _judge_record(self, tools: Tools) -> JudgeRecord | None:
         judge = tools.judge
@@ -184,38 +163,6 @@ class _Evaluation:
 
     def _compared(self, ours: _Judged, theirs: _Judged) -> list[Compared]:
         return compare_all(ours.results, theirs.results, ours.record.name, theirs.record.name)
-
-
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """An embedder's function with its name."""
-
-    name: str
-    embed: Embed
-
-    def __call__(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
-        return self.embed(texts)
-
-
-class _Telling:
-    """Passes on how far the asking is, a few times a second and at its end."""
-
-    def __init__(self, emit: Emit) -> None:
-        self._emit, self._next = emit, 0.0
-
-    def __call__(self, pace: Pace) -> None:
-        now = time.monotonic()
-        if now >= self._next or pace.done == pace.total:
-            self._next = now + TOLD_EVERY_S
-            self._emit(Progressed(done=pace.done, total=pace.total, rate=pace.rate, left_s=pace.left_s))
-
-
-def _unchanged(file: SuiteFile) -> Suite:
-    suite = read_suite(Path(file.path))
-    if suite.sha256 != file.sha256:
-        message = f"The suite {file.path!r} is not what it was when the run began."
-        raise DataRejected(message, hint="Begin a new run.", file=file.path)
-    return suite
 
 
 def _suite_record(suite: Suite) -> SuiteRecord:
@@ -231,25 +178,3 @@ def _suite_record(suite: Suite) -> SuiteRecord:
 
 def _flat(results: Iterator[list[Result]]) -> list[Result]:
     return [each for some in results for each in some]
-
-
-def _personal_finder() -> Callable[[str], Sequence[str]] | None:
-    """Finds mail addresses, telephone and account numbers; None where what it needs is not installed."""
-    from edgellm.data.personal import FINDERS, phone_finder
-
-    try:
-        finders = (*FINDERS.values(), phone_finder(None))
-    except MissingExtra:
-        return None
-    return lambda text: [text[begin:end] for find in finders for begin, end in find(text)]
-
-
-def _one_by_one(embed: Callable[[str], Any]) -> Embed:
-    """Texts of both sides embedded alike, as questions are; one thread at a time, as the embedder wants it."""
-    lock = threading.Lock()
-
-    def every(texts: Sequence[str]) -> Sequence[Sequence[float]]:
-        with lock:
-            return [embed(text).tolist() for text in texts]
-
-    return every

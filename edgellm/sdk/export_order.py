@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from edgellm.paths import Home
 if TYPE_CHECKING:  # numpy is imported when something is exported
     from edgellm.data.dataset import Dataset
     from edgellm.data.rows import Row
+    from edgellm.data.split import Split
     from edgellm.export.manifest import Base, UsedAdapter
     from edgellm.export.order import Kind, Order
     from edgellm.export.quantize import Quant
@@ -22,6 +24,8 @@ if TYPE_CHECKING:  # numpy is imported when something is exported
 
 
 DEFAULT_QUANT = "Q4_K_M"
+HELD_OUT: tuple[Split, ...] = ("test", "valid")
+"""Rows that verify, in this order: no training reads the first, and the second only chooses among its steps."""
 FOLDER_TYPES = ("F32", "F16", "BF16")
 """What the weights of a folder for Hugging Face libraries or mlx_lm can be stored as."""
 
@@ -37,8 +41,9 @@ class ExportRequest:
     """Names with commas between them: `Q8_0,Q4_K_M`; None takes Q4_K_M. Of a folder (hf, mlx) the type of its weights:
     F32, F16 or BF16; None takes the base's, F16 where that is quantized. An adapter's PEFT files have no choice."""
     text: str | Path | None = None
-    """A text file like what the model will read and write, to calibrate and verify with; None takes what the adapter
-    was trained on, when it is still here, or a general text."""
+    """A text file like what the model will read and write, to calibrate and verify with; None calibrates with what the
+    adapter was trained on and verifies with what its dataset held out, when that is still here, or takes a general
+    text."""
     out: str | Path | None = None
     """The folder that is to appear; None makes one named after the model among the home's exports."""
 
@@ -152,16 +157,21 @@ def _used(home: Home, adapter: InstalledAdapter, base: Base) -> UsedAdapter:
 
 
 def _text(home: Home, path: str | Path | None, adapter: InstalledAdapter | None) -> Text:
-    """The file that was named, else what the adapter was trained on, else the general text. Raises: InvalidInput."""
+    """The file that was named, else the adapter's dataset, else the general text. Raises: InvalidInput."""
     from edgellm.export import text
 
     if path is not None:
-        return text.from_file(Path(path))
+        return text.from_file(Path(path), has_adapter=adapter is not None)
     dataset = _dataset(home, adapter.manifest.dataset) if adapter else None
     if dataset is None:
         return text.general()
-    rows = dataset.rows("train")
-    return text.from_examples(dataset.name, (_words(row) for row in rows))
+    return text.from_examples(
+        dataset.name, _texts(dataset, "train"), {split: _texts(dataset, split) for split in HELD_OUT}
+    )
+
+
+def _texts(dataset: Dataset, split: Split) -> Iterator[str]:
+    return map(_words, dataset.rows(split))
 
 
 def _words(row: Row) -> str:

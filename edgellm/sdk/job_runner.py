@@ -51,11 +51,11 @@ def export(work: Work) -> dict[str, Any]:
 
 
 def quants(work: Work) -> dict[str, Any]:
-    """Measure quantizations of a model. Arguments: the fields of `sdk.exports.ExportRequest`."""
-    from edgellm.sdk.exports import quants_job
+    """Measure quantizations of a model. Arguments: the fields of `sdk.exports.ExportRequest`, and `suite`."""
     from edgellm.sdk.inspections import library_in
+    from edgellm.sdk.quants import quants_job
 
-    return quants_job(work.home, library_in(work.home), work.arguments, work.emit)
+    return quants_job(work, library_in(work.home))
 
 
 def convert(work: Work) -> dict[str, Any]:

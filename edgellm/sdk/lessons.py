@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
+from edgellm.safetext import normalised
 from edgellm.store import ReviewItem
 from edgellm.types import Message
 
@@ -199,4 +199,4 @@ def _plains(texts: Sequence[str]) -> set[str]:
 
 def _plain(text: str) -> str:
     """What does not count as a difference is taken away: case, width of characters, spaces."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return " ".join(normalised(text, "NFKC").casefold().split())

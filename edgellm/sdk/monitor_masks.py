@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from edgellm.data.personal import FINDERS, PersonalData
+from edgellm.data.personal import FINDERS, PersonalData, with_masks
 from edgellm.data.rows import Example, Source
 from edgellm.data.rules import Rules
 from edgellm.errors import MissingExtra
@@ -36,6 +36,5 @@ def _masked(personal: PersonalData, text: str) -> str:
 def _masked_without_phones(text: str) -> str:
     text = text[:MOST_CHARS]
     for kind, find in FINDERS.items():
-        for start, end in reversed(list(find(text))):
-            text = f"{text[:start]}[{kind.value}]{text[end:]}"
+        text = with_masks(text, find(text), f"[{kind.value}]")
     return _LONG_NUMBER.sub("[number]", text)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 TITLE_CHARACTERS = 48
+_MARKS = re.compile(r"^[\s#>*`~_-]++|(?<![\s*`~_])[\s*`~_]++$")
+"""At a line's ends; a run is looked at from its beginning alone, or it would be as often as it is long."""
 
 
 def title_from(text: str, limit: int = TITLE_CHARACTERS) -> str:
@@ -12,7 +14,7 @@ def title_from(text: str, limit: int = TITLE_CHARACTERS) -> str:
 
     The result has at most `limit` characters, an ellipsis included.
     """
-    lines = (re.sub(r"^[\s#>*`~_-]+|[\s*`~_]+$", "", line) for line in text.splitlines())
+    lines = (_MARKS.sub("", line) for line in text.splitlines())
     line = next((" ".join(line.split()) for line in lines if any(map(str.isalnum, line))), "")
     if len(line) <= limit:
         return line

@@ -1,7 +1,7 @@
 """Inspection children without the start of a Python each: one warm process forks for every file.
 
 `python -m tests.live.warm_trials` reads one JSON line a trial and answers with its exit code. Every trial is a process
-of its own under the limits of `edgellm.hub.limited`; where that would become a new Python, the fork goes on as it is.
+of its own under the limits of `edgellm.limited`; where that would become a new Python, the fork goes on as it is.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from edgellm.hub import limited
-from edgellm.hub.limited import Ended, Limits
+from edgellm import limited
+from edgellm.limited import Ended, Limits
 
 MODULE = "edgellm.engine.trial"
 
 
 class WarmTrials:
-    """Stands in for `edgellm.hub.limited.run_limited`; several threads may call it, each gets a server of its own."""
+    """Stands in for `edgellm.limited.run_limited`; several threads may call it, each gets a server of its own."""
 
     def __init__(self, folder: Path, count: int) -> None:
         self._folder = folder

@@ -11,6 +11,7 @@ from edgellm_tui.widgets.fields import LineField
 
 from edgellm.data.report import Counts, Problem
 from edgellm.errors import DataRejected, MissingExtra, StoreError
+from edgellm.sdk.damaged import Damaged
 from tests.tui.conftest import app_of, edge_of, opened, screen_text, settle
 from tests.tui.data_pages import SIZES, add, data_page, report_of, with_dataset
 from tests.tui.fakes import FakeEdge
@@ -51,6 +52,18 @@ async def test_a_list_that_cannot_be_read_is_told() -> None:
     async with opened(edge=edge) as pilot:
         await data_page(pilot, "The data cannot be read")
         assert "manifest.json" in screen_text(pilot)
+
+
+async def test_one_that_cannot_be_read_is_named_with_its_reason_and_can_be_deleted(tmp_path: Path) -> None:
+    edge = with_dataset(tmp_path)
+    edge.datasets.unreadable = [Damaged("old", "manifest.json: this is no manifest of a dataset.")]
+    async with opened(edge=edge) as pilot:
+        await data_page(pilot, "ferries")
+        assert ["old", "cannot", "be", "read"] in [line.split() for line in screen_text(pilot).splitlines()]
+        await pilot.press("down")
+        await settle(pilot, lambda: "this is no manifest" in screen_text(pilot))
+        await pilot.press("d")
+        await settle(pilot, lambda: "Delete the dataset old?" in screen_text(pilot))
 
 
 @pytest.mark.parametrize("size", SIZES)

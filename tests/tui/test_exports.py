@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 
 from tests.tui.conftest import edge_of, opened, settle, shows
 from tests.tui.fakes import FakeEdge
-from tests.tui.fakes.exports import compared, exported, measured
+from tests.tui.fakes.exports import TASK, compared, exported, measured
 
 
 async def to_form(pilot: Pilot[None]) -> None:
@@ -35,11 +35,18 @@ async def test_enter_makes_the_usual_files_in_a_job(size: tuple[int, int]) -> No
     ("keys", "asked"),
     [
         (["down", *"Q4_0", "down", *"out", "enter"], {"quants": "Q4_0", "to": "gguf", "out": "out"}),
-        (["right", "enter"], {"quants": "usual"}),
+        (["right", "enter"], {"quants": "usual", "suite": None}),
+        (["right", "down", "down", *"towns", "enter"], {"quants": "usual", "suite": "towns"}),
         (["right", "right", "enter"], {"quants": None, "to": "hf", "out": None}),
         (["left", "left", "enter"], {"quants": None, "to": "mlx", "out": None}),
     ],
-    ids=["quantizations and a folder", "a comparison", "a folder for Hugging Face", "a folder for MLX"],
+    ids=[
+        "quantizations and a folder",
+        "a comparison",
+        "a comparison with a suite",
+        "a folder for Hugging Face",
+        "a folder for MLX",
+    ],
 )
 async def test_what_is_chosen_is_made(keys: list[str], asked: dict[str, Any]) -> None:
     async with opened() as pilot:
@@ -75,10 +82,25 @@ async def test_measurements_can_be_read_again() -> None:
         await pilot.press("f4", "f12")
         await shows(pilot, "Exports and comparisons", "failed", "use Q4_K_M")
         await pilot.press("enter")
-        await shows(pilot, "Q8_0", "143 MB", "0.0010", "██████████████████", "0.41, where 0.1 are", "/exports/starter")
+        await shows(pilot, "Q8_0", "143 MB", "0.0010", "██████████████", "0.41, where 0.1 are", "/exports/starter")
         await pilot.press("escape")
         await pilot.press("f12", "down", "enter")
         await shows(pilot, "use Q4_K_M: 93 tokens a second")
+
+
+async def test_a_suites_scores_are_shown_beside_the_measures() -> None:
+    edge = FakeEdge()
+    job = await edge.exports.compare("starter")
+    files = [measured("Q8_0", 0.001), measured("Q4_0", 0.03), measured("F16", 0.0)]
+    edge.jobs.say(job.id, compared(*files, task=TASK))
+    async with opened(edge=edge, size=(80, 24)) as pilot:
+        await pilot.press("f4", "f12")
+        await shows(pilot, "Exports and comparisons", "use Q4_K_M")
+        await pilot.press("enter")
+        await shows(pilot, "score", "90.0%", "55.0%", "towns, 40 questions", "90.0% (76.9 to 96.1)", "best")
+        await shows(
+            pilot, "-35.0 (-50.0 to -18.0)", "clearly worse", "not asked: 'm-F16' is too large for this machine."
+        )
 
 
 async def test_without_exports_it_says_so() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from edgellm_tui.curve import Curve, marks, thinned, ticks
 from edgellm_tui.new_run import PRESETS, Offers, Wanted, checked, meaning, name_for, plan_facts, read_offers
-from edgellm_tui.runs import HEAD, facts, loss_text, run_row
+from edgellm_tui.runs import HEAD, facts, left_out, loss_text, run_row
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -174,3 +174,12 @@ def test_a_plan_is_told_in_words() -> None:
     assert told["Learns"].startswith("4.9 million weights")
     assert "are cut" not in dict(plan_facts({**PLAN, "cut_rows": 0}))["Examples"]
     assert dict(plan_facts({**PLAN, "verdict": "tight"}))["Memory"].startswith("It is tight")
+    assert told["Left out"] == "2 rows teach nothing. The first: Its question alone fills the context of 512 tokens."
+    assert "Left out" not in dict(plan_facts({**PLAN, "left_out_rows": 0, "left_out_why": ""}))
+
+
+def test_what_a_run_left_out_is_told_with_a_reason() -> None:
+    found = left_out({"left_out_rows": 1, "left_out_why": "It is\x1b empty."})
+    assert found.startswith("1 row teaches nothing. The first: It is")
+    assert "\x1b" not in found
+    assert left_out({}) == "", "an older result"

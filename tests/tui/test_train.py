@@ -85,6 +85,14 @@ async def test_a_run_that_goes_on_is_picked_up_and_followed_to_its_end() -> None
         await shows(pilot, "learnt", "3 m 20 s in all")
 
 
+async def test_what_a_finished_run_left_out_is_said() -> None:
+    edge = await with_run(until=12, is_finished=False)
+    without = {"left_out_rows": 2, "left_out_why": "There is no assistant turn."}
+    edge.jobs.say("j1", Finished(result={**finished(BASE, "lighthouse").result, **without}))
+    async with opened(edge=edge, size=(120, 40)) as pilot:
+        await to_training(pilot, "left out  2 rows teach nothing.", "There is no assistant turn.")
+
+
 async def test_what_a_run_does_before_its_first_step_is_said() -> None:
     edge = await with_run(until=0, is_finished=False)
     edge.jobs.logs["j1"] = []

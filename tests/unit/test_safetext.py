@@ -5,12 +5,22 @@ from __future__ import annotations
 import itertools
 import sys
 import unicodedata
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgellm.safetext import StreamCleaner, clean, clean_line, safe_file_name
+from edgellm.safetext import (
+    MOST_MARKS,
+    StreamCleaner,
+    clean,
+    clean_line,
+    normalised,
+    safe_file_name,
+    stream_safe,
+)
+from tests.rules.sources import ROOT
 
 PAYLOADS = {
     "clipboard, OSC 52": "\x1b]52;c;cm0gLXJm\x07",
@@ -151,3 +161,49 @@ def test_file_names_stay_in_their_folder(text: str) -> None:
     assert len(name.encode()) <= 120
     assert not set(name) & set('/\\\0:*?"<>|\n')
     assert name[0] not in ".-"
+
+
+marks = st.text(st.sampled_from("\u0301\u0323\u0344\u0f73\uff9e\U0001e8d0\U0001d160\u1f82\u0958aé"), max_size=120)
+
+
+def longest_row(text: str) -> int:
+    """Of marks, counted as UAX #15 counts them."""
+    longest = row = 0
+    for character in unicodedata.normalize("NFKD", text):
+        row = row + 1 if unicodedata.combining(character) else 0
+        longest = max(longest, row)
+    return longest
+
+
+@given(marks)
+def test_no_row_of_marks_is_long(text: str) -> None:
+    safe = stream_safe(text)
+    assert longest_row(safe) <= MOST_MARKS
+    assert safe.replace("\u034f", "") == text
+    assert (safe == text) == (longest_row(text) <= MOST_MARKS)
+
+
+@given(marks, st.sampled_from(["NFC", "NFD", "NFKC"]))
+def test_normalising_is_unicodes_own_and_needs_no_second_time(text: str, form: Literal["NFC", "NFD", "NFKC"]) -> None:
+    found = normalised(text, form)
+    assert normalised(found, form) == stream_safe(found) == found
+    if stream_safe(text) == text:
+        assert found == unicodedata.normalize(form, text)
+
+
+def test_nothing_else_normalises() -> None:
+    sources = [*(ROOT / "edgellm").rglob("*.py"), *(ROOT / "tui").rglob("*.py")]
+    found = [path.name for path in sources if "unicodedata.normalize(" in path.read_text(encoding="utf-8")]
+    assert found == ["safetext.py"], "Use `edgellm.safetext.normalised`: a long row of marks would take hours."
+
+
+def test_what_the_pattern_of_marks_takes_for_granted_holds_of_every_character() -> None:
+    """One that begins with a mark is one or two marks and below U+1F000; any other ends with three at most."""
+    for code in range(sys.maxunicode + 1):
+        parts = unicodedata.normalize("NFKD", chr(code))
+        ending = len(list(itertools.takewhile(unicodedata.combining, reversed(parts))))
+        if unicodedata.combining(parts[0]):
+            assert ending == len(parts) <= 2
+            assert 0x300 <= code < 0x1F000
+        else:
+            assert ending <= 3

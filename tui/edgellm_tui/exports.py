@@ -28,7 +28,7 @@ FORMS: Mapping[str, str] = {
 }
 """What can be made, and what it is good for."""
 SUGGESTED = "Q8_0,Q4_K_M"
-PLOT_CELLS = 18
+NAME_CELLS, SCORE_CELLS, PLOT_CELLS, SHORT_PLOT_CELLS = 8, 7, 14, 6
 BEST_KL, WORST_KL = 0.001, 1.0
 """A bar is full at the first and empty at the second, and a third shorter for each factor of ten."""
 
@@ -42,6 +42,8 @@ class WantedExport:
     """Separated by commas; empty takes what is usual."""
     folder: str
     """Empty takes EdgeLLM's own."""
+    suite: str = ""
+    """Questions that a comparison asks each quantization; empty asks none."""
 
 
 def checked(wanted: WantedExport, model: str) -> WantedExport:
@@ -57,7 +59,7 @@ async def begin(edge: Edge, model: str, wanted: WantedExport) -> StoredJob:
     """The job that makes what was chosen. Raises: EdgeLLMError for what cannot be made."""
     quants = wanted.quants if takes_quants(wanted.form) else ""
     if wanted.form == COMPARE:
-        return await (edge.exports.compare(model, quants) if quants else edge.exports.compare(model))
+        return await edge.exports.compare(model, *([quants] if quants else []), suite=wanted.suite or None)
     chosen = quants or (SUGGESTED if wanted.form == "gguf" else None)
     return await edge.exports.start(model, chosen, to=wanted.form, out=wanted.folder or None)  # type: ignore[arg-type]
 
@@ -83,33 +85,69 @@ def made_line(job: StoredJob, now: float) -> Content:
 
 def made_lines(result: Mapping[str, Any]) -> list[Content]:
     """Everything that was measured, as lines."""
-    head = f"{'':<10}{'size':>9}{'KL':>9}{'same top':>10}{'perplexity':>12}{'tokens/s':>10}"
-    lines = [Content.styled(f"{head}  closeness", "$foreground 55%")]
-    lines += [_file_line(file) for file in result.get("files", ())]
+    task = result.get("task")
+    scores = {each["quantization"]: each for each in task["scores"]} if task else {}
+    head = f"{'':<{NAME_CELLS}}{'size':>8}{'KL':>8}{'same top':>9}{'perplexity':>11}{'tokens/s':>9}"
+    score, shown = (f"{'score':>{SCORE_CELLS}}", "close") if task else ("", "closeness")
+    lines = [Content.styled(f"{head}{score}  {shown}", "$foreground 55%")]
+    lines += [_file_line(file, scores.get(file["quantization"])) for file in result.get("files", ())]
     lines += [
         Content.styled(clean_line(f"{file['quantization']}: {problem}"), "$text-error")
         for file in result.get("files", ())
         for problem in file["verification"]["problems"]
     ]
-    return [*lines, Content(""), *_conclusion(result)]
+    return [*lines, *(_task_lines(task) if task else ()), Content(""), *_conclusion(result)]
 
 
-def _file_line(file: Mapping[str, Any]) -> Content:
+_SHORT = {"no clear difference": "unclear"}
+"""Verdicts as they fit a narrow terminal."""
+
+
+def _task_lines(task: Mapping[str, Any]) -> list[Content]:
+    """How each did at the suite: its score with the interval, and the paired one against the best."""
+    title = f"{clean_line(task['suite'])}, {task['cases']} questions: score, and points against the best (95 %)"
+    return [Content(""), Content.styled(title, "$foreground 55%"), *map(_task_line, task["scores"])]
+
+
+def _task_line(each: Mapping[str, Any]) -> Content:
+    score, against = each["score"], each["against_best"]
+    colour = {"best": "$text-success", "clearly worse": "$text-error"}.get(each["verdict"], "")
+    name = (f"{clean_line(each['quantization']):<{NAME_CELLS}}", "bold")
+    if score is None:
+        return Content.assemble(name, "not asked: ", clean_line(each["reason"]))
+    shown = f"{score['mean']:.1%} ({100 * score['low']:.1f} to {100 * score['high']:.1f})"
+    points = _points(against) if against else ""
+    return Content.assemble(name, f"{shown:<23}{points:<23}", (_SHORT.get(each["verdict"], each["verdict"]), colour))
+
+
+def _points(against: Mapping[str, Any]) -> str:
+    low, high = 100 * against["low"], 100 * against["high"]
+    return f"{100 * against['difference']:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+def _file_line(file: Mapping[str, Any], task: Mapping[str, Any] | None) -> Content:
     found = file["verification"]
     measured = found["comparison"]
     numbers = (
-        f"{size(file['size_bytes']):>9}{measured['kl_mean']:>9.4f}{measured['top1']:>10.1%}"
-        f"{measured['ppl_candidate']:>12.2f}{found['tokens_per_s']:>10.0f}"
+        f"{size(file['size_bytes']):>8}{measured['kl_mean']:>8.4f}{measured['top1']:>9.1%}"
+        f"{measured['ppl_candidate']:>11.2f}{found['tokens_per_s']:>9.0f}"
     )
+    cells = PLOT_CELLS
+    if task is not None:
+        score = f"{task['score']['mean']:.1%}" if task["score"] else "–"
+        numbers, cells = f"{numbers}{score:>{SCORE_CELLS}}", SHORT_PLOT_CELLS
     colour = "$text-success" if found["passed"] else "$text-error"
     return Content.assemble(
-        (f"{clean_line(file['quantization']):<10}", "bold"), numbers, "  ", (_bar(measured["kl_mean"]), colour)
+        (f"{clean_line(file['quantization']):<{NAME_CELLS}}", "bold"),
+        numbers,
+        "  ",
+        (_bar(measured["kl_mean"], cells), colour),
     )
 
 
-def _bar(kl: float) -> str:
+def _bar(kl: float, cells: int) -> str:
     share = math.log(WORST_KL / min(WORST_KL, max(BEST_KL, kl))) / math.log(WORST_KL / BEST_KL)
-    return ("█" * round(share * PLOT_CELLS)).ljust(PLOT_CELLS, "░")
+    return ("█" * round(share * cells)).ljust(cells, "░")
 
 
 def _conclusion(result: Mapping[str, Any]) -> list[Content]:

@@ -106,6 +106,13 @@ def loss_text(loss: float) -> str:
     return f"{loss:.2f}" if loss >= 1 else f"{loss:.3f}"
 
 
+def left_out(result: Mapping[str, Any]) -> str:
+    """How many rows of a plan or a run teach nothing, and why the first of them does not; empty where all do."""
+    rows = result.get("left_out_rows", 0)  # results from before this was kept say nothing of it
+    words = "1 row teaches" if rows == 1 else f"{rows:,} rows teach"
+    return f"{words} nothing. The first: {clean_line(str(result['left_out_why']))}" if rows else ""
+
+
 def facts(curve: Curve) -> list[Fact]:
     """The newest numbers, those that are known; at the end what the whole run took."""
     result = curve.ending.result if isinstance(curve.ending, Finished) else {}

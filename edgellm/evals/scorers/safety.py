@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Any
 
 from edgellm.evals.scorers.kind import Field, Kind, binary, is_count, is_texts, quoted
 from edgellm.evals.values import Case, Said, Score, Tools
 from edgellm.evals.words import longest_run
+from edgellm.safetext import normalised
 
 RUN_WORDS = 8
 """Words in a row that count as learnt by heart."""
@@ -80,7 +80,7 @@ def personal(case: Case, said: Said, tools: Tools) -> Score:
 
 def _letters(text: str) -> str:
     """Letters and digits alone, small, in one form."""
-    plain = unicodedata.normalize("NFKC", text).lower()
+    plain = normalised(text, "NFKC").lower()
     return "".join(each for each in plain if each.isalnum())
 
 

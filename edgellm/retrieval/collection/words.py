@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from edgellm.safetext import normalised
 
 _UNSPACED = re.compile(
     "["
@@ -17,7 +18,7 @@ _UNSPACED = re.compile(
 
 def folded(text: str) -> str:
     """`text` in small letters, ligatures and wide forms as plain ones: Unicode's case folding, then NFKC."""
-    return unicodedata.normalize("NFKC", text.casefold())
+    return normalised(text.casefold(), "NFKC")
 
 
 def spaced(text: str) -> str:

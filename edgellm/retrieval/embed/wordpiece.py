@@ -12,6 +12,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from edgellm.safetext import normalised
+
 _CACHED_WORDS = 200_000
 _IDEOGRAPHS = (
     (0x4E00, 0x9FFF),
@@ -79,7 +81,7 @@ class WordPiece:
         if not text.isascii():
             text = "".join(map(_cleaned, text))
             if self.rules.strips_accents:
-                decomposed = unicodedata.normalize("NFD", text)
+                decomposed = normalised(text, "NFD")
                 text = "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
             return "".join(map(str.lower, text)) if self.rules.is_lowercase else text
         text = text.translate(_ASCII)

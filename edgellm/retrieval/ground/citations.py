@@ -15,10 +15,14 @@ from edgellm.types import Citation
 FEWEST_WORDS = 2
 """Content words of a sentence that a passage is looked for; "The answer:" is in many by chance."""
 _NUMBER = r"[1-9]\d{0,2}"
-_NUMBERS = rf"\[\s*(?:\^|passages?\s+)?({_NUMBER}(?:\s*(?:[,;&]|,?\s+and\s)\s*{_NUMBER})*)\s*\]"
-"""A citation as models write it: `[1]`, `[1, 3]`, `[1 and 3]`, `[^1]`, `[passage 1]`."""
-_CITED = re.compile(rf"\s*{_NUMBERS}", re.IGNORECASE)
-_ALONE = re.compile(rf"([.!?。！？])((?:\s*{_NUMBERS})+)", re.IGNORECASE)
+_AND = r"\s*+(?:,\s++and\s|[,;&]|(?<=\s)and\s)\s*+"
+_NUMBERS = rf"\[\s*+(?:\^|passages?\s++)?({_NUMBER}(?:{_AND}{_NUMBER})*)\s*+\]"
+"""A citation as models write it: `[1]`, `[1, 3]`, `[1 and 3]`, `[^1]`, `[passage 1]`.
+
+A long run of blanks is read once: from its beginning, and nothing of it is given back.
+"""
+_CITED = re.compile(rf"(?<!\s)\s*+{_NUMBERS}", re.IGNORECASE)
+_ALONE = re.compile(rf"([.!?。！？])((?:\s*+{_NUMBERS})+)", re.IGNORECASE)
 """Citations behind the full stop: they belong to the sentence before it."""
 _BLOCK = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _CODE = re.compile(rf"{_BLOCK.pattern}|`[^`\n]+`", re.DOTALL)

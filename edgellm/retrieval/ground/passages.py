@@ -15,8 +15,9 @@ from edgellm.safetext import clean, clean_line
 Count = Callable[[str], int]
 """Length of a text in the tokens of the model that reads it."""
 
-_MARKER = re.compile(r"[<＜﹤‹](?=[\W_]*passage)", re.IGNORECASE)
-"""What could be taken for the beginning of a marker, also by a reader that is generous."""
+_BEFORE = re.compile(r"(?<![\W_])[\W_]++(?=passage)", re.IGNORECASE)
+"""What stands between a word and `passage`: its brackets could begin a marker, for a reader that is generous."""
+_BRACKETS = str.maketrans(dict.fromkeys("<＜﹤‹", "("))
 LONGEST_PLACE = 200
 """Characters of file, page and headings together."""
 
@@ -36,7 +37,7 @@ class Passage:
 
 def neutral(text: str) -> str:
     """The text without anything that begins like `<passage` or `</passage`: the bracket becomes a parenthesis."""
-    return _MARKER.sub("(", text)
+    return _BEFORE.sub(lambda before: before[0].translate(_BRACKETS), text)
 
 
 def numbered(hits: Sequence[Hit], budget: int, count: Count) -> list[Passage]:

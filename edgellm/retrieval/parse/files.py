@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from edgellm.errors import ParseFailed
-from edgellm.hub.limited import Ended, Limits, run_limited
+from edgellm.limited import Ended, Limits, run_limited
 from edgellm.paths import as_text
 from edgellm.retrieval.parse.child import OUT_OF_MEMORY, Answer
 from edgellm.retrieval.parse.clock import MOST_TIMES

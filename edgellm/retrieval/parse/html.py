@@ -22,7 +22,7 @@ main ol p section summary table tbody td tfoot th thead tr ul
 _LEFT_OUT, _BLOCKS = frozenset(_LEFT_OUT_TAGS.split()), frozenset(_BLOCK_TAGS.split())
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
-_PERMALINK = re.compile(r"\s*[¶#§🔗\uf0c1]\s*$")
+_PERMALINK = re.compile(r"(?<!\s)\s*+[¶#§🔗\uf0c1]\s*+$")
 _MAIN = "main, [role=main]"
 
 

@@ -14,7 +14,7 @@ from edgellm.retrieval.parse.build import Builder
 DEEPEST = 100
 """Lists and quotes within each other that are read; the parser drops what lies deeper without a word."""
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-_FRONT_TITLE = re.compile(r"^title:[ \t]*[\"']?(.*?)[\"']?[ \t]*$", re.MULTILINE)
+_FRONT_TITLE = re.compile(r"^title:(.*)$", re.MULTILINE)
 _FRONT_DAY = re.compile(r"^(?:date|updated):[ \t]*[\"']?(\d{4}-\d\d-\d\d)", re.MULTILINE)
 
 
@@ -24,7 +24,7 @@ def read(text: str, builder: Builder) -> None:
     front = _FRONT.match(text)
     if front:
         title, day = _FRONT_TITLE.search(front[1]), _FRONT_DAY.search(front[1])
-        builder.title = title[1] if title else None
+        builder.title = title[1].strip().strip("\"'") if title else None
         builder.written = day[1] if day else None
         text = text[front.end() :]
     tokens = MarkdownIt("commonmark", {"maxNesting": DEEPEST}).enable("table").parse(text)

@@ -20,6 +20,7 @@ from edgellm.data.split import SPLITS
 from edgellm.data.tokens import TokenStatistics
 from edgellm.errors import DatasetNotFound
 from edgellm.events import JobEvent, Progressed
+from edgellm.sdk.damaged import Damaged
 
 COUNTS = Counts(
     read=1000,
@@ -112,6 +113,7 @@ class FakeDatasets:
 
     def __init__(self) -> None:
         self.kept: dict[str, Dataset] = {}
+        self.unreadable: list[Damaged] = []
         self.report: Report | Exception = report()
         self.failure: Exception | None = None
         """What ends a build."""
@@ -151,6 +153,9 @@ class FakeDatasets:
 
     async def list(self) -> Sequence[Manifest]:
         return [dataset.manifest for _, dataset in sorted(self.kept.items())]
+
+    async def damaged(self) -> Sequence[Damaged]:
+        return self.unreadable
 
     async def show(self, name: str) -> Dataset:
         if name not in self.kept:

@@ -40,8 +40,8 @@ class FakeExports:
         self.asked.append({"model": model, "quants": quants, "to": to, "out": out})
         return await self._jobs.start("export", f"Export {model} as {quants or to}", {})
 
-    async def compare(self, model: str, quants: str = "usual") -> StoredJob:
-        self.asked.append({"model": model, "quants": quants})
+    async def compare(self, model: str, quants: str = "usual", *, suite: str | Path | None = None) -> StoredJob:
+        self.asked.append({"model": model, "quants": quants, "suite": suite})
         return await self._jobs.start("quants", f"Compare quantizations of {model}", {})
 
 
@@ -51,8 +51,39 @@ def exported(*files: dict[str, Any]) -> Finished:
     return Finished(result={"path": "/exports/starter", "passed": passed, "files": list(files)})
 
 
-def compared(*files: dict[str, Any]) -> Finished:
+def compared(*files: dict[str, Any], task: dict[str, Any] | None = None) -> Finished:
     """The end of a comparison."""
-    return Finished(
-        result={"recommended": "Q4_K_M", "reason": "93 tokens a second at a KL of 0.0300", "files": list(files)}
-    )
+    said = {"recommended": "Q4_K_M", "reason": "93 tokens a second at a KL of 0.0300"}
+    return Finished(result={**said, "task": task, "files": list(files)})
+
+
+TASK: dict[str, Any] = {
+    "suite": "towns",
+    "version": "1",
+    "sha256": "ab" * 32,
+    "cases": 40,
+    "scores": [
+        {
+            "quantization": "Q8_0",
+            "score": {"mean": 0.9, "low": 0.769, "high": 0.961},
+            "against_best": None,
+            "verdict": "best",
+            "reason": "",
+        },
+        {
+            "quantization": "Q4_0",
+            "score": {"mean": 0.55, "low": 0.398, "high": 0.693},
+            "against_best": {"difference": -0.35, "low": -0.5, "high": -0.18, "p": 0.0001},
+            "verdict": "clearly worse",
+            "reason": "",
+        },
+        {
+            "quantization": "F16",
+            "score": None,
+            "against_best": None,
+            "verdict": "not asked",
+            "reason": "'m-F16' is too large for this machine.",
+        },
+    ],
+}
+"""What a suite said of three quantizations."""

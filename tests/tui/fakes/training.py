@@ -20,6 +20,8 @@ PLAN: dict[str, Any] = {
     "tokens": 14_300,
     "targets": 5_100,
     "cut_rows": 3,
+    "left_out_rows": 2,
+    "left_out_why": "Its question alone fills the context of 512 tokens.",
     "steps": STEPS,
     "learning_weights": 4_884_480,
     "total_bytes": 1_210_000_000,

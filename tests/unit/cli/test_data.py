@@ -129,6 +129,21 @@ def test_lengths_are_shown_when_a_model_is_named(bench: Bench) -> None:
     assert "tokens of fake:; the context is 1,024" in bench.out
 
 
+def test_one_that_cannot_be_read_is_listed_with_its_reason(bench: Bench) -> None:
+    for name in ("harbour", "zarn"):
+        bench.run("data", "build", "table.csv", "--name", name)
+    assert bench.run("data", "show", "harbour", "--json") == 0
+    (Path(json.loads(bench.out)["path"]) / "manifest.json").write_text("{")
+    assert bench.run("data", "list") == 0
+    assert "this is no manifest of a dataset" in next(x for x in bench.out.splitlines() if x.startswith("harbour"))
+    assert bench.run("data", "list", "--json") == 0
+    readable, damaged = json.loads(bench.out)
+    assert (readable["name"], damaged["name"]) == ("zarn", "harbour")
+    assert bench.run("data", "remove", "harbour", "--yes") == 0
+    assert bench.run("data", "list") == 0
+    assert "harbour" not in bench.out
+
+
 def test_datasets_are_listed_shown_and_removed(bench: Bench) -> None:
     assert bench.run("data", "list") == 0
     assert "data build" in bench.err

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -14,6 +14,7 @@ from edgellm.cli import export as command
 from edgellm.events import Cancelled, Failed, Finished, JobEvent, Started
 from edgellm.export import order
 from edgellm.store import StoredJob
+from tests.tui.fakes.exports import TASK
 from tests.unit.cli.bench import Bench
 from tests.unit.cli.fakes import FakeEdge, FakeJobs
 from tests.unit.export.samples import exported, manifest
@@ -139,6 +140,19 @@ def test_quantizations_are_compared_and_one_is_named() -> None:
     assert lines[1].startswith("Q8_0   1.0 kB  0.0040     90.0%       21.00      8  ███████████████████")
     assert lines[2].count("█") < lines[1].count("█")
     assert "use  Q8_0  the closest" in at.out
+
+
+def test_a_suite_is_asked_and_shown_beside_the_measures() -> None:
+    result = PLAIN | {"recommended": "Q8_0", "reason": "the closest", "task": TASK}
+    at = bench(Finished(result=result))
+    assert at.run("quants", "starter", "--suite", "towns") == 0
+    assert cast(Edge, at.edge).exports.asked[0]["suite"] == "towns"
+    header, best, worse = at.out.splitlines()[:3]
+    assert header.split()[:3] == ["QUANT", "SIZE", "SCORE"]
+    assert ("90.0%" in best, "55.0%" in worse) == (True, True)
+    assert "towns, 40 questions, the same for each:" in at.out
+    assert "55.0% (39.8 to 69.3)  -35.0 points (-50.0 to -18.0)  clearly worse" in at.out
+    assert "F16 was not asked: 'm-F16' is too large" in at.err
 
 
 @pytest.mark.parametrize("arguments", [("export",), ("quants",), ("export", "starter", "--to", "zip")])

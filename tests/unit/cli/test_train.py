@@ -112,6 +112,22 @@ def test_a_plan_is_read_before_anything_is_begun() -> None:
     assert "4.9 million weights" in at.out
 
 
+LEFT_OUT = {"left_out_rows": 3, "left_out_why": "Its question alone fills the context of 64 tokens."}
+
+
+def test_rows_that_teach_nothing_are_counted_with_a_reason() -> None:
+    said = "3 rows teach nothing; the first: Its question alone fills the context of 64 tokens."
+    at = bench(Finished(result=PLAN | LEFT_OUT))
+    assert at.run("train", "plan", "--data", "t.jsonl") == 0
+    assert said in at.out
+    at = bench(Finished(result=PLAN | {"left_out_rows": 0, "left_out_why": ""}))
+    assert at.run("train", "plan", "--data", "t.jsonl") == 0
+    assert "left out  no row" in at.out
+    at = bench(Finished(result=RESULT | LEFT_OUT))
+    assert at.run("train", "run", "--data", "t.jsonl", "--name", "tax") == 0
+    assert f"Left out: {said}" in at.err
+
+
 def test_a_failure_is_told_with_its_kind() -> None:
     at = bench(Failed(error="TrainingError", message="The loss of step 3 is nan."))
     assert 1 <= at.run("train", "run", "--data", "t.jsonl", "--name", "tax") <= 99

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from edgellm.data.clean import MOST_MARKS, clean, is_one_word, normalise
+from edgellm.data.clean import clean, is_one_word, normalise
 from edgellm.data.rows import Dropped, Example, Reason, Source
 from edgellm.data.rules import Rules
 from edgellm.errors import InvalidInput
+from edgellm.safetext import MOST_MARKS
 from edgellm.types import Message, Role
 from tests.unit.data.harness import chat
 

@@ -69,7 +69,7 @@ def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Order:
         adapter=UsedAdapter(name="tax", sha256="", dataset="", dataset_hash=""),
         adapter_path=tmp_path / "adapter.gguf",
         quants=[QUANTS["F32"]],
-        text=Text("own words", "one two three"),
+        text=Text("own words", "one two three", "parts of own words"),
         folder=tmp_path / "out" / "m",
     )
 

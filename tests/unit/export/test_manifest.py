@@ -43,6 +43,15 @@ def test_the_card_names_base_licence_adapter_and_data() -> None:
     assert "as it is served, by a KL of 0.0020" in text
 
 
+def test_the_card_says_what_was_verified_on() -> None:
+    made = manifest()
+    assert "text to verify: own.txt; 50 tokens, which no other step of this export read" in card(made)
+    assert "importance matrix: 7 weights, measured on 100 tokens of: own.txt" in card(made)
+    used = msgspec.structs.replace(made.text, held_out_source="rows that were held out from training (test)")
+    text = card(msgspec.structs.replace(made, text=used))
+    assert "text to verify: rows that were held out from training (test); 50 tokens" in text
+
+
 def test_text_from_files_cannot_break_the_card() -> None:
     text = card(msgspec.structs.replace(manifest(), name="a|b\x1b[31m\nc"))
     assert text.startswith("# a\\|b")

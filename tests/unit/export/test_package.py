@@ -73,7 +73,7 @@ def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Order:
         base=manifest().base,
         base_path=tmp_path / "b.gguf",
         quants=[QUANTS["Q8_0"], QUANTS["F16"]],
-        text=Text("own words", "one two three"),
+        text=Text("own words", "one two three", "parts of own words"),
         folder=tmp_path / "out" / "m",
     )
 
@@ -102,6 +102,13 @@ def test_a_file_that_is_too_far_away_is_kept_and_marked(order: Order, monkeypatc
     made = package(order, lambda _: None)
     assert [file.verification.passed for file in made.files] == [False, True]
     assert "FAILED" in (order.folder / "card.md").read_text()
+
+
+def test_each_file_is_shown_before_it_goes(order: Order) -> None:
+    shown: list[tuple[str, bytes]] = []
+    watched = replace(order, keeps_files=False, on_file=lambda name, path: shown.append((name, path.read_bytes())))
+    package(watched, lambda _: None)
+    assert shown == [("Q8_0", b"quantized"), ("F16", b"quantized")]
 
 
 def test_a_comparison_keeps_nothing(order: Order) -> None:

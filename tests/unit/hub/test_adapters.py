@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import pytest
 
 from edgellm import disk_space
 from edgellm.errors import AdapterNotFound, DiskFull, InvalidInput, ModelNotFound
+from edgellm.file_lock import locked
+from edgellm.hub import adapters
 from edgellm.hub.adapters import AdapterManifest, BaseRecord, DatasetRecord, Shelf
 from edgellm.hub.names import split_adapter
 from edgellm.paths import Home, home_from
@@ -125,6 +129,34 @@ def test_a_damaged_manifest_is_told_and_can_be_removed(
     assert shelf.list() == []
     shelf.remove("a")
     assert os.listdir(shelf.folder) == []
+
+
+def test_what_a_killed_removal_left_is_in_nobodys_way(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.attach(file(tmp_path), BASE, "a").folder.rename(shelf.folder / ".a.removed.part")
+    assert shelf.list() == []
+    shelf.attach(file(tmp_path), BASE, "a")
+    assert sorted(os.listdir(shelf.folder)) == ["a"], "whoever makes it again clears it away"
+    (shelf.folder / ".a.removed.part").mkdir()
+    (shelf.folder / ".a.removed.part" / "adapter.gguf").write_bytes(b"lora")
+    shelf.remove("a")
+    assert os.listdir(shelf.folder) == []
+
+
+def test_one_that_another_process_removes_meanwhile_is_not_there(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.attach(file(tmp_path), BASE, "a")
+
+    @contextmanager
+    def late(path: Path) -> Iterator[None]:
+        monkeypatch.undo()
+        Shelf.remove(shelf, "a")
+        with locked(path):
+            yield
+
+    monkeypatch.setattr(adapters, "locked", late)
+    with pytest.raises(AdapterNotFound):
+        shelf.remove("a")
 
 
 def test_manifests_of_other_versions(shelf: Shelf, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from edgellm.errors import ModelRejected
 from edgellm.hub import inspect as inspection
 from edgellm.hub.inspect import check_header, inspect
-from edgellm.hub.limited import Limits, run_limited
+from edgellm.limited import Limits, run_limited
 from tests.ggufs import GGUF, Tensor, model_keys, numbers, string, strings, u32
 
 LIMITS = Limits(memory_bytes=4 * 1024**3, wall_s=5, output_bytes=1000)

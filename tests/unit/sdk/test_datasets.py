@@ -54,6 +54,40 @@ def test_from_a_file_to_a_dataset_and_back(edge: EdgeLLM, table: Path) -> None:
     assert not list(edge.home.datasets.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"{", "no manifest of a dataset"),
+        (b"", "no manifest of a dataset"),
+        (b"[" * 100_000, "no manifest of a dataset"),
+        (None, "the manifest cannot be read: Is a directory"),
+    ],
+)
+def test_one_damaged_manifest_hides_no_other_dataset(
+    edge: EdgeLLM, table: Path, content: bytes | None, reason: str
+) -> None:
+    for name in ("harbour", "zarn"):
+        edge.datasets.build([table], name, columns=COLUMNS)
+    path = edge.home.datasets / "harbour" / "manifest.json"
+    path.unlink()
+    path.mkdir() if content is None else path.write_bytes(content)
+    assert [manifest.name for manifest in edge.datasets.list()] == ["zarn"]
+    (found,) = edge.datasets.damaged()
+    assert found.name == "harbour"
+    assert reason in found.reason
+    with pytest.raises(DatasetNotFound, match="Did you mean 'zarn'"):
+        edge.datasets.show("zrn")
+    edge.datasets.remove("harbour")
+    assert edge.datasets.damaged() == []
+
+
+def test_what_is_being_removed_is_no_dataset(edge: EdgeLLM, table: Path) -> None:
+    edge.datasets.build([table], "zarn", columns=COLUMNS)
+    (edge.home.datasets / "zarn").rename(edge.home.datasets / ".zarn.1-2.part")
+    assert edge.datasets.list() == []
+    assert edge.datasets.damaged() == []
+
+
 def test_an_unknown_name_suggests_the_nearest(edge: EdgeLLM, table: Path) -> None:
     edge.datasets.build([table], "harbour", columns=COLUMNS)
     with pytest.raises(DatasetNotFound, match="Did you mean 'harbour'"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,20 +92,29 @@ def test_an_adapter_is_found_by_name_and_named_in_the_order(home: Home, library:
     assert (made.adapter.dataset, made.adapter.dataset_hash, made.adapter.dataset_rows) == ("faq", "01", None)
 
 
-def test_without_a_text_the_adapter_s_own_examples_are_taken(
+def _words(number: int, side: str) -> str:
+    """Words that no other row has: rows that are alike are held out together or not at all."""
+    digest = hashlib.sha256(f"{side}{number}".encode()).hexdigest().translate(str.maketrans("0123456789", "ghijklmnop"))
+    return " ".join(digest[at : at + 8] for at in range(0, 64, 8))
+
+
+def test_without_a_text_what_the_adapter_learnt_calibrates_and_what_it_did_not_verifies(
     home: Home, library: Library, model: Path, tmp_path: Path
 ) -> None:
     library.add(model)
-    (tmp_path / "faq.csv").write_text(
-        "question,answer\n" + "".join(f"Who is {i}?,It is number {i}.\n" for i in range(9))
-    )
+    rows = (",".join((f"Who is {_words(i, 'q')}?", f"It is number {_words(i, 'a')}.\n")) for i in range(200))
+    (tmp_path / "faq.csv").write_text("question,answer\n" + "".join(rows))
     with EdgeLLM("fake:", home=home, settings=Settings()) as edge:
         dataset = edge.datasets.build([tmp_path / "faq.csv"], "faq").manifest
     made_of = DatasetRecord(name="faq", hash=dataset.dataset_hash)
     put_adapter(home, BaseRecord(name="tiny", sha256=sha256_of(model)), made_of)
     made = order(home, library, ExportRequest(model="tiny@tax"))
-    assert made.text.source == "dataset faq, then EdgeLLM's general text"
+    assert made.text.source == "dataset faq"
     assert "It is number" in made.text.content.splitlines()[1]
+    assert "held out from training (test, valid)" in made.text.held_out_source
+    held_out = [line for line in made.text.held_out.splitlines() if "It is number" in line]
+    assert len(held_out) == dataset.counts.splits["test"] + dataset.counts.splits["valid"] > 1
+    assert not set(held_out) & set(made.text.content.splitlines()), "what was learnt verifies nothing"
     assert made.adapter is not None
     assert made.adapter.dataset_rows == dataset.counts.kept
     (home.datasets / "faq" / "train.jsonl").write_text("changed")
@@ -204,6 +214,14 @@ def test_exports_are_listed_and_shown(exports: Exports) -> None:
     folder.mkdir(parents=True)
     (folder / MANIFEST).write_bytes(encode_manifest(manifest()))
     assert exports.list() == [manifest()]
+    assert exports.damaged() == []
+    (exports.folder / "broken").mkdir()
+    (exports.folder / "broken" / MANIFEST).write_bytes(b"{")
+    (exports.folder / ".m.export-1.part").mkdir()
+    (exports.folder / ".m.export-1.part" / MANIFEST).write_bytes(encode_manifest(manifest()))
+    assert exports.list() == [manifest()]
+    (found,) = exports.damaged()
+    assert (found.name, "no manifest of an export" in found.reason) == ("broken", True)
     assert exports.show("m") == manifest()
     with pytest.raises(NotFound, match="no export named 'n'"):
         exports.show("n")

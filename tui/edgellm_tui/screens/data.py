@@ -14,11 +14,10 @@ from textual.widgets import OptionList, Static
 from edgellm.errors import EdgeLLMError
 from edgellm.safetext import clean_line
 from edgellm_tui.commands import bindings
-from edgellm_tui.datasets import HEAD, DatasetRow
+from edgellm_tui.datasets import HEAD, DamagedRow, DatasetRow
 from edgellm_tui.examples import Examples
 from edgellm_tui.messages import JobBegan, Refused
 from edgellm_tui.ports import Edge, Preferences
-from edgellm_tui.render.report import manifest_lines
 from edgellm_tui.screens.listing import RowsPage
 
 EMPTY = (
@@ -32,7 +31,7 @@ EMPTY = (
 )
 
 
-class DataPage(RowsPage[DatasetRow]):
+class DataPage(RowsPage[DatasetRow | DamagedRow]):
     """List left, what is in the dataset right (below on narrow screens)."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("data")
@@ -59,8 +58,9 @@ class DataPage(RowsPage[DatasetRow]):
         self.renew()
 
     async def read(self) -> None:
-        """All datasets, by name."""
-        self.fill([DatasetRow(manifest) for manifest in await self.edge.datasets.list()])
+        """All datasets, by name; those that cannot be read last."""
+        found, damaged = await self.edge.datasets.list(), await self.edge.datasets.damaged()
+        self.fill([*map(DatasetRow, found), *map(DamagedRow, damaged)])
         self._detail()
 
     def on_resize(self) -> None:
@@ -71,7 +71,7 @@ class DataPage(RowsPage[DatasetRow]):
     def _detail(self) -> None:
         width = max(self.details.container_size.width - 5, 20)
         dim = "$foreground 70%"
-        lines = manifest_lines(self.chosen.manifest, width) if self.chosen else [Content.styled(x, dim) for x in EMPTY]
+        lines = self.chosen.details(width) if self.chosen else [Content.styled(x, dim) for x in EMPTY]
         self.text.update(Content("\n").join(lines))
 
     def action_rows(self) -> None:

@@ -33,10 +33,11 @@ class NewExport(Dialog[WantedExport]):
         self._model = model
 
     def compose_body(self) -> ComposeResult:
-        """Form, quantizations, folder."""
+        """Form, quantizations, folder, suite."""
         yield from knob("As", ChoiceLine(list(FORMS), "gguf", id="export-form"))
         yield from knob("Quantized", LineField(placeholder=SUGGESTED, id="export-quants", compact=True))
         yield from knob("Folder", LineField(placeholder="EdgeLLM's own", id="export-folder", compact=True))
+        yield from knob("Suite", LineField(placeholder="none", id="export-suite", compact=True, disabled=True))
         yield Static(id="knob-help", markup=False)
 
     def on_descendant_focus(self) -> None:
@@ -48,6 +49,7 @@ class NewExport(Dialog[WantedExport]):
         form = self._form
         self.query_one("#export-quants", Input).disabled = not takes_quants(form)
         self.query_one("#export-folder", Input).disabled = form == COMPARE
+        self.query_one("#export-suite", Input).disabled = form != COMPARE
         self.on_descendant_focus()
 
     @property
@@ -59,6 +61,8 @@ class NewExport(Dialog[WantedExport]):
             return "F16, Q8_0, Q6_K, Q5_K_M, Q4_K_M, IQ4_XS, Q4_0 and others, separated by commas."
         if field == "export-folder":
             return "A folder that does not exist yet. Nothing is there until everything is."
+        if field == "export-suite":
+            return "Questions that each is asked, by the name or file of their suite; general and choices ship."
         return FORMS[self._form]
 
     def _help(self, text: str) -> None:
@@ -69,7 +73,8 @@ class NewExport(Dialog[WantedExport]):
         """Answer with what was chosen, or say what is wrong with it."""
         quants = self.query_one("#export-quants", Input).value.strip()
         folder = self.query_one("#export-folder", Input).value.strip()
-        wanted = WantedExport(form=self._form, quants=quants, folder=folder)
+        suite = self.query_one("#export-suite", Input).value.strip() if self._form == COMPARE else ""
+        wanted = WantedExport(form=self._form, quants=quants, folder=folder, suite=suite)
         try:
             self.dismiss(checked(wanted, self._model))
         except EdgeLLMError as error:

@@ -189,6 +189,7 @@ class ReportScreen(Screen[str]):
 
         try:
             taken = {manifest.name for manifest in await self._edge.datasets.list()}
+            taken |= {folder.name for folder in await self._edge.datasets.damaged()}
         except EdgeLLMError as error:
             self._trouble = told(error)
             self._draw()

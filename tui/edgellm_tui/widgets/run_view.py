@@ -7,11 +7,11 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from edgellm.events import Failed, Sampled
+from edgellm.events import Failed, Finished, Sampled
 from edgellm.safetext import clean_line
 from edgellm_tui.curve import Curve
 from edgellm_tui.render.explain import flow
-from edgellm_tui.runs import RunRow, facts, loss_text
+from edgellm_tui.runs import RunRow, facts, left_out, loss_text
 from edgellm_tui.widgets.chart import LOSS_COLOUR, LOSS_MARK, VALID_COLOUR, VALID_MARK, LossChart
 from edgellm_tui.wording import in_app
 
@@ -53,6 +53,8 @@ class RunView(Vertical):
         width = max(self.scrollable_content_region.width, 20)
         lines = flow([fact + GAP for fact in _facts(self._curve)], width)[0]
         lines = [*lines, *_samples(self._curve)]
+        if isinstance(self._curve.ending, Finished) and (without := left_out(self._curve.ending.result)):
+            lines = [*lines, *Content.styled(f"left out  {without}", "$foreground 55%").wrap(width)]
         if isinstance(self._curve.ending, Failed):
             lines = [*lines, *Content.styled(in_app(self._curve.ending.message), "$text-error").wrap(width)]
         self._facts.update(Content("\n").join(line for line in lines if line))

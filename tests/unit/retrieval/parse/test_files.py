@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from edgellm.errors import InvalidInput, ParseFailed
-from edgellm.hub.limited import Ended, Limits
+from edgellm.limited import Ended, Limits
 from edgellm.retrieval.parse import files
 from edgellm.retrieval.parse.child import OUT_OF_MEMORY
 from edgellm.retrieval.parse.files import parse_file, parse_files

@@ -11,7 +11,7 @@ import pytest
 
 from edgellm import safetext
 from edgellm.errors import ParseFailed
-from edgellm.hub.limited import Limits
+from edgellm.limited import Limits
 from edgellm.retrieval.parse.files import parse_files
 from edgellm.retrieval.values import Document
 from tests.unit.retrieval.hostile import ALL, Hostile

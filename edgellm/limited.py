@@ -22,6 +22,7 @@ _SET = {"HF_HUB_OFFLINE": "1", "EDGELLM_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "
 """No network, and no GPU driver, which would reserve more address space than any limit allows."""
 
 
+Stream = int | IO[bytes]
 _GRACE_S = 3  # for a busy machine to start the child, whose own alarm counts from then
 
 
@@ -50,22 +51,32 @@ class Ended:
         return signal.Signals(-self.exit_code).name if self.exit_code < 0 else None
 
 
+def start_limited(
+    command: Sequence[str], limits: Limits, environment: Mapping[str, str], streams: tuple[Stream, Stream, Stream]
+) -> subprocess.Popen[bytes]:
+    """Start a command under limits; the child sees no secrets of the environment.
+
+    `streams`: its standard input, output and error. Whoever starts it ends it, and waits for it.
+    """
+    cpu_s = limits.wall_s * (os.cpu_count() or 1)
+    numbers = (limits.memory_bytes, cpu_s, limits.wall_s, limits.output_bytes)
+    passed = {name: environment[name] for name in _PASSED_ON if name in environment} | _SET
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", __file__, *map(str, numbers), *command],
+        stdin=streams[0],
+        stdout=streams[1],
+        stderr=streams[2],
+        env=passed,
+    )
+
+
 def run_limited(command: Sequence[str], limits: Limits, environment: Mapping[str, str]) -> Ended:
     """Run a command to its end under limits; the child sees no secrets of the environment and no standard input.
 
     Returns: also for a child that was killed; nothing is raised for what the child does.
     """
-    cpu_s = limits.wall_s * (os.cpu_count() or 1)
-    numbers = (limits.memory_bytes, cpu_s, limits.wall_s, limits.output_bytes)
-    passed = {name: environment[name] for name in _PASSED_ON if name in environment} | _SET
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__, *map(str, numbers), *command],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            env=passed,
-        )
+        child = start_limited(command, limits, environment, (subprocess.DEVNULL, out, err))
         try:
             exit_code = child.wait(limits.wall_s + _GRACE_S)
         except subprocess.TimeoutExpired:
