@@ -18,6 +18,11 @@ def kind(data: bytes, name: str) -> tuple[str, str | None]:
     return kind_of(data, name, io.BytesIO(data))
 
 
+def _words_only(value: str | bytes) -> str:
+    """Zip archives hold the time they were made at, and every process must give a test the same name."""
+    return value if isinstance(value, str) else "bytes"
+
+
 @pytest.mark.parametrize(
     ("data", "name", "expected"),
     [
@@ -41,6 +46,7 @@ def kind(data: bytes, name: str) -> tuple[str, str | None]:
         (b"Dear all", "a.txt", "text"),
         (b"Dear all", "README", "text"),
     ],
+    ids=_words_only,
 )
 def test_a_format_is_recognised(data: bytes, name: str, expected: str) -> None:
     assert kind(data, name) == (expected, None)
