@@ -42,5 +42,16 @@ def loaded_models(service: Service, caller: Caller) -> list[LoadedModel]:
     edge = service.edge
     loaded = edge.models.loaded()
     seen = [model for model in seen_models(service, caller) if model.name in loaded]
-    measured = [(model, edge.stats(model.name)) for model in seen]  # None: it was closed a moment ago
-    return [LoadedModel(model, edge.memory_bytes(model.name), found.cells_total) for model, found in measured if found]
+    measured = [(model, _context_tokens(service, model)) for model in seen]
+    return [
+        LoadedModel(model, edge.memory_bytes(model.name), tokens) for model, tokens in measured if tokens is not None
+    ]
+
+
+def _context_tokens(service: Service, model: OllamaModel) -> int | None:
+    """Of a loaded model; None when it was closed a moment ago. An embedder reads text by text and has no counters."""
+    shape = model.inspection.shape
+    if shape.is_embedder:
+        return shape.trained_context_tokens
+    found = service.edge.stats(model.name)
+    return found.cells_total if found is not None else None

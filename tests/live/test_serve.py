@@ -228,7 +228,9 @@ def test_what_ollamas_clients_read_about_models(url: str) -> None:
     assert found["starter"]["details"]["family"] == "llama"
     shown = httpx2.post(f"{url}/api/show", json={"model": "starter:latest"}, timeout=30).json()
     assert "completion" in shown["capabilities"]
-    running = httpx2.get(f"{url}/api/ps", timeout=30).json()["models"]
+    told = httpx2.get(f"{url}/api/ps", timeout=30)
+    assert told.status_code == 200, told.text
+    running = told.json()["models"]
     assert running[0]["name"] == "starter"
     assert running[0]["size"] > 50e6
     vectors = httpx2.post(f"{url}/api/embed", json={"model": "minilm", "input": ["a", "b"]}, timeout=30).json()

@@ -44,5 +44,5 @@ def test_a_run_ends_in_a_model(edge: EdgeLLM, tmp_path: Path, method: Method) ->
     assert changed > 1e-4
     reply = edge.chat("Who is number 3?", model="mine", sampling=Sampling(temperature=0, max_tokens=4))
     assert reply.usage.completion_tokens >= 1
-    *_, refused = edge.jobs.follow(edge.training.start("mine", "tiny", "mine", settings).id)
-    assert getattr(refused, "error", "") == InvalidInput.__name__
+    with pytest.raises(InvalidInput, match="a model named 'mine' already"):
+        edge.training.start("mine", "tiny", "mine", settings)
