@@ -7,12 +7,14 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
 from edgellm.errors import InvalidSchema
 from edgellm.sdk.capture import Form, keep_answer, keep_refused
 from edgellm.sdk.options import CompleteOptions
+from edgellm.sdk.scoring import Scoring
 from edgellm.sdk.serving import ServedAnswer
 from edgellm.sdk.stream import ReplyStream
 from edgellm.server.accounts import Account
@@ -67,7 +69,7 @@ class Generation:
                 put(replace(echo, index=index))
             if call.sampling.max_tokens == 0:
                 return self._echo_alone(echo, account)
-        stream = await to_the_end(lambda: self._stream(account.name))
+        stream = await to_the_end(lambda: self._stream(account.name), partial(_let_go, account))
         reply = await self._read(stream, account, put)
         if any(choice.finish_reason is FinishReason.DEADLINE for choice in reply.choices):
             raise self._deadline.late()
@@ -105,8 +107,7 @@ class Generation:
                         account.token_came()
                     put(event)
         finally:
-            with suppress(RuntimeError):  # an error of the engine left no reply
-                account.add(stream.reply.usage, stream.reply.timings)
+            _count(account, stream)
         return stream.reply
 
     async def _echo(self, account: Account) -> Delta:
@@ -125,7 +126,7 @@ class Generation:
 
     async def _scored(self, prompt: str | tuple[int, ...], model: str, account: Account) -> Scored:
         """The prompt read for its own sake; it counts like any other reading, however it ends."""
-        scoring = await asyncio.to_thread(
+        begin = partial(
             self._service.edge.scoring,
             prompt,
             model=model,
@@ -133,6 +134,7 @@ class Generation:
             tenant=self._caller.tenant,
             deadline_s=self._deadline.left_s(),
         )
+        scoring = await to_the_end(begin, Scoring.close)
         try:
             return await scoring.finish_async()
         finally:
@@ -171,6 +173,19 @@ class Generation:
         call = self._call
         prompt = call.prompt if isinstance(call.prompt, str) else None
         return Form(constraint=call.constraint, tools=tuple(call.tools), tool_choice=call.tool_choice, prompt=prompt)
+
+
+def _count(account: Account, stream: ReplyStream) -> None:
+    with suppress(RuntimeError):  # an error of the engine left no reply
+        account.add(stream.reply.usage, stream.reply.timings)
+
+
+def _let_go(account: Account, stream: ReplyStream) -> None:
+    """End an answer whose client left before it had begun; what was read of it, counts."""
+    try:
+        stream.close()
+    finally:
+        _count(account, stream)
 
 
 def _with_echo(reply: Reply, echo: Delta, usage: Usage) -> Reply:

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 
 from tests.tui.fakes import FakeEdge, FakePreferences, Script
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 LOOK_S = 0.002
 """How long Textual's pilot looks whether the app is idle, after every key; its own 0.02 s are most of a test's time."""
 Start = Callable[..., AbstractAsyncContextManager[Pilot[None]]]

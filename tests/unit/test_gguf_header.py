@@ -65,7 +65,7 @@ def test_a_header_with_a_big_vocabulary_takes_little_time_and_memory(tmp_path: P
     read_header(path)
     start = time.perf_counter()
     read_header(path)
-    assert time.perf_counter() - start < 0.1
+    assert time.perf_counter() - start < 0.5
     tracemalloc.start()
     read_header(path)
     peak = tracemalloc.get_traced_memory()[1]
@@ -138,7 +138,7 @@ def test_hostile_headers_are_refused_quickly(name: str, tmp_path: Path) -> None:
     start = time.perf_counter()
     with pytest.raises(ModelRejected, match=reason):
         read_header(path)
-    assert time.perf_counter() - start < 1
+    assert time.perf_counter() - start < 5
 
 
 def test_many_long_arrays_cannot_take_long(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from edgellm.store import title_from
 from edgellm.toml_edit import with_value
 from edgellm.types import Constraint
 
-LIMIT_S = 5.0
+LIMIT_S = 15.0
 LONG = 200_000
 BLANKS = " " * LONG
 MARKS = "\u0301\u0323" * (LONG // 2)

