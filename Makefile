@@ -27,7 +27,7 @@ setup:           ## environment, llama.cpp for this processor, dependencies (EXT
 
 test: .setup     ## every test (ARGS='-k engine -m "not live"' chooses some)
 ifeq ($(strip $(ARGS)),)
-	@$(call PROVE,-m "not live",-n 2 --dist loadfile)
+	@$(call PROVE,-m "not live and not long",-n 2 --dist loadfile)
 	@$(call PROVE,-m "live and not long",)
 else
 	@"$(BIN)/python" -m pytest $(ARGS)

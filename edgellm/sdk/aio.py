@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, Unpack, overload
@@ -11,7 +12,7 @@ from typing import Literal, Self, Unpack, overload
 from edgellm.paths import Home
 from edgellm.sdk.adapters import Adapters
 from edgellm.sdk.aio_evaluation import AsyncEvals, AsyncPromotion
-from edgellm.sdk.background import Awaitables, awaitable
+from edgellm.sdk.background import Awaitables, awaitable, begun
 from edgellm.sdk.bundles import Bundles
 from edgellm.sdk.datasets import Datasets
 from edgellm.sdk.documents import Collections, Documents
@@ -25,6 +26,7 @@ from edgellm.sdk.monitoring import Monitoring
 from edgellm.sdk.options import ChatOptions, CompleteOptions
 from edgellm.sdk.pretraining import Pretraining
 from edgellm.sdk.reviews import Reviews
+from edgellm.sdk.scoring import Scoring
 from edgellm.sdk.servers import Servers
 from edgellm.sdk.serving import Aliases, Answers, Audit, Keys, Use
 from edgellm.sdk.sessions import Sessions
@@ -352,7 +354,7 @@ class AsyncEdgeLLM(Awaitables[EdgeLLM]):
         self, prompt: Prompt | None, *, stream: bool = False, **options: Unpack[ChatOptions]
     ) -> Reply | ReplyStream:
         """Answer a prompt or a conversation; cancelling the task cancels the request."""
-        running = await asyncio.to_thread(lambda: self.blocking.chat(prompt, stream=True, **options))
+        running = await begun(lambda: self.blocking.chat(prompt, stream=True, **options), ReplyStream.close)
         return running if stream else await _whole(running)
 
     @overload
@@ -369,14 +371,15 @@ class AsyncEdgeLLM(Awaitables[EdgeLLM]):
         self, prompt: str | Sequence[int], *, stream: bool = False, **options: Unpack[CompleteOptions]
     ) -> Reply | ReplyStream:
         """Continue a text as it stands, or token ids, without a chat template."""
-        running = await asyncio.to_thread(lambda: self.blocking.complete(prompt, stream=True, **options))
+        running = await begun(lambda: self.blocking.complete(prompt, stream=True, **options), ReplyStream.close)
         return running if stream else await _whole(running)
 
     async def score(
         self, prompt: str | Sequence[int], *, model: str | None = None, alternatives: int = 0, tenant: str = ""
     ) -> Scored:
         """How probable the model finds a text; cancelling the task cancels the request."""
-        scoring = await self.scoring(prompt, model=model, alternatives=alternatives, tenant=tenant)
+        begin = partial(self.blocking.scoring, prompt, model=model, alternatives=alternatives, tenant=tenant)
+        scoring = await begun(begin, Scoring.close)
         scored = await scoring.finish_async()
         if not tenant:
             await asyncio.to_thread(self.blocking._count_scoring, scoring)

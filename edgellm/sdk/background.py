@@ -1,11 +1,15 @@
-"""Blocking methods made awaitable, one thread call each."""
+"""Blocking methods made awaitable, one thread call each; what nobody waits for any more is ended."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import wraps
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from edgellm.errors import EdgeLLMError
 
 Blocking = TypeVar("Blocking")
 P = ParamSpec("P")
@@ -30,3 +34,37 @@ def awaitable(
         return await asyncio.to_thread(method, self.blocking, *args, **kwargs)
 
     return call
+
+
+async def begun(begin: Callable[[], R], let_go: Callable[[R], object]) -> R:
+    """Something that runs once a thread has begun it; a task that is cancelled first leaves at once.
+
+    Args:
+        let_go: ends it, in a thread, when nobody takes it any more. An answer that is only dropped runs on until
+            Python's collector happens to come by.
+    """
+    lock, is_left, found = threading.Lock(), False, list[R]()
+
+    def work() -> R:
+        result = begin()
+        with lock:
+            found.append(result)
+            is_late = is_left
+        if is_late:
+            _end(result, let_go)
+        return result
+
+    try:
+        return await asyncio.to_thread(work)
+    except asyncio.CancelledError:
+        with lock:
+            is_left = True
+            nobodys = list(found)
+        for result in nobodys:
+            await asyncio.shield(asyncio.to_thread(_end, result, let_go))
+        raise
+
+
+def _end(result: R, let_go: Callable[[R], object]) -> None:
+    with suppress(EdgeLLMError):  # nobody is left who would want to know
+        let_go(result)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,6 +61,36 @@ async def test_a_cancelled_task_cancels_its_request(tmp_path: Path) -> None:
         stats = await edge.stats()
         assert stats is not None
         assert stats.running == 0
+
+
+@pytest.mark.parametrize("asked", ["chat", "complete", "score"])
+async def test_a_task_cancelled_before_its_request_began_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    """Nobody holds such an answer: it ran on, with the engine's cells, until Python's collector came by."""
+    async with AsyncEdgeLLM("fake:decode_row_s=0.02,prefill_token_s=0.02", home=tmp_path, settings=SETTINGS) as edge:
+        await edge.models.load("fake:decode_row_s=0.02,prefill_token_s=0.02")
+        name = "scoring" if asked == "score" else asked
+        called, left, begin = threading.Event(), threading.Event(), getattr(edge.blocking, name)
+        begun: list[Any] = []
+
+        def slowly(*args: Any, **options: Any) -> Any:
+            called.set()
+            assert left.wait(20)
+            begun.append(begin(*args, **options))
+            return begun[0]
+
+        monkeypatch.setattr(edge.blocking, name, slowly)
+        task = asyncio.create_task(getattr(edge, asked)("x" * 600))
+        await asyncio.to_thread(called.wait, 20)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        left.set()
+        until = time.monotonic() + 8  # less than the twelve seconds that the prompt alone takes
+        while not begun or (begun[0] is not None and (stats := await edge.stats()) and stats.running):
+            assert time.monotonic() < until
+            await asyncio.sleep(0.02)
 
 
 async def test_leaving_a_stream_early_records_what_was_written(tmp_path: Path) -> None:

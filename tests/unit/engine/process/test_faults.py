@@ -76,12 +76,12 @@ def test_a_killed_worker_ends_its_streams_and_the_next_request_works() -> None:
         assert not any(isinstance(event, Notice) for event in worker.chat(user("third"), sampling=short()))
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("rounds", [3, pytest.param(25, marks=pytest.mark.long)])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])
-def test_killed_twenty_five_times_midstream(how: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_again_and_again_midstream(how: signal.Signals, rounds: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "BACKOFF_S", (0.0,) * 30)
     with fake_worker(SLOW) as worker:
-        for round_number in range(25):
+        for round_number in range(rounds):
             errors = kill_midstream(worker, how)
             assert [type(error) for error in errors] == [WorkerDied] * 3, round_number
             assert text_of(worker.chat(user("next"), sampling=short()))

@@ -90,7 +90,7 @@ def possible(before: Mapping[str, int], first: int, acknowledged: int) -> list[d
     return states[last:]
 
 
-@pytest.mark.parametrize("rounds", [3, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize("rounds", [5, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
 def test_a_killed_writer_leaves_whole_files(tmp_path: Path, rounds: int) -> None:
     path, dice, number = tmp_path / "c.sqlite", random.Random(rounds), 0
     Collection.create(path, IDENTITY).close()

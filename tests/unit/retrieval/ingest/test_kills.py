@@ -159,7 +159,7 @@ def check_kept(heard: list[list[str]], before: Mapping[str, str], after: Mapping
     assert (dict(before) | acknowledged).items() <= after.items()
 
 
-@pytest.mark.parametrize("rounds", [3, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(300)])])
+@pytest.mark.parametrize("rounds", [5, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
 def test_a_killed_run_leaves_whole_files_and_the_next_goes_on(tmp_path: Path, rounds: int) -> None:
     dice = random.Random(rounds)
     folder, home = Folder(tmp_path / "docs", dice), tmp_path / "home"
