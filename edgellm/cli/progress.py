@@ -6,7 +6,7 @@ from edgellm.cli.diagnostics import Diagnostics
 from edgellm.cli.units import clock
 from edgellm.events import Cancelled, Failed, Finished, JobEvent, Progressed, Sampled, Started
 from edgellm.safetext import clean_line
-from edgellm.sizes import size
+from edgellm.sizes import amount, pace
 
 FILLED, PARTS = "█", " ▏▎▍▌▋▊▉"
 
@@ -39,7 +39,7 @@ def progress_line(title: str, event: Progressed, total: float | None, unit: str,
     """`smollm2  ███████▌░░░░  37%  51.2 MB of 138 MB  12.0 MB/s  0:07 left`, cut to what the width allows."""
     facts = [_amount(event.done, total, unit)]
     if event.rate:
-        facts.append(f"{_quantity(event.rate, unit)}/s")
+        facts.append(pace(event.rate, unit))
     if event.left_s is not None:
         facts.append(f"{clock(event.left_s)} left")
     if event.note:
@@ -63,9 +63,5 @@ def bar(share: float, width: int) -> str:
 
 def _amount(done: float, total: float | None, unit: str) -> str:
     if not total:
-        return _quantity(done, unit)
-    return f"{_quantity(done, unit)} of {_quantity(total, unit)}"
-
-
-def _quantity(number: float, unit: str) -> str:
-    return size(number) if unit in ("bytes", "B") else f"{number:,.0f} {unit}".rstrip()
+        return amount(done, unit)
+    return f"{amount(done, unit)} of {amount(total, unit)}"

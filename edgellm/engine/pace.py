@@ -5,7 +5,11 @@ from __future__ import annotations
 SMOOTHING = 0.2
 """Weight of the newest step in the running estimates."""
 FIRST_PREFILL_TOKENS = 64
-"""Prompt tokens in a step before anything was measured."""
+"""Prompt tokens in a step before anything was measured, and the least of one beside which nobody waits for a token.
+
+A step costs something however little it reads, most of all where other programs take the cores. Were it cut to fit its
+time at any price, a token would seem dearer with each cut, until the prompt is read eight tokens at a time.
+"""
 LEAST_PREFILL_TOKENS = 8
 """Every step reads at least this much, however slow: a prompt always advances."""
 
@@ -34,7 +38,8 @@ class Pace:
         target = self._step_target_s if is_anyone_decoding else self._solo_step_target_s
         left_s = target - rows * (self.decode_row_s or 0.0)
         affordable = int(left_s / self.prefill_token_s) if self.prefill_token_s > 0 else room
-        return max(0, min(max(self._whole_tiles(affordable), LEAST_PREFILL_TOKENS), room))
+        least = LEAST_PREFILL_TOKENS if is_anyone_decoding else FIRST_PREFILL_TOKENS
+        return max(0, min(max(self._whole_tiles(affordable), least), room))
 
     def note(self, rows: int, prefill_tokens: int, step_s: float) -> None:
         """A step with so many decode rows and prompt tokens took `step_s`."""

@@ -30,7 +30,7 @@ from edgellm.sdk.scoring import Scoring
 from edgellm.sdk.servers import Servers
 from edgellm.sdk.serving import Aliases, Answers, Audit, Keys, Use
 from edgellm.sdk.sessions import Sessions
-from edgellm.sdk.stream import ReplyStream
+from edgellm.sdk.stream import ReplyStream, whole_async
 from edgellm.sdk.training import Training
 from edgellm.settings import Settings
 from edgellm.types import Reply, Scored
@@ -355,7 +355,7 @@ class AsyncEdgeLLM(Awaitables[EdgeLLM]):
     ) -> Reply | ReplyStream:
         """Answer a prompt or a conversation; cancelling the task cancels the request."""
         running = await begun(lambda: self.blocking.chat(prompt, stream=True, **options), ReplyStream.close)
-        return running if stream else await _whole(running)
+        return running if stream else await whole_async(running)
 
     @overload
     async def complete(
@@ -372,7 +372,7 @@ class AsyncEdgeLLM(Awaitables[EdgeLLM]):
     ) -> Reply | ReplyStream:
         """Continue a text as it stands, or token ids, without a chat template."""
         running = await begun(lambda: self.blocking.complete(prompt, stream=True, **options), ReplyStream.close)
-        return running if stream else await _whole(running)
+        return running if stream else await whole_async(running)
 
     async def score(
         self, prompt: str | Sequence[int], *, model: str | None = None, alternatives: int = 0, tenant: str = ""
@@ -392,11 +392,3 @@ class AsyncEdgeLLM(Awaitables[EdgeLLM]):
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         await self.close()
-
-
-async def _whole(stream: ReplyStream) -> Reply:
-    """The reply of a stream nobody watches; cancelling the task cancels the request."""
-    async with stream:
-        async for _ in stream:
-            continue
-        return stream.reply

@@ -131,3 +131,11 @@ def whole(stream: ReplyStream) -> Reply:
     """The reply of a stream nobody watches; an interrupt cancels the request and records what there is."""
     with stream:
         return stream.finish()
+
+
+async def whole_async(stream: ReplyStream) -> Reply:
+    """As `whole`; cancelling the task cancels the request."""
+    async with stream:
+        async for _ in stream:
+            continue
+        return stream.reply

@@ -26,7 +26,14 @@ def invalid(findings: Sequence[Finding], body: Any) -> InvalidInput:
         key=lambda found: BEST_FIRST.index(found[1]["type"]) if found[1]["type"] in BEST_FIRST else len(BEST_FIRST),
     )
     field = ".".join(str(part)[:MOST_CHARACTERS] for part in place) or "body"
-    return InvalidInput(_message(field, best, [finding for other, finding in located if other == place]), field=field)
+    message = _message(field, best, [finding for other, finding in located if other == place])
+    if best["type"] == "extra_forbidden":  # perhaps the right field under another name
+        message += "".join(
+            f" The field {'.'.join(map(str, other))!r} is missing."
+            for other, finding in located
+            if finding["type"] == "missing" and other[:-1] == place[:-1]
+        )
+    return InvalidInput(message, field=field)
 
 
 def _place(finding: Finding, body: Any) -> tuple[Any, ...]:
@@ -61,12 +68,20 @@ def _short(value: Any) -> str:
 
 
 BEGINNING = "Input should be "
+OBJECTS = ("model_type", "model_attributes_type", "dict_type")
 
 
 def _wanted(best: Finding, same: Sequence[Finding]) -> str:
     """`it must be a valid string or a valid list`; other words as they are."""
-    messages = [str(finding["msg"]) for finding in (best, *same)]
+    if best["type"] == "too_short":
+        least = best["ctx"]["min_length"]
+        return f"it must have at least {least} item{'s' if least != 1 else ''}"
+    messages = [_words(finding) for finding in (best, *same)]
     wanted = [message.removeprefix(BEGINNING) for message in messages if message.startswith(BEGINNING)]
     if not messages[0].startswith(BEGINNING):
         return messages[0][0].lower() + messages[0][1:]
     return f"it must be {' or '.join(dict.fromkeys(wanted))}"
+
+
+def _words(finding: Finding) -> str:
+    return f"{BEGINNING}an object" if finding["type"] in OBJECTS else str(finding["msg"])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
-from edgellm_tui.screens.dialog import AskLine, AskText, Pick, Row
+from edgellm_tui.screens.dialog import AskLine, AskText, Confirm, Dialog, Pick, Row
 from edgellm_tui.screens.help import HelpScreen
 from edgellm_tui.screens.sampling import parse, shown
 from textual.content import Content
 from textual.events import Key
+from textual.screen import Screen
 from textual.widgets import Input
 
 from tests.tui.conftest import app_of, edge_of, opened, say, screen_text, settle
@@ -237,3 +240,23 @@ async def test_an_earlier_toast_does_not_hide_what_a_dialog_asks() -> None:
         app_of(pilot)._interrupted_at = -9.0
         await pilot.press("ctrl+c")
         await settle(pilot, lambda: "Ctrl+C again quits" in screen_text(pilot))
+
+
+@pytest.mark.parametrize("key", ["enter", "escape"])
+@pytest.mark.parametrize(
+    "made",
+    [lambda: Confirm("Stop?", "It ends."), lambda: AskLine("Name"), lambda: Pick("One", [Row("a", Content("a"))])],
+)
+async def test_a_key_pressed_twice_closes_a_dialog_once(made: Callable[[], Dialog[object]], key: str) -> None:
+    answers: list[object] = []
+    async with opened() as pilot:
+        below, dialog = Screen[None](), made()
+        pilot.app.push_screen(below)
+        pilot.app.push_screen(dialog, answers.append)
+        await settle(pilot, lambda: dialog.is_active and bool(dialog.query("#dialog-keys")))
+        for _ in range(2):
+            pilot.app.post_message(Key(key, None))
+        await settle(pilot, lambda: bool(answers) and pilot.app.screen is not dialog)
+        await pilot.pause()
+        assert pilot.app.screen is below
+        assert len(answers) == 1

@@ -12,10 +12,11 @@ from textual.pilot import Pilot
 
 from edgellm.errors import CollectionNotFound, InvalidInput, StoreError
 from edgellm.events import Finished
+from edgellm.retrieval.values import Hit
 from tests.tui.conftest import app_of, edge_of, opened, say, screen_text, settle
 from tests.tui.document_pages import SCANNED, documents_page, with_ferries
 from tests.tui.fakes import FakeEdge
-from tests.tui.fakes.documents import FERRIES, FOLDER, indexed
+from tests.tui.fakes.documents import FARES, FERRIES, FOLDER, indexed
 
 SIZES = [(80, 24), (200, 60)]
 
@@ -33,10 +34,10 @@ async def test_collections_with_their_numbers_and_files_with_their_state(size: t
         lines = [" ".join(line.replace("│", " ").split()) for line in screen_text(pilot).splitlines()]
         shown = "\n".join(lines)
         for part in (
-            "Collection Files Failed Chunks Size",
+            "Collection Files Failed Passages Size",
             "ferries 3 1 26 1.4 MB",
             "all-MiniLM-L6-v2 · ",
-            "File Kind Pages Chunks Status",
+            "File Kind Pages Passages Status",
             "scan.pdf ✗ failed",
             "its pages are scanned pictures",
             "crew/rota.md markdown 2 ready",
@@ -116,6 +117,26 @@ async def test_a_question_shows_passages_with_place_score_and_marked_words(size:
         assert marked == {"ticket", "crowns"}
         assert edge_of(pilot).collections.searched[-1] == ("ferries", "ticket crowns")
         assert set(edge_of(pilot).collections.modes) == {"fused"}, "a pause in typing waits for no reranker"
+
+
+async def test_lines_leave_room_for_the_scroll_bar_of_a_long_list_and_a_long_page() -> None:
+    edge = with_ferries()
+    long = "x " + "y" * 4000
+    hit = Hit(chunk_id=1, file=FARES, page=3, headings=("x",), text=long, start=0, end=len(long), score=0.5)
+    edge.collections.hits, edge.collections.texts = [hit] * 20, {FARES: long}
+    async with opened(edge=edge) as pilot:
+        page = await documents_page(pilot)
+        await ask(pilot, "x", "20 passages in ferries")
+        found = page.hits.list
+        await settle(pilot, lambda: found.show_vertical_scrollbar)
+        lines = sum(len(str(option.prompt).splitlines()) for option in found.options)
+        assert found.virtual_size.height == lines, "no line is broken a second time"
+        await pilot.press("enter")
+        await settle(pilot, lambda: "▌ yyy" in screen_text(pilot))
+        viewer = pilot.app.screen
+        assert isinstance(viewer, PassageScreen)
+        await settle(pilot, lambda: viewer.scroll.show_vertical_scrollbar)
+        assert max(map(len, str(viewer.text.content).splitlines())) <= viewer.text.size.width
 
 
 async def test_enter_opens_the_page_at_the_passage_and_escape_leads_back() -> None:

@@ -59,6 +59,25 @@ async def test_the_new_collection_is_highlighted_when_it_is_there(tmp_path: Path
         await settle(pilot, lambda: page.chosen is not None and page.chosen.name == "new")
 
 
+async def test_files_are_shown_as_they_are_read_and_the_highlight_stays(tmp_path: Path) -> None:
+    async with opened(size=(120, 40)) as pilot:
+        edge, page = edge_of(pilot), await documents_page(pilot, "There is no collection yet.")
+        dialog = await fill(pilot, str(tmp_path))
+        dialog.name_field.value = "new"
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(edge.collections.added))
+        edge.collections.kept["new"] = [indexed("/x/m.txt"), indexed("/x/n.txt")]
+        edge.jobs.say("j1", Progressed(done=2, total=200, rate=0.3))
+        await settle(pilot, lambda: "n.txt" in screen_text(pilot))
+        assert "2 files of 200 files · 18 files/min" in screen_text(pilot)
+        page.files.list.highlighted = 1
+        edge.collections.kept["new"] = [indexed("/x/a.txt"), *edge.collections.kept["new"]]
+        edge.jobs.say("j1", Progressed(done=3, total=200))
+        await settle(pilot, lambda: "a.txt" in screen_text(pilot))
+        assert page.files.chosen is not None
+        assert page.files.chosen.name == "/x/n.txt"
+
+
 async def test_a_job_that_ends_leaves_the_highlight_where_it_was_moved_to(tmp_path: Path) -> None:
     async with opened(edge=with_ferries()) as pilot:
         edge, page = edge_of(pilot), await documents_page(pilot)

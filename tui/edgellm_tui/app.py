@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.events import Event, Key
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen, SystemModalScreen
 
@@ -24,6 +25,7 @@ from edgellm_tui.commands import COMMANDS, Command, bindings
 from edgellm_tui.errors import explain, title
 from edgellm_tui.hangup import end_when_told
 from edgellm_tui.jobs import JobWatch
+from edgellm_tui.key_order import Follower, KeyOrder
 from edgellm_tui.keys import shown
 from edgellm_tui.messages import (
     ConversationChanged,
@@ -74,11 +76,23 @@ class EdgeApp(App[None]):
         """Set once the first screen is drawn; EdgeLLM is opened after that, for it takes a core to import."""
         self._interrupted_at = -TWICE_WITHIN_S
         self._is_ending = False
+        self._key_order = KeyOrder(self, super().on_event)
         for theme in (themes.DARK, themes.LIGHT):
             self.register_theme(theme)
         self.no_color = bool(os.environ.get("NO_COLOR"))  # empty means nothing, by no-color.org
         self._plain = Plain()
         self.theme = self._wanted_theme(preferences.theme)
+
+    async def on_event(self, event: Event) -> None:
+        """A key from the terminal takes its turn; everything else goes its way."""
+        if isinstance(event, Key) and not event.is_forwarded:
+            await self._key_order.take(event)
+        else:
+            await super().on_event(event)
+
+    @on(Follower)
+    def _dealt_with(self, event: Follower) -> None:
+        self.call_later(self._key_order.arrived, event)  # behind the change of focus that the key asked for
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What is applied to every line: with NO_COLOR, no colour is left."""
@@ -201,6 +215,9 @@ class EdgeApp(App[None]):
     def _jobs_changed(self, event: JobsChanged) -> None:
         if self.is_open:
             self.frame.query_one(Dock).jobs = event.jobs
+            for page in self.frame.query("DocumentsPage").results():
+                if page.display:
+                    page.keep_up(event.jobs)  # type: ignore[attr-defined]
 
     # Actions
 

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     from edgellm.retrieval.values import CollectionInfo, IndexedFile
 
 NAME_CELLS = 18
-_COLUMNS = ("Files", "Failed", "Chunks", "Size")
-HEAD = Content.styled(f"{'Collection':<{NAME_CELLS}}" + "".join(f"{name:>8}" for name in _COLUMNS), "$foreground 55%")
+_PASSAGES_CELLS = 10
+HEAD = Content.styled(
+    f"{'Collection':<{NAME_CELLS}}" + f"{'Files':>8}{'Failed':>8}{'Passages':>{_PASSAGES_CELLS}}{'Size':>8}",
+    "$foreground 55%",
+)
 """Above the columns."""
 MOST_FILES = 500
 """Files that a list shows; what could not be read comes first."""
-_KIND_CELLS, _PAGES_CELLS, _CHUNKS_CELLS, _STATUS_CELLS = 10, 6, 7, 10
-FILE_CELLS = _KIND_CELLS + _PAGES_CELLS + _CHUNKS_CELLS + _STATUS_CELLS
+_KIND_CELLS, _PAGES_CELLS, _STATUS_CELLS = 10, 6, 10
+FILE_CELLS = _KIND_CELLS + _PAGES_CELLS + _PASSAGES_CELLS + _STATUS_CELLS
 """Cells right of a file's name."""
 
 
@@ -49,7 +52,7 @@ class CollectionRow:
             return Content.assemble(name, "\n  ", (f"✗ {in_app(info.reason)}", "$text-error"))
         gap = " " * (NAME_CELLS - name.cell_length)
         failed = (f"{info.failed:>8,}", "$text-error" if info.failed else "$foreground 75%")
-        rest = f"{info.chunks:>8,}{size(info.size_bytes):>8}"
+        rest = f"{info.chunks:>{_PASSAGES_CELLS},}{size(info.size_bytes):>8}"
         below = f"\n  {clean_line(info.embedder)} · {meter.ago(self.now - info.updated)}"
         columns = ((f"{info.files:>8,}", "$foreground 75%"), failed, (rest, "$foreground 75%"))
         return Content.assemble(name, gap, *columns, (below, "$foreground 50%"))
@@ -70,12 +73,12 @@ def common_folder(files: Sequence[IndexedFile]) -> str:
 
 def file_head(width: int) -> Content:
     """Above the columns of files."""
-    columns = f"{'Kind':<{_KIND_CELLS}}{'Pages':>{_PAGES_CELLS}}{'Chunks':>{_CHUNKS_CELLS}}  Status"
+    columns = f"{'Kind':<{_KIND_CELLS}}{'Pages':>{_PAGES_CELLS}}{'Passages':>{_PASSAGES_CELLS}}  Status"
     return Content.styled("File".ljust(_name_cells(width)) + columns, "$foreground 55%")
 
 
 def file_line(file: IndexedFile, folder: str, width: int) -> Content:
-    """Name within `folder`, kind, pages, chunks, status; below it why it could not be read."""
+    """Name within `folder`, kind, pages, passages, status; below it why it could not be read."""
     cells = _name_cells(width)
     name = _fitted(clean_line(file.name.removeprefix(folder).lstrip("/\\") or file.name), cells - 1)
     kind = Content(clean_line(file.kind)).truncate(_KIND_CELLS - 1, ellipsis=True)
@@ -85,7 +88,7 @@ def file_line(file: IndexedFile, folder: str, width: int) -> Content:
         " " * (cells - name.cell_length),
         kind.stylize("$foreground 75%"),
         " " * (_KIND_CELLS - kind.cell_length),
-        (f"{pages:>{_PAGES_CELLS}}{file.chunks or '':>{_CHUNKS_CELLS}}  ", "$foreground 75%"),
+        (f"{pages:>{_PAGES_CELLS}}{file.chunks or '':>{_PASSAGES_CELLS}}  ", "$foreground 75%"),
         _status(file),
     )
     if not file.reason:
@@ -120,7 +123,7 @@ def file_facts(file: IndexedFile, now: float) -> list[Content]:
         ("Title", file.title or ""),
         ("Kind", file.kind),
         ("Pages", f"{file.pages:,}" if file.pages is not None else ""),
-        ("Chunks", f"{file.chunks:,}"),
+        ("Passages", f"{file.chunks:,}"),
         ("Size", size(file.size)),
         ("Changed", meter.ago(now - file.modified)),
         ("Tags", ", ".join(file.tags)),

@@ -88,7 +88,8 @@ class Ingest:
         self._note(todo, sync)
         if todo.read:
             self._total = len(todo.read)
-            self._emit(Started(title=f"Reading {self._total} files", total=self._total, unit="files"))
+            title = f"Reading {self._total} file{'s' if self._total != 1 else ''}"
+            self._emit(Started(title=title, total=self._total, unit="files"))
             self._read(todo.read, set(known))
         self._found.seconds = time.monotonic() - self._began
         return self._found

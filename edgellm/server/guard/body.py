@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,6 +17,9 @@ from edgellm.server.refuse import refuse
 JSON_BYTES, UPLOAD_BYTES = 8 * 2**20, 512 * 2**20
 READ_S = 30.0
 """A JSON body is here by then."""
+UNWANTED_BYTES, UNWANTED_S = 64 * 2**20, 5.0
+"""So much of a JSON body that is too long is still taken, and for so long: many clients read no answer before all is
+sent, and a connection that is closed while they send takes the answer's words away from them."""
 LONG_JSON_BYTES = 64 * 1024
 """From here on JSON is read in a thread: the others' answers go on meanwhile."""
 
@@ -34,7 +38,12 @@ class BodyGuard:
         try:
             kind = media_type(one_header(scope, b"content-type"))
             most = UPLOAD_BYTES if kind == UPLOAD else JSON_BYTES
-            _check_length(one_header(scope, b"content-length"), most)
+            length = one_header(scope, b"content-length")
+            try:
+                _check_length(length, most)
+            except HttpRefused:
+                await _take_unwanted(length, receive)
+                raise
             if kind == UPLOAD:
                 receive = _counted(receive, most)
             else:
@@ -87,6 +96,16 @@ def _check_length(given: str | None, most: int) -> None:
         raise InvalidInput(f"The Content-Length is {given[:40]!r}, not a number of bytes.", field="content-length")
     if len(given) > len(str(most)) + 1 or int(given) > most:
         raise _too_long(most)
+
+
+async def _take_unwanted(length: str | None, receive: Receive) -> None:
+    """Read what is refused, so that the client comes to read why; not what is far too long or does not come."""
+    if length is None or len(length) > len(str(UNWANTED_BYTES)) or int(length) > UNWANTED_BYTES:
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(UNWANTED_S):
+            while (await receive()).get("more_body", False):
+                pass
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -53,6 +53,16 @@ def test_a_slow_machine_still_reads_on(pace: Pace) -> None:
     assert pace.prefill_tokens(8, is_anyone_decoding=True) == LEAST_PREFILL_TOKENS
 
 
+def test_a_prompt_alone_is_not_read_in_ever_smaller_steps(pace: Pace) -> None:
+    def step_s(tokens: int) -> float:
+        return 1.5 + 0.001 * tokens  # other programs take the cores: most of a step's time is there whatever it reads
+
+    for _ in range(40):
+        tokens = pace.prefill_tokens(0, is_anyone_decoding=False)
+        pace.note(0, tokens, step_s(tokens))
+    assert pace.prefill_tokens(0, is_anyone_decoding=False) == FIRST_PREFILL_TOKENS
+
+
 def test_a_step_never_exceeds_the_batch(pace: Pace) -> None:
     pace.note(0, 64, 1e-9)
     assert pace.prefill_tokens(12, is_anyone_decoding=True) == 500

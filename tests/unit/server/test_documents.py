@@ -77,6 +77,8 @@ async def test_a_search_is_limited_and_refuses_by_name(filled: EdgeLLM) -> None:
         ):
             answer = await reader.post(path, json=body)
             assert (answer.status_code, answer.json()["error"]["param"]) == (400, field)
+        other_name = (await reader.post(path, json={"query": "x"})).json()["error"]["message"]
+        assert other_name.endswith("leave it out. The field 'question' is missing.")
 
 
 async def test_a_question_that_the_documents_do_not_answer_lands_in_the_review_queue(filled: EdgeLLM) -> None:

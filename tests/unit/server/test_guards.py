@@ -154,6 +154,34 @@ async def test_a_body_that_is_too_long(client: httpx2.AsyncClient) -> None:
     assert (answer.status_code, answer.headers["connection"]) == (413, "close")
 
 
+async def test_a_body_that_is_too_long_is_taken_before_the_connection_closes(client: httpx2.AsyncClient) -> None:
+    taken = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal taken
+        for _ in range(9):
+            taken += 1
+            yield b" " * 2**20
+
+    headers = {"content-type": "application/json", "content-length": str(9 * 2**20)}
+    answer = await client.post(CHAT, content=body(), headers=headers)
+    assert (answer.status_code, taken) == (413, 9)
+
+
+async def test_a_body_that_is_far_too_long_is_not_taken(client: httpx2.AsyncClient) -> None:
+    taken = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal taken
+        for _ in range(100):
+            taken += 1
+            yield b" " * 2**20
+
+    headers = {"content-type": "application/json", "content-length": str(100 * 2**20)}
+    assert (await client.post(CHAT, content=body(), headers=headers)).status_code == 413
+    assert taken <= 1
+
+
 async def test_a_body_that_is_too_long_and_does_not_say_so(client: httpx2.AsyncClient) -> None:
     taken = 0
 

@@ -8,6 +8,7 @@ from typing import ClassVar, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
@@ -46,6 +47,10 @@ class Dialog(ModalScreen[Answer]):
     def compose_body(self) -> ComposeResult:
         """What is between title and keys."""
         yield from ()
+
+    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        """Close with this answer, once: a key pressed twice must not close what lies below as well."""
+        return super().dismiss(result) if self.is_current else AwaitComplete()
 
     def on_key(self, event: Key) -> None:
         """A letter that was typed before the field had the focus is the field's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
@@ -23,6 +24,7 @@ from edgellm_tui.errors import report
 from edgellm_tui.messages import Refused, UseDocuments
 from edgellm_tui.ports import Edge, Preferences
 from edgellm_tui.screens.document_actions import DocumentActions
+from edgellm_tui.widgets.dock import JobLine
 from edgellm_tui.widgets.hits import HitList
 
 if TYPE_CHECKING:
@@ -64,6 +66,8 @@ class DocumentsPage(DocumentActions):
         self.hits = HitList(id="documents-hits")
         self._files_of = ""
         """The collection whose files are shown."""
+        self._files_done = 0.0
+        """Files that running jobs have read so far."""
 
     def compose_below(self) -> ComposeResult:
         """Collections and files, or in their place what was found."""
@@ -84,6 +88,13 @@ class DocumentsPage(DocumentActions):
         if self._begun in names:
             self.list.highlighted, self._begun = names.index(self._begun), ""
         self._look()
+
+    def keep_up(self, jobs: Sequence[JobLine]) -> None:
+        """Show what jobs have read since, unless the answer to a question is in its place."""
+        done = sum(job.done for job in jobs if job.unit == "files")
+        if done > self._files_done and not self.is_asking:
+            self.renew()
+        self._files_done = done
 
     def on_resize(self) -> None:
         """Lines are broken anew."""

@@ -11,7 +11,7 @@ from textual.style import Style
 from textual.widget import Widget
 
 from edgellm.safetext import clean_line
-from edgellm.sizes import size
+from edgellm.sizes import amount, pace
 from edgellm_tui.render import meter
 
 
@@ -70,10 +70,9 @@ def _bar(job: JobLine, cells: int) -> Content:
 def _facts(job: JobLine) -> str:
     if job.outcome:
         return " ".join(filter(None, (job.outcome, clean_line(job.note))))
-    amount = size if job.unit in ("B", "bytes") else lambda value: f"{value:,.0f} {job.unit}".strip()
-    parts = [amount(job.done) + (f" of {amount(job.total)}" if job.total else "")]
+    parts = [amount(job.done, job.unit) + (f" of {amount(job.total, job.unit)}" if job.total else "")]
     if job.rate:
-        parts.append(f"{amount(job.rate)}/s")
+        parts.append(pace(job.rate, job.unit))
     if job.left_s is not None:
         parts.append(f"{meter.seconds(job.left_s)} left")
     return " · ".join(parts)

@@ -43,10 +43,12 @@ class FileList(Vertical):
         self.draw()
 
     def show(self, files: Sequence[IndexedFile]) -> None:
-        """Show these files, those that could not be read first."""
+        """Show these files, those that could not be read first; what was highlighted stays so if it is among them."""
+        chosen = self.chosen.name if self.chosen else None
         self._files = in_order(files)
         self.draw()
-        self.list.highlighted = 0
+        names = [file.name for file in self._files[:MOST_FILES]]
+        self.list.highlighted = names.index(chosen) if chosen in names else 0
 
     def draw(self) -> None:
         """Break lines for the width there is."""
