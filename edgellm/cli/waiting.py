@@ -12,6 +12,7 @@ from edgellm.cli.world import World
 from edgellm.errors import EdgeLLMError, JobError, error_types
 
 if TYPE_CHECKING:
+    from edgellm.events import Failed
     from edgellm.sdk.facade import EdgeLLM
     from edgellm.store.records import StoredJob
 
@@ -46,18 +47,24 @@ def wait_for(world: World, edge: EdgeLLM, job: StoredJob) -> dict[str, Any]:
                 if isinstance(event, Finished):
                     return event.result
                 if isinstance(event, Failed):
-                    raise error_types().get(event.error, EdgeLLMError)(event.message)
+                    raise _error(event, job)
                 if isinstance(event, Cancelled):
                     break
     except KeyboardInterrupt:
         edge.jobs.cancel(job.id)
-        world.err.note(f"The job {short(job)} was cancelled. {_how_to_resume(job)}")
+        world.err.note(f"The job {short(job)} was cancelled. {how_to_resume(job)}")
         raise
     except Stopped:
         world.err.note(f"The job {short(job)} goes on. {_how_to_watch(job)}")
         raise
-    raise JobError(f"The job {short(job)} was cancelled.", hint=_how_to_resume(job))
+    raise JobError(f"The job {short(job)} was cancelled.", hint=how_to_resume(job))
 
 
-def _how_to_resume(job: StoredJob) -> str:
+def _error(event: Failed, job: StoredJob) -> EdgeLLMError:
+    kind = error_types().get(event.error, EdgeLLMError)
+    return kind(event.message, hint=how_to_resume(job) if kind is JobError else "")
+
+
+def how_to_resume(job: StoredJob) -> str:
+    """For a job whose process ended, or that somebody cancelled: what it has kept is used."""
     return f"Resume it: edgellm jobs resume {short(job)}"

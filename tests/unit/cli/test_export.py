@@ -100,6 +100,12 @@ def test_a_cancelled_job_is_no_success() -> None:
     assert bench(Cancelled()).run("quants", "starter") == 10
 
 
+def test_work_whose_process_ended_says_how_to_go_on() -> None:
+    at = bench(Failed(error="JobError", message="The work broke off: its process ended without a word."))
+    assert at.run("export", "starter") == 10
+    assert "edgellm jobs resume job1" in at.err
+
+
 def test_ctrl_c_cancels_the_job() -> None:
     class Interrupted(FakeJobs):
         def follow(self, job_id: str) -> Iterator[JobEvent]:
