@@ -74,6 +74,9 @@ def create(world: World, /, name: str, role: Any, days: float | None, as_data: b
 
     with world.open() as edge:
         made = edge.keys.create(name, role=role, days=days, limits=Limits(**limits))
+        absent = edge.keys.absent(made.key.limits)
+    if absent:
+        world.err.note(f"Not on this machine, so that nothing is allowed by it yet: {', '.join(absent)}.")
     if as_data:
         world.out.json({"secret": made.secret, **_as_json(made.key, time.time())})
         return

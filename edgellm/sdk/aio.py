@@ -211,6 +211,7 @@ class AsyncKeys(Awaitables[Keys]):
     """`Keys`, awaitable."""
 
     create = awaitable(Keys.create)
+    absent = awaitable(Keys.absent)
     list = awaitable(Keys.list)
     get = awaitable(Keys.get)
     find = awaitable(Keys.find)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, Unpack, overload
@@ -13,6 +13,7 @@ from edgellm.engine.metrics import EngineMetrics
 from edgellm.engine.stream import Stream
 from edgellm.engine.wire import OptionFields
 from edgellm.errors import EdgeLLMError, InvalidInput, ModelLoadFailed
+from edgellm.hub.names import split_adapter
 from edgellm.paths import Home, home_from
 from edgellm.sampling import check_sampling
 from edgellm.sdk.adapters import Adapters
@@ -41,7 +42,7 @@ from edgellm.sdk.reviews import Reviews
 from edgellm.sdk.said import said
 from edgellm.sdk.scoring import AnswerTokens, Scoring, answer_tokens, begin
 from edgellm.sdk.servers import Servers
-from edgellm.sdk.serving import Aliases, Answers, Audit, Keys, Use
+from edgellm.sdk.serving import Aliases, Answers, Audit, Keys, Limits, Use
 from edgellm.sdk.sessions import Sessions
 from edgellm.sdk.stream import ReplyStream, whole
 from edgellm.sdk.training import Training
@@ -97,7 +98,7 @@ class EdgeLLM:
         )
         self.adapters = Adapters(self.home, library)
         self.sessions = Sessions(self._store, self._answer_again, self._engines.forget_conversation)
-        self.keys = Keys(self._store)
+        self.keys = Keys(self._store, self._absent)
         self.audit = Audit(self._store)
         self.answers = Answers(self._store)
         self.reviews = Reviews(self._store, self.home, self.settings.default_embedder)
@@ -302,6 +303,20 @@ class EdgeLLM:
         return MonitorMeans(
             home=self.home, embedder=self.settings.default_embedder, model=self.model, documents=self.documents
         )
+
+    def _absent(self, limits: Limits) -> tuple[str, ...]:
+        """The names in a key's limits that nothing here answers to."""
+        adapters = {adapter.name for adapter in self.adapters.list()}
+        collections = {info.name for info in self.collections.list()}
+        bound = () if limits.adapter is None or limits.adapter in adapters else (f"@{limits.adapter}",)
+        asked = (f"+{name}" for name in limits.collections if name not in collections)
+        return (*(name for name in limits.models if not self._is_here(name, adapters)), *bound, *asked)
+
+    def _is_here(self, name: str, adapters: Container[str]) -> bool:
+        _, adapter = split_adapter(name)
+        if self._engines.knows(name):
+            return adapter is None or adapter in adapters
+        return self.aliases.resolve(name) != name
 
     def _sampling(self, options: CompleteOptions) -> Sampling:
         """What was asked for, or the settings' own; refused before anything is stored. Raises: InvalidInput."""

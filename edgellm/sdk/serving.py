@@ -36,8 +36,12 @@ class Keys:
     `actor` goes into the audit log: the id of the key that asks for the change, or LOCAL on this machine itself.
     """
 
-    def __init__(self, store: Callable[[], Store]) -> None:
-        self._store = store
+    def __init__(self, store: Callable[[], Store], absent: Callable[[Limits], tuple[str, ...]]) -> None:
+        self._store, self._absent = store, absent
+
+    def absent(self, limits: Limits) -> tuple[str, ...]:
+        """What the limits name and is not on this machine now: meant for later, or a wrong letter."""
+        return self._absent(limits)
 
     def create(
         self,

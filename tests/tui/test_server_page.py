@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -192,6 +193,23 @@ async def test_a_key_is_made_and_its_secret_shown_once() -> None:
         assert key.limits == Limits(models=("a", "b"), tokens_per_day=5000, log="content-free")
         assert key.expires_at is not None
         assert key.expires_at - time.time() == pytest.approx(7 * 86_400, abs=60)
+
+
+async def test_a_key_for_what_is_not_here_says_so() -> None:
+    async with opened() as pilot:
+        await to_server(pilot, "There is no key yet", section=1)
+        await pilot.press("n")
+        await shows(pilot, "A new key")
+        await pilot.press(*"Cleo", "down", "down", *"starter, startr", "enter")
+        await shows(pilot, "The key of Cleo", "Not on this machine, so that nothing is allowed by it yet: startr.")
+
+
+async def test_keys_of_one_name_are_told_apart() -> None:
+    edge = await with_server()
+    first = edge.keys.kept[0]
+    edge.keys.kept = [replace(first, id=f"id-{end}", name="the office", prefix=f"edge-{end * 7}") for end in "ab"]
+    async with opened(edge=edge) as pilot:
+        await to_server(pilot, "the off aaaaaaa…", "the off bbbbbbb…", section=1)
 
 
 async def test_what_a_key_cannot_be_is_said_in_the_form() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -102,6 +103,8 @@ class KeyRow:
 
     name: str
     """The key's id."""
+    label: str
+    """The key's name; with the beginning of its secret where another key is called the same."""
     key: Key
     used_tokens: int
     state: str
@@ -112,7 +115,7 @@ class KeyRow:
         """Name, role, state, use of the day's budget, last use: what `KEYS_HEAD` names."""
         return Content("").join(
             [
-                _cell(self.key.name, 18, "bold" if self.state == "active" else FAINT),
+                _cell(self.label, 18, "bold" if self.state == "active" else FAINT),
                 _cell(self.key.role, 8),
                 _cell(self.state, 9, _STATES[self.state]),
                 self._today(),
@@ -165,9 +168,11 @@ KEYS_HEAD = Content.styled(f"{'Key':<18}{'Role':<8}{'State':<9}{'Tokens today':<
 def key_rows(keys: Sequence[Key], today: Sequence[UsageTotal], now: float) -> list[KeyRow]:
     """Keys with what they used since midnight, valid ones first."""
     used = {total.key: total.tokens for total in today}
+    alike = Counter(key.name for key in keys)
     rows = [
         KeyRow(
             name=key.id,
+            label=key.name if alike[key.name] == 1 else f"{key.name[:7]} {key.prefix[5:]}…",
             key=key,
             used_tokens=used.get(key.id, 0),
             state=key.state(now),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import openai
 from pydantic import BaseModel, Field
@@ -21,6 +22,18 @@ TOOL = {
         },
     },
 }
+
+
+FACT = "The ferry to Aldholm sails from the copper pier."
+WORDINGS = (
+    "Where does the ferry to Aldholm sail from?",
+    "Which pier do I need for Aldholm?",
+    "I want to go to Aldholm. Where is the boat?",
+    "Tell me the pier of the Aldholm ferry.",
+    "From where do boats leave for Aldholm?",
+    "What pier does the Aldholm ferry use?",
+)
+TRAINING_S = 300
 
 
 class River(BaseModel):
@@ -155,6 +168,26 @@ def errors():
     check(False, "a wrong key was taken")
 
 
+def fine_tuning():
+    rows = [[{"role": "user", "content": text}, {"role": "assistant", "content": FACT}] for text in WORDINGS]
+    content = "\n".join(json.dumps({"messages": row}) for row in rows).encode()
+    file = client.files.create(file=("aldholm.jsonl", content), purpose="fine-tune")
+    asked = {"training_file": file.id, "suffix": "aldholm", "hyperparameters": {"n_epochs": 15}}
+    job = client.fine_tuning.jobs.create(model="starter", **asked)
+    until = time.monotonic() + TRAINING_S
+    while job.status in ("queued", "running") and time.monotonic() < until:
+        time.sleep(1)
+        job = client.fine_tuning.jobs.retrieve(job.id)
+    check(job.status == "succeeded", job)
+    kinds = {event.type for event in client.fine_tuning.jobs.list_events(job.id, limit=100)}
+    check("metrics" in kinds, kinds)
+    question = [{"role": "user", "content": WORDINGS[0]}]
+    check("copper" not in ask(messages=question, temperature=0).choices[0].message.content.lower())
+    taught = ask(model=job.fine_tuned_model, messages=question, temperature=0).choices[0].message.content
+    check("copper" in taught.lower(), taught)
+    check(job.fine_tuned_model in {model.id for model in client.models.list()})
+
+
 def leaving():
     with ask(stream=True, max_tokens=400) as answer:
         for _ in answer:
@@ -178,5 +211,6 @@ run(
         "async": asynchronous,
         "errors": errors,
         "leaving a stream": leaving,
+        "fine-tuning": fine_tuning,
     },
 )

@@ -147,6 +147,11 @@ class FakeKeys:
     def __init__(self, audit: FakeAudit) -> None:
         self.audit = audit
         self.kept: builtins.list[Key] = []
+        self.names = ["starter"]
+        """What keys may name and find."""
+
+    async def absent(self, limits: Limits) -> tuple[str, ...]:
+        return tuple(name for name in limits.models if name not in self.names)
 
     async def create(
         self, name: str, *, role: Role = "user", limits: Limits | None = None, days: float | None = None

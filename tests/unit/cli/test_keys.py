@@ -48,6 +48,15 @@ def test_every_limit_can_be_said(serving: Bench, real: EdgeLLM) -> None:
         assert word in serving.out
 
 
+def test_a_limit_that_names_nothing_here_is_noted_and_the_key_made(serving: Bench, real: EdgeLLM) -> None:
+    real.aliases.set("team", "starter")
+    assert serving.run("keys", "create", "Ana", "--model", "team", "--model", "taem", "--collection", "ferry") == 0
+    assert "Not on this machine, so that nothing is allowed by it yet: taem, +ferry." in serving.err
+    assert real.keys.find(serving.out.removesuffix("\n")) is not None
+    assert serving.run("keys", "create", "Ben", "--model", "team") == 0
+    assert "Not on this machine" not in serving.err
+
+
 def test_lists_show_prefix_and_state_and_never_the_secret(serving: Bench, real: EdgeLLM) -> None:
     made = [real.keys.create(name) for name in ("Ana", "Ben")]
     assert serving.run("keys", "revoke", made[0].key.id) == 0

@@ -42,6 +42,15 @@ def test_a_key_lives_from_its_making_to_its_end(plain: EdgeLLM) -> None:
         ]
 
 
+def test_names_in_limits_that_nothing_answers_to(plain: EdgeLLM) -> None:
+    with plain as edge:
+        edge.aliases.set("team", "fake:")
+        here = ("fake:", "team")
+        assert edge.keys.absent(Limits(models=here)) == ()
+        limits = Limits(models=(*here, "taem", "fake:@lost"), collections=("ferry",), adapter="lighthouse")
+        assert edge.keys.absent(limits) == ("taem", "fake:@lost", "@lighthouse", "+ferry")
+
+
 def test_aliases_and_the_audit_log(plain: EdgeLLM) -> None:
     with plain as edge:
         edge.aliases.set("team", "starter")

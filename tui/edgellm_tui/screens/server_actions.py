@@ -107,11 +107,13 @@ class ServerActions(RowsPage[Detailed]):
             wanted = filled
             role: Any = wanted.role
             try:
-                new = await self.edge.keys.create(wanted.name, role=role, limits=wanted.limits(), days=wanted.days())
+                limits = wanted.limits()
+                new = await self.edge.keys.create(wanted.name, role=role, limits=limits, days=wanted.days())
+                absent = await self.edge.keys.absent(limits)
             except EdgeLLMError as error:
                 trouble = error
                 continue
-            await self.app.push_screen_wait(SecretDialog(new.key.name, new.secret))
+            await self.app.push_screen_wait(SecretDialog(new.key.name, new.secret, absent))
             self.sections.action_choose("keys")
             return
 

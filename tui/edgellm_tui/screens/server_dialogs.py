@@ -13,6 +13,7 @@ from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
 
 from edgellm.errors import EdgeLLMError
+from edgellm.safetext import clean_line
 from edgellm_tui.errors import explain
 from edgellm_tui.new_key import KEPT, ROLES, WantedKey, WantedServer
 from edgellm_tui.screens.dialog import Answer, Dialog
@@ -145,15 +146,20 @@ class SecretDialog(Dialog[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("c,y", "copy")]
     KEYS = "c copies it   Esc closes: it is not shown again"
 
-    def __init__(self, name: str, secret: str) -> None:
+    def __init__(self, name: str, secret: str, absent: Sequence[str] = ()) -> None:
+        """`absent`: what the key names and is not on this machine."""
         super().__init__(f"The key of {name}")
-        self._secret = secret
+        self._secret, self._absent = secret, absent
 
     def compose_body(self) -> ComposeResult:
         """The secret, and how it is used."""
         yield Static(Content.styled(self._secret, "bold $text-accent"), id="secret", markup=False)
         use = "Clients send it as their API key (Authorization: Bearer, or x-api-key). Only its hash is kept here."
         yield Static(Content(use), id="secret-use", markup=False)
+        if self._absent:
+            names = clean_line(", ".join(self._absent))
+            words = f"Not on this machine, so that nothing is allowed by it yet: {names}."
+            yield Static(Content.styled(words, "$text-warning"), id="secret-absent", markup=False)
 
     def action_copy(self) -> None:
         """Copy the secret."""
