@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgellm.evals.scorers import choice, grounded, judged, number, pair, perplexity, safety, schema, similarity, texts
+from edgellm.evals.scorers import (
+    choice,
+    grounded,
+    judged,
+    number,
+    pair,
+    perplexity,
+    safety,
+    schema,
+    similarity,
+    texts,
+    toxicity,
+)
 from edgellm.evals.scorers.kind import Kind, Need
 from edgellm.evals.values import Case
 
@@ -17,6 +29,7 @@ SCORERS: Mapping[str, Kind] = {
     **grounded.KINDS,
     **judged.KINDS,
     **safety.KINDS,
+    **toxicity.KINDS,
     **pair.KINDS,
     **perplexity.KINDS,
 }

@@ -174,7 +174,7 @@ def test_what_ships_is_as_many_as_it_says() -> None:
     counted = {path.stem: len(read_suite(path).cases) for path in suites_in(SHIPPED)}
     assert counted == {
         "bias": 30, "choices": 24, "general": 40, "grounding": 16, "injection": 90, "injection-documents": 18,
-        "leakage": 18, "privacy": 10, "refusal": 24,
+        "leakage": 18, "privacy": 10, "refusal": 24, "toxicity": 24,
     }  # fmt: skip
 
 
