@@ -30,6 +30,7 @@ PERIODS = 10
 LEAVES = 0.1
 """Share of the streams whose client goes away in the middle."""
 SAMPLE_S = 1.0
+KEPT = "edgellm_engine_host_cache_bytes{"
 MIB = 2**20
 TURN = "Tell me something about {}, its towns and its ships."
 SUBJECTS = ("the sea", "a river", "the moon", "a lighthouse", "the north", "a harbour", "the winter", "an island")
@@ -44,6 +45,9 @@ class Reading:
     """Since the beginning."""
     server_mib: float
     engine_mib: float
+    """Without what is kept: that may grow up to its limit."""
+    kept_mib: float
+    """States of texts for later prompts, in the engine's memory."""
     descriptors: int
     threads: int
 
@@ -103,9 +107,11 @@ class Soak:
     def watch(self, pid: int, until_s: float) -> None:
         """Read what the processes hold, once a second. Raises: ArmFailed when the server is gone."""
         server = psutil.Process(pid)
-        while self.now_s < until_s:
-            self.readings.append(reading(server, self.now_s))
-            time.sleep(SAMPLE_S)
+        with httpx2.Client(base_url=self.url, timeout=TIMEOUT_S) as client:
+            while self.now_s < until_s:
+                kept_mib = kept_bytes(client.get("/metrics").text) / MIB
+                self.readings.append(reading(server, kept_mib, self.now_s))
+                time.sleep(SAMPLE_S)
 
 
 def request(model: str, chance: random.Random, turn: int) -> tuple[str, dict[str, Any]]:
@@ -130,7 +136,12 @@ def request(model: str, chance: random.Random, turn: int) -> tuple[str, dict[str
     return kinds[turn % len(kinds)]
 
 
-def reading(server: psutil.Process, at_s: float) -> Reading:
+def kept_bytes(metrics: str) -> float:
+    """What the engines keep for later prompts, out of the text of `/metrics`."""
+    return sum(float(line.rpartition(" ")[2]) for line in metrics.splitlines() if line.startswith(KEPT))
+
+
+def reading(server: psutil.Process, kept_mib: float, at_s: float) -> Reading:
     """What the server's process and all its children hold. Raises: ArmFailed."""
     try:
         children = server.children(recursive=True)
@@ -146,7 +157,7 @@ def reading(server: psutil.Process, at_s: float) -> Reading:
             threads += child.num_threads()
         except psutil.NoSuchProcess:
             continue
-    return Reading(at_s, server_mib, engine_mib, descriptors, threads)
+    return Reading(at_s, server_mib, engine_mib - kept_mib, kept_mib, descriptors, threads)
 
 
 def soaked(arm: EdgeServe, model: str, minutes: float) -> Soak:
@@ -175,6 +186,7 @@ EARLY, LATE = period_name(1), period_name(PERIODS - 1)
 METRICS = {
     "server": "MiB",
     "engine": "MiB",
+    "kept": "MiB",
     "descriptors": "",
     "threads": "",
     "requests": "",
@@ -201,7 +213,8 @@ def report(soak: Soak, minutes: float, *, is_trial: bool) -> Report:
     return Report(
         name="Soak",
         what=f"{CLIENTS} clients in every dialect for {minutes:g} minutes, a tenth of the streams left in the middle; "
-        f"how the {len(soak.asked):,} requests ended: {_counted(outcomes)}; broken or hanging: {len(soak.problems)}.",
+        f"how the {len(soak.asked):,} requests ended: {_counted(outcomes)}; broken or hanging: {len(soak.problems)}. "
+        "`kept` are states for later prompts, up to 512 MiB of the engine's memory; `engine` is what else it holds.",
         units=METRICS,
         arms={
             period_name(number): _period(soak, number * length_s, (number + 1) * length_s) for number in range(PERIODS)
@@ -230,6 +243,7 @@ def _period(soak: Soak, start_s: float, end_s: float) -> dict[str, Spread]:
     found: dict[str, Sequence[float]] = {
         "server": [each.server_mib for each in readings],
         "engine": [each.engine_mib for each in readings],
+        "kept": [each.kept_mib for each in readings],
         "descriptors": [each.descriptors for each in readings],
         "threads": [each.threads for each in readings],
         "requests": [len(asked)],

@@ -137,11 +137,14 @@ def _kind(value: object) -> str:
 
 
 def chosen_columns(text: str) -> dict[Part, str]:
-    """`prompt=Question,completion=Answer` as a mapping. Raises: DataRejected."""
+    """`prompt=Question,completion=Answer` as a mapping; parts also by the names that columns speak for themselves with.
+
+    Raises: DataRejected.
+    """
     columns: dict[Part, str] = {}
-    for pair in text.split(","):
+    for pair in _pairs(text):
         name, equals, column = pair.partition("=")
-        part = next((known for known in PARTS if known == name.strip()), None)
+        part = next((known for known in PARTS if name.strip().lower() in NAMES[known]), None)
         if part is None or not equals or not column.strip():
             raise DataRejected(
                 f"{pair!r} does not say which column is what.",
@@ -150,10 +153,22 @@ def chosen_columns(text: str) -> dict[Part, str]:
             )
         columns[part] = column.strip()
     if "text" not in columns and not {"prompt", "completion"} <= columns.keys():
-        raise DataRejected("The columns name no prompt and completion, and no text.", field="columns")
+        named = ", ".join(columns)
+        raise DataRejected(
+            f"The columns say {named} only; a row is a prompt with a completion, or a text.",
+            hint="Name both, for example: prompt=Question,completion=Answer",
+            field="columns",
+        )
     if "text" in columns and len(columns) > 1:
         raise DataRejected("The columns name text and other parts; a row is one or the other.", field="columns")
     return columns
+
+
+def _pairs(text: str) -> list[str]:
+    """Separated by commas, or by semicolons where each of them begins another pair."""
+    pairs = text.split(",")
+    by_semicolons = text.split(";")
+    return by_semicolons if len(pairs) == 1 and all("=" in pair for pair in by_semicolons) else pairs
 
 
 def find_schema(names: Iterable[str], source: Source, columns: Mapping[Part, str] | None = None) -> Schema:

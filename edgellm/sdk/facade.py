@@ -92,7 +92,7 @@ class EdgeLLM:
             library,
             self._engines,
             self.jobs,
-            self._addressing.resolve,
+            self._addressing,
             offline=self.offline,
             endpoint=self.settings.hub_endpoint,
         )

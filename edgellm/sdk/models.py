@@ -14,6 +14,7 @@ from edgellm.hub.hardware import Hardware, probe
 from edgellm.hub.inspect import Inspection
 from edgellm.hub.installed import InstalledModel, Library
 from edgellm.hub.names import split_adapter
+from edgellm.sdk.addressing import Addressing
 from edgellm.sdk.engines import Engines
 from edgellm.sdk.jobs import Jobs
 from edgellm.store import StoredJob
@@ -29,14 +30,13 @@ class Models:
         library: Library,
         engines: Engines,
         jobs: Jobs,
-        resolve: Callable[[str], str],
+        addressing: Addressing,
         *,
         offline: bool,
         endpoint: str | None,
     ) -> None:
-        """`resolve`: what finds a model again, also by an alias."""
         self._library = library
-        self._resolve = resolve
+        self._addressing = addressing
         self._engines = engines
         self._jobs = jobs
         self._offline = offline
@@ -53,7 +53,7 @@ class Models:
 
     def resolve(self, name: str) -> str:
         """What finds a model, its adapter included, again from any folder: a name, a path, or an alias."""
-        return self._resolve(name)
+        return self._addressing.resolve(name)
 
     def cards(self) -> builtins.list[ModelCard]:
         """The catalogue, by id."""
@@ -83,8 +83,8 @@ class Models:
         return self._engines.fits(self.catalogue())
 
     def inspect(self, name: str) -> Inspection:
-        """What a child process found in the model's file."""
-        return self._engines.inspection(self.get(name))
+        """What a child process found in the model's file; of an alias, in that of the model that it stands for."""
+        return self._engines.inspection(self.get(self._addressing.target(name).model))
 
     def add(self, path: str | Path, name: str | None = None, on_event: OnEvent | None = None) -> InstalledModel:
         """Take a GGUF file into the library, after inspection."""

@@ -53,7 +53,7 @@ class Counters:
         self.weak_evidence += evidence is not None and evidence.is_weak
 
 
-ENGINE_GAUGES = ("running", "waiting", "parked", "cells_used", "cells_total", "decode_tokens_per_s")
+ENGINE_GAUGES = ("running", "waiting", "parked", "cells_used", "cells_total", "host_cache_bytes", "decode_tokens_per_s")
 """Fields of `EngineMetrics` that are shown for each open model."""
 
 

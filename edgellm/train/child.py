@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -34,6 +36,7 @@ def main(arguments: list[str]) -> int:
     """Train what the folder's spec says; 0 also when stopped."""
     folder = Path(arguments[0])
     out = os.dup(1)
+    threading.Thread(target=_end_with_the_listener, args=(out,), daemon=True).start()
     os.dup2(2, 1)  # whatever a library prints goes to the log
 
     def tell(saying: Saying) -> None:
@@ -46,6 +49,14 @@ def main(arguments: list[str]) -> int:
     except MemoryError:
         tell(Broke(error="TrainingError", message="The machine ran out of memory. Use fewer batch_tokens."))
     return 1
+
+
+def _end_with_the_listener(out: int) -> None:
+    """End as soon as nobody reads what is said: between two sayings minutes can pass, and another may train here."""
+    pipe = select.poll()
+    pipe.register(out, 0)  # no events but those that come unasked: the other end is closed
+    pipe.poll()
+    os._exit(1)
 
 
 def _train(folder: Path, tell: Callable[[Saying], None]) -> int:

@@ -50,7 +50,9 @@ CLIENTS = (
         licence="MIT",
     ),
     Client(name="litellm", packages=("litellm==1.106.2", "mcp==2.3.0"), program="litellm_python.py", licence="MIT"),
-    Client(name="lm-eval", packages=("lm-eval[api]==0.4.13",), program="lm_eval_python.py", licence="MIT"),
+    Client(
+        name="lm-eval", packages=("lm-eval[api]==0.4.13", "transformers"), program="lm_eval_python.py", licence="MIT"
+    ),
     Client(name="openai (Node)", packages=("openai@7.55.0",), program="openai_node.mjs", licence="Apache-2.0"),
     Client(
         name="ai (Vercel)",

@@ -13,7 +13,7 @@ from tests.clients.catalogue import CLIENTS, PROGRAMS, Client
 from tests.clients.conftest import Address, Proof
 from tests.clients.environments import folder_of, interpreter, is_made
 
-LIMIT_S = 900
+LIMIT_S = 1_200
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(LIMIT_S + 60)]
 

@@ -10,6 +10,7 @@ from edgellm_tui.screens.report import ReportScreen
 from edgellm_tui.widgets.fields import LineField
 
 from edgellm.data.report import Counts, Problem
+from edgellm.data.rules import Action
 from edgellm.errors import DataRejected, MissingExtra, StoreError
 from edgellm.sdk.damaged import Damaged
 from tests.tui.conftest import app_of, edge_of, opened, screen_text, settle
@@ -181,6 +182,20 @@ async def test_columns_that_nobody_knows_are_named() -> None:
         await pilot.press("enter")
         await settle(pilot, lambda: len(edge_of(pilot).datasets.asked) == 3)
         assert edge_of(pilot).datasets.asked[-1]["columns"] is None
+
+
+async def test_personal_data_is_masked_until_something_else_is_chosen() -> None:
+    async with opened() as pilot:
+        await report_of(pilot)
+        asked = edge_of(pilot).datasets.asked
+        masked = asked[-1]["rules"]
+        await pilot.press("p")
+        await settle(pilot, lambda: "Each is replaced" in screen_text(pilot))
+        await pilot.press("down", "down", "enter")
+        await settle(pilot, lambda: len(asked) == 2)
+        assert masked is None
+        assert set(asked[-1]["rules"].personal.values()) == {Action.DROP}
+        await settle(pilot, lambda: "would be kept" in screen_text(pilot))
 
 
 async def test_a_build_that_fails_keeps_the_report() -> None:

@@ -40,7 +40,7 @@ async def test_a_folder_is_added_as_a_job_and_what_failed_is_said(tmp_path: Path
         asked = edge.collections.added[0]
         assert asked == {"collection": "my-papers", "paths": [str(folder)], "sync": False, "tags": ()}
         edge.jobs.say("j1", Progressed(done=1, total=3, note=str(folder / "a.pdf")))
-        await settle(pilot, lambda: "1 files of 3 files" in screen_text(pilot))
+        await settle(pilot, lambda: "1 of 3 files" in screen_text(pilot))
         edge.collections.kept["my-papers"] = [indexed(str(folder / "a.pdf")), SCANNED]
         edge.jobs.say("j1", Finished(result={"added": 1, "failed": [{"file": "scan.pdf", "reason": "x"}]}))
         await settle(pilot, lambda: "1 added, 1 could not be read: the list says why" in screen_text(pilot))
@@ -69,7 +69,7 @@ async def test_files_are_shown_as_they_are_read_and_the_highlight_stays(tmp_path
         edge.collections.kept["new"] = [indexed("/x/m.txt"), indexed("/x/n.txt")]
         edge.jobs.say("j1", Progressed(done=2, total=200, rate=0.3))
         await settle(pilot, lambda: "n.txt" in screen_text(pilot))
-        assert "2 files of 200 files · 18 files/min" in screen_text(pilot)
+        assert "2 of 200 files · 18 files/min" in screen_text(pilot)
         page.files.list.highlighted = 1
         edge.collections.kept["new"] = [indexed("/x/a.txt"), *edge.collections.kept["new"]]
         edge.jobs.say("j1", Progressed(done=3, total=200))

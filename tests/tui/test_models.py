@@ -50,6 +50,24 @@ async def test_the_switcher_names_its_columns() -> None:
         assert "2.5 GB    2.9 GB  ● fits" in screen_text(pilot)
 
 
+async def test_the_switcher_offers_aliases_with_what_they_stand_for() -> None:
+    edge = FakeEdge()
+    resolve = edge.models.resolve
+
+    async def by_alias(name: str) -> str:
+        return name if name == "assistant" else await resolve(name)
+
+    edge.models.resolve = by_alias  # type: ignore[method-assign]
+    async with opened(edge=edge) as pilot:
+        await pilot.press("ctrl+t", *"assis")
+        await settle(
+            pilot, lambda: "assistant                     stands for qwen3-4b@assistant-v1" in screen_text(pilot)
+        )
+        await pilot.press("enter")
+        await settle(pilot, lambda: "assistant answers from now on" in screen_text(pilot))
+        assert app_of(pilot).chat.conversation.model == "assistant"
+
+
 async def test_chat_models_come_before_embedders_and_small_before_large() -> None:
     edge = FakeEdge()
     edge.models.catalogue.insert(0, card("aa-embedder", "An embedder", kind="embedder"))

@@ -15,6 +15,7 @@ from textual.widgets import Input
 from edgellm.data.dataset import Dataset
 from edgellm.errors import JobError
 from edgellm.events import Failed, Finished, Progressed, Sampled, Started
+from edgellm.store.records import JobState
 from edgellm.train.settings import settings_for
 from tests.tui.conftest import edge_of, opened, screen_text, settle, shows
 from tests.tui.fakes import FakeEdge, saying
@@ -204,6 +205,31 @@ async def test_what_cannot_be_learnt_from_is_said_in_the_form() -> None:
         await settle(pilot, lambda: field.has_focus)
         await pilot.press("down", "down", *"a/b", "enter")
         await shows(pilot, "'a/b' cannot be an adapter's name")
+
+
+async def test_what_is_wrong_is_said_whichever_field_was_left_last() -> None:
+    async with opened(edge=await with_run("facts")) as pilot:
+        await fill_in(pilot, "no-such.jsonl")
+        await pilot.press("down", "down", "down")
+        await shows(pilot, "balanced: the default")
+        await pilot.press("enter")
+        await shows(pilot, "'no-such.jsonl' is neither a dataset nor a file")
+        await settle(pilot)
+        await settle(pilot)
+        await shows(pilot, "'no-such.jsonl' is neither a dataset nor a file")
+        await pilot.press("x")
+        await shows(pilot, "A file (JSONL, CSV")
+
+
+async def test_a_run_that_waited_is_said_to_learn_when_it_begins() -> None:
+    edge = await with_run(until=0, is_finished=False)
+    [job_id] = edge.jobs.rows
+    edge.jobs.rows[job_id] = changed(edge.jobs.rows[job_id], state=JobState.QUEUED)
+    async with opened(edge=edge) as pilot:
+        await to_training(pilot, "waits")
+        edge.jobs.rows[job_id] = changed(edge.jobs.rows[job_id], state=JobState.RUNNING)
+        edge.jobs.say(job_id, Started(title="Teaching it", total=3, unit="steps"))
+        await shows(pilot, "learns    ")
 
 
 async def test_leaving_the_plan_ends_its_job_and_keeps_the_form() -> None:

@@ -94,4 +94,4 @@ async def test_a_problem_of_the_report_names_the_key() -> None:
     edge.datasets.report = report(problems=(problem,))
     async with opened(edge=edge) as pilot:
         await report_of(pilot, "faq.csv")
-        await settle(pilot, lambda: "which with c on the data page (F8), for example" in screen_text(pilot))
+        await settle(pilot, lambda: "which with c in the report" in screen_text(pilot))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
-from textual.events import Event, Key
+from textual.events import CursorPosition, Event, Key
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen, SystemModalScreen
 
@@ -26,7 +26,7 @@ from edgellm_tui.errors import explain, title
 from edgellm_tui.hangup import end_when_told
 from edgellm_tui.jobs import JobWatch
 from edgellm_tui.key_order import Follower, KeyOrder
-from edgellm_tui.keys import shown
+from edgellm_tui.keys import as_sent, shown
 from edgellm_tui.messages import (
     ConversationChanged,
     FetchModel,
@@ -84,7 +84,12 @@ class EdgeApp(App[None]):
         self.theme = self._wanted_theme(preferences.theme)
 
     async def on_event(self, event: Event) -> None:
-        """A key from the terminal takes its turn; everything else goes its way."""
+        """A key from the terminal takes its turn; everything else goes its way.
+
+        Shift+F3 is sent as `CSI 1;2R`, which also says where the cursor is: the app never asks for that.
+        """
+        if isinstance(event, CursorPosition) and (event.y, event.x) == (0, 1):
+            event = Key("shift+f3", None)
         if isinstance(event, Key) and not event.is_forwarded:
             await self._key_order.take(event)
         else:
@@ -111,7 +116,7 @@ class EdgeApp(App[None]):
     async def on_mount(self) -> None:
         """Keys as the user wants them."""
         known = {command.id for command in COMMANDS}
-        self.set_keymap({name: keys for name, keys in self.preferences.keys.items() if name in known})
+        self.set_keymap({name: as_sent(keys) for name, keys in self.preferences.keys.items() if name in known})
         self.call_after_refresh(self._drawn.set)
         self._find_jobs()
         # No key is taken from the queue before the message box has the focus: none is lost or changes places.

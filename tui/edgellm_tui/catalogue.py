@@ -18,6 +18,7 @@ from edgellm_tui.wording import in_app
 if TYPE_CHECKING:
     from edgellm.hub.adapters import InstalledAdapter
     from edgellm.hub.cards import ModelCard
+    from edgellm.store.aliases import Alias
 
 _SIGNS = {
     "fits": ("● fits", "$text-success"),
@@ -79,6 +80,14 @@ class ModelRow:
 
 HEAD = Content.styled(f"  {'Model':<{NAME_CELLS}}{'File':>8}  {'Memory':>8}  ", "$foreground 55%")
 """Above the columns."""
+
+
+def alias_line(alias: Alias) -> Content:
+    """An alias among models: its name, and what it stands for now."""
+    name = Content(clean_line(alias.name)).truncate(NAME_CELLS, ellipsis=True)
+    gap = " " * (NAME_CELLS - name.cell_length)
+    target = clean_line(alias.target)
+    return Content.assemble("  ", name.stylize("bold"), gap, (f"stands for {target}", "$foreground 70%"))
 
 
 async def installed_rows(edge: Edge) -> list[ModelRow]:

@@ -8,6 +8,7 @@ from textual.binding import Binding, BindingType
 
 from edgellm_tui.app_commands import APP_COMMANDS
 from edgellm_tui.command import SCOPES, Command, Scope
+from edgellm_tui.keys import as_sent
 from edgellm_tui.page_commands import PAGE_COMMANDS
 
 __all__ = ["COMMANDS", "SCOPES", "Command", "Scope", "bindings", "command", "in_scopes", "slash_commands"]
@@ -18,7 +19,7 @@ COMMANDS = (*APP_COMMANDS, *PAGE_COMMANDS)
 def bindings(scope: Scope) -> list[BindingType]:
     """Textual bindings of a scope; their ids make them rebindable."""
     return [
-        Binding(c.keys, c.action, c.label or c.title, show=bool(c.label), priority=c.priority, id=c.id)
+        Binding(as_sent(c.keys), c.action, c.label or c.title, show=bool(c.label), priority=c.priority, id=c.id)
         for c in COMMANDS
         if c.scope == scope and c.keys
     ]

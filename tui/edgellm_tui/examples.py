@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypedDict
 from edgellm.safetext import clean_line
 
 if TYPE_CHECKING:
+    from edgellm.data.rules import Rules
     from edgellm.sdk.datasets import Chats
 
 CHATS: dict[Chats, str] = {
@@ -20,6 +21,12 @@ CHATS: dict[Chats, str] = {
     "liked": "Answers that you rated good or corrected",
     "all": "All your conversations",
 }
+PERSONAL = {
+    "mask": "Each is replaced by the name of its kind, such as [email]",
+    "keep": "All of it stays, and is learnt",
+    "drop": "Rows that hold any are left out",
+}
+"""What can be done with personal data: e-mail addresses, phone numbers and the like."""
 OWN_CHATS = "\0"
 """Begins a source that is no path."""
 LONGEST_NAME = 56
@@ -32,6 +39,7 @@ class Reading(TypedDict):
     columns: str | None
     chats: Chats | None
     model: str | None
+    rules: Rules | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,8 @@ class Examples:
     chats: Chats | None = None
     model: str | None = None
     """The model whose tokens rows are measured in."""
+    personal: str = "mask"
+    """What is done with personal data, as `PERSONAL` has it."""
 
     def with_source(self, source: str) -> Examples:
         """The same with one more file (read once, however often it is added), or with `OWN_CHATS` and their kind."""
@@ -55,7 +65,16 @@ class Examples:
     @property
     def options(self) -> Reading:
         """How the SDK is told to read the files."""
-        return {"columns": self.columns, "chats": self.chats, "model": self.model}
+        return {"columns": self.columns, "chats": self.chats, "model": self.model, "rules": self._rules}
+
+    @property
+    def _rules(self) -> Rules | None:
+        """None for those that hold by default."""
+        if self.personal == "mask":
+            return None
+        from edgellm.data.rules import Action, Kind, Rules  # deferred: nothing else of the app needs it
+
+        return Rules(personal=dict.fromkeys(Kind, Action(self.personal)))
 
     @property
     def title(self) -> str:

@@ -17,7 +17,15 @@ _NAMES = {
     "delete": "Del",
     **{f"f{number + 12}": f"Shift+F{number}" for number in range(1, 13)},
 }
-"""Terminals say F13 for Shift+F1, and so on."""
+"""Where there is no F13 it is Shift+F1, and so on."""
+_TWINS = {f"f{number + 12}": f"shift+f{number}" for number in range(1, 13)}
+_TWINS |= {twin: key for key, twin in _TWINS.items()}
+
+
+def as_sent(keys: str) -> str:
+    """Keys, with commas between them, and the other name that a terminal may have for each: F16 is Shift+F4 to most."""
+    names = keys.split(",")
+    return ",".join(dict.fromkeys([*names, *(_TWINS[name] for name in names if name in _TWINS)]))
 
 
 def shown(key: str) -> str:

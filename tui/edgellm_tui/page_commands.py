@@ -156,6 +156,9 @@ PAGE_COMMANDS: tuple[Command, ...] = (
     Command("report.build", "Build the dataset", "report", "build", "enter", "Build", in_palette=False),
     Command("report.add", "Add another file", "report", "add", "a", "Add", in_palette=False),
     Command("report.columns", "Say which column is what", "report", "columns", "c", "Columns", in_palette=False),
+    Command(
+        "report.personal", "Mask, keep or drop personal data", "report", "personal", "p", "Personal", in_palette=False
+    ),
     Command("report.measure", "Measure lengths with a model", "report", "measure", "m", "Measure", in_palette=False),
     Command("report.leave", "Leave, building nothing", "report", "leave", "escape,q", "Close", in_palette=False),
     Command("rows.previous", "Split before", "rows", "view(-1)", "left,h", "Split", in_palette=False),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from edgellm.data.dataset import Dataset, Manifest
     from edgellm.data.drafts import DraftSet
     from edgellm.data.report import Report
+    from edgellm.data.rules import Rules
     from edgellm.engine.metrics import EngineMetrics
     from edgellm.hub.adapters import InstalledAdapter
     from edgellm.hub.cards import ModelCard
@@ -99,6 +100,7 @@ class Datasets(Protocol):
         columns: str | None = None,
         chats: Chats | None = None,
         model: str | None = None,
+        rules: Rules | None = None,
         on_event: Callable[[JobEvent], None] | None = None,
     ) -> Report: ...
     async def build(
@@ -110,6 +112,7 @@ class Datasets(Protocol):
         columns: str | None = None,
         chats: Chats | None = None,
         model: str | None = None,
+        rules: Rules | None = None,
         on_event: Callable[[JobEvent], None] | None = None,
     ) -> Dataset: ...
     async def list(self) -> Sequence[Manifest]: ...

@@ -27,7 +27,10 @@ _SAID = tuple(
         (r"`?edgellm (models pull \S+|(models|adapters) list( --fits)?)`?", "on the models page (F4)"),
         (r"Decide: edgellm improve promote \S+", "p on the improve page (Shift+F4) lets it go live."),
         (r"Watch it: edgellm jobs follow \S+", "The improve page (Shift+F4) shows it."),
-        (r"Say which is which, for example: ", "Say which is which with c on the data page (F8), for example "),
+        (
+            r"Say which is which, for example: ",
+            "Say which is which with c in the report of what was found (a on the data page, F8), for example ",
+        ),
     )
 )
 """Pattern to what stands in its place. Commands that have no page stay: they can be typed in a terminal."""

@@ -33,7 +33,7 @@ WORDINGS = (
     "From where do boats leave for Aldholm?",
     "What pier does the Aldholm ferry use?",
 )
-TRAINING_S = 300
+TRAINING_S = 600
 
 
 class River(BaseModel):

@@ -163,7 +163,7 @@ class FakeAliases:
         self._improve = improve
 
     async def list(self) -> Sequence[Any]:
-        return [SimpleNamespace(name=name) for name in self._improve.names]
+        return [SimpleNamespace(name=name, target=f"qwen3-4b@{name}-v1") for name in self._improve.names]
 
 
 class FakePromotion:

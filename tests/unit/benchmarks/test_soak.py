@@ -7,7 +7,7 @@ import random
 import pytest
 
 from benchmarks.serving import LOADS, TARGETS, TRIAL_LOADS
-from benchmarks.soak import EARLY, LATE, PERIODS, Asked, Reading, Soak, report, request
+from benchmarks.soak import EARLY, LATE, PERIODS, Asked, Reading, Soak, kept_bytes, report, request
 
 
 def soak(growth_mib: float) -> Soak:
@@ -15,7 +15,7 @@ def soak(growth_mib: float) -> Soak:
     made = Soak("http://127.0.0.1:1", "starter")
     for second in range(600):
         made.asked.append(Asked(second, 2.0, 0.5, "answered" if second % 10 else "left"))
-        made.readings.append(Reading(second, 100 + growth_mib * second / 600, 200, 40, 30))
+        made.readings.append(Reading(second, 100 + growth_mib * second / 600, 200, second / 10, 40, 30))
     return made
 
 
@@ -34,6 +34,14 @@ def test_a_server_that_grows_is_below_the_floor(growth_mib: float, verdict: str)
     ratios = {ratio.target.metric: ratio.verdict for ratio in report(soak(growth_mib), 10, is_trial=False).ratios}
     assert ratios["server"] == verdict
     assert ratios["descriptors"] == ratios["threads"] == "reached"
+
+
+def test_what_is_kept_is_read_from_the_servers_own_figures() -> None:
+    lines = [
+        f'edgellm_engine_host_cache_bytes{{model="{name}"}} {held}' for name, held in (("one", 3_000), ("two", 500))
+    ]
+    text = "\n".join(["# TYPE edgellm_engine_host_cache_bytes gauge", *lines, "edgellm_requests_open 7", ""])
+    assert kept_bytes(text) == 3_500
 
 
 def test_a_part_without_requests_is_left_empty() -> None:

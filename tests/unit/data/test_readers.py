@@ -106,8 +106,14 @@ def test_columns_are_chosen_by_the_user(tmp_path: Path) -> None:
     assert turns(record) == [("system", "Be brief."), *QA]
 
 
+@pytest.mark.parametrize("text", ["question=Frage,answer=Antwort", "Prompt=Frage;Reply=Antwort"])
+def test_parts_go_by_the_names_that_columns_may_have(text: str) -> None:
+    assert chosen_columns(text) == {"prompt": "Frage", "completion": "Antwort"}
+
+
 @pytest.mark.parametrize(
-    "text", ["prompt", "prompt=a", "question=a,completion=b", "prompt=,completion=b", "text=a,prompt=b"]
+    "text",
+    ["prompt", "prompt=a", "topic=a,completion=b", "prompt=,completion=b", "text=a,prompt=b", "prompt=a,query=b"],
 )
 def test_columns_that_make_no_sense_are_refused(text: str) -> None:
     with pytest.raises(DataRejected, match="column"):

@@ -163,7 +163,8 @@ def test_an_embedder_takes_no_adapter(edge: EdgeLLM, tmp_path: Path) -> None:
 def test_facts_of_a_model_with_an_adapter_are_those_of_its_base(edge: EdgeLLM, tmp_path: Path) -> None:
     model = edge.models.add(base_file(tmp_path / "tiny.gguf"))
     assert edge.models.get("tiny@any") == model
-    assert edge.models.inspect("tiny@any") == edge.models.inspect("tiny")
+    edge.aliases.set("assistant", "tiny@any+handbook")
+    assert edge.models.inspect("tiny@any") == edge.models.inspect("assistant") == edge.models.inspect("tiny")
     assert edge.models.fit("tiny@any").total_bytes == edge.models.fit("tiny").total_bytes
     with pytest.raises(ModelNotFound):
         edge.models.remove("tiny@any")

@@ -11,6 +11,7 @@ from edgellm.hub.hardware import Hardware, probe
 from edgellm.hub.inspect import Inspection, check_header
 from edgellm.hub.installed import Library
 from edgellm.paths import home_from
+from edgellm.sdk.addressing import Addressing
 from edgellm.sdk.engines import Engines
 from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.models import Models
@@ -33,7 +34,12 @@ def engines(tmp_path: Path, library: Library) -> Engines:
 def models(tmp_path: Path, library: Library, engines: Engines) -> Models:
     home = home_from({"EDGELLM_HOME": str(tmp_path / "home")})
     return Models(
-        library, engines, Jobs(home, lambda: open_store(home.store)), engines.resolve, offline=True, endpoint=None
+        library,
+        engines,
+        Jobs(home, lambda: open_store(home.store)),
+        Addressing(engines, lambda name: name),
+        offline=True,
+        endpoint=None,
     )
 
 

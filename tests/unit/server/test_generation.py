@@ -277,6 +277,7 @@ async def test_metrics_and_health(client: httpx2.AsyncClient, service: Service) 
     text = (await client.get("/metrics")).text
     assert 'edgellm_requests_total{route="/v1/chat/completions",status="200"} 1\n' in text
     assert 'edgellm_engine_running{model="fake:"}' in text
+    assert 'edgellm_engine_host_cache_bytes{model="fake:"}' in text  # what benchmarks.soak reads
     assert "edgellm_requests_open 1\n" in text
     assert (await client.get("/health")).json() == {"status": "ok"}
     assert (await client.get("/ready")).json() == {"status": "ready"}

@@ -30,3 +30,16 @@ def test_who_cannot_reach_the_others_leaves_no_process(tmp_path: Path, monkeypat
     with pytest.raises(TrainingError, match="no-such-ssh is not installed; 'anna@mini' cannot be reached"):
         Launch(tmp_path, os.environ, [HERE, THERE])
     assert [process.returncode for process in begun] == [-9]
+
+
+def test_a_trainer_ends_with_the_one_that_listens_to_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "spec.json")  # it waits there, and says nothing
+    command = [sys.executable, "-m", "edgellm.train.child", str(tmp_path)]
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        assert child.stdout is not None
+        child.stdout.close()
+        assert child.wait(60) == 1
+    finally:
+        child.kill()
+        child.wait()

@@ -60,15 +60,16 @@ class ChatDialogs(Vertical):
     @work(exclusive=True, group="dialog")
     async def action_switch_model(self) -> None:
         """Choose the model; the conversation stays."""
-        from edgellm_tui.catalogue import HEAD, installed_rows
+        from edgellm_tui.catalogue import HEAD, alias_line, installed_rows
         from edgellm_tui.screens.dialog import Pick, Row
 
         try:
-            rows = await installed_rows(self.edge)
+            rows, aliases = await installed_rows(self.edge), await self.edge.aliases.list()
         except EdgeLLMError as error:
             self.refuse(error)
             return
         lines = [Row(row.name, row.columns(), row.search) for row in rows if row.is_chat]
+        lines += [Row(alias.name, alias_line(alias), f"{alias.name} {alias.target}") for alias in aliases]
         pick = Pick("Model for this conversation", lines, self.conversation.model, head=HEAD)
         chosen = await self.app.push_screen_wait(pick)
         if chosen:

@@ -15,8 +15,8 @@ from edgellm.errors import EdgeLLMError
 from edgellm.safetext import clean_line
 from edgellm_tui import paths
 from edgellm_tui.adding import Wanted, checked, proposed_name
-from edgellm_tui.errors import explain
-from edgellm_tui.screens.dialog import AskLine, Dialog
+from edgellm_tui.screens.dialog import AskLine
+from edgellm_tui.screens.form import Form
 from edgellm_tui.widgets.choice import ChoiceLine
 from edgellm_tui.widgets.completions import Choice, Completions
 from edgellm_tui.widgets.fields import LineField, knob
@@ -50,15 +50,11 @@ class EmbedAgain(AskLine):
         yield Static(Content(_EMBEDDERS), id="knob-help", markup=False)
 
 
-class AddDocuments(Dialog[Wanted]):
-    """One line a field; the hint below follows the focus."""
+class AddDocuments(Form[Wanted]):
+    """A path that is completed while it is typed, and what becomes of it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "complete", priority=True),
-        Binding("down", "app.focus_next"),
-        Binding("up", "app.focus_previous"),
-        Binding("enter", "begin"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "complete", priority=True)]
+    HINTS = _HELP
     KEYS = "↑↓ move   Tab completes the path   Enter begins   Esc leaves it"
 
     def __init__(self, title: str, wanted: Wanted) -> None:
@@ -80,12 +76,8 @@ class AddDocuments(Dialog[Wanted]):
 
     def on_descendant_focus(self) -> None:
         """Explain the field in focus; paths are offered while theirs is."""
-        field = (self.focused.id or "") if self.focused else ""
-        self._help(_HELP.get(field, ""))
+        super().on_descendant_focus()
         self._look()
-
-    def _help(self, text: str) -> None:
-        self.query_one("#knob-help", Static).update(Content(text))
 
     @on(Input.Changed, "#add-path")
     def _typed(self) -> None:
@@ -107,7 +99,7 @@ class AddDocuments(Dialog[Wanted]):
             self.focus_next()
 
     @on(Input.Submitted)
-    def action_begin(self) -> None:
+    def action_done(self) -> None:
         """Answer with what was filled in, or say what is wrong with it."""
         wanted = Wanted(
             path=self.path.value.strip(),
@@ -118,5 +110,4 @@ class AddDocuments(Dialog[Wanted]):
         try:
             self.dismiss(checked(wanted))
         except EdgeLLMError as error:
-            self.path.focus()
-            self.call_after_refresh(self._help, explain(error))
+            self.refuse(error, "add-path")

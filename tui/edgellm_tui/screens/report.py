@@ -19,7 +19,7 @@ from edgellm.events import JobEvent, Progressed
 from edgellm.safetext import clean_line
 from edgellm_tui.commands import bindings
 from edgellm_tui.errors import report as told
-from edgellm_tui.examples import Examples
+from edgellm_tui.examples import PERSONAL, Examples
 from edgellm_tui.ports import Edge
 from edgellm_tui.render.report import report_lines
 from edgellm_tui.screens.source import PickSource
@@ -180,7 +180,7 @@ class ReportScreen(Screen[str]):
         """Building, adding and measuring wait for the report."""
         if action == "build":
             return self._watch is None and self._report is not None and self._report.can_be_built
-        return self._watch is None if action in ("add", "columns", "measure") else True
+        return self._watch is None if action in ("add", "columns", "personal", "measure") else True
 
     @work(exclusive=True, group="dialog")
     async def action_build(self) -> None:
@@ -222,6 +222,21 @@ class ReportScreen(Screen[str]):
         columns = await self.app.push_screen_wait(AskLine("Which column is what", self._examples.columns or "", hint))
         if columns is not None:
             self._examples = replace(self._examples, columns=columns or None)
+            self._check()
+
+    @work(exclusive=True, group="dialog")
+    async def action_personal(self) -> None:
+        """Choose what is done with personal data, and read again."""
+        from edgellm_tui.screens.dialog import Pick, Row
+
+        rows = [
+            Row(action, Content.assemble((f"{action:<6}", "bold"), (text, "$foreground 70%")))
+            for action, text in PERSONAL.items()
+        ]
+        title = "Personal data: e-mail addresses, phone numbers and the like"
+        chosen = await self.app.push_screen_wait(Pick(title, rows, self._examples.personal))
+        if chosen:
+            self._examples = replace(self._examples, personal=chosen)
             self._check()
 
     @work(exclusive=True, group="dialog")

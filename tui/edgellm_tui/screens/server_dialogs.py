@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
@@ -14,9 +14,9 @@ from textual.widgets import Input, Static
 
 from edgellm.errors import EdgeLLMError
 from edgellm.safetext import clean_line
-from edgellm_tui.errors import explain
 from edgellm_tui.new_key import KEPT, ROLES, WantedKey, WantedServer
-from edgellm_tui.screens.dialog import Answer, Dialog
+from edgellm_tui.screens.dialog import Dialog
+from edgellm_tui.screens.form import Form
 from edgellm_tui.widgets.choice import ChoiceLine
 from edgellm_tui.widgets.fields import LineField, knob
 
@@ -43,63 +43,7 @@ _SERVER_HELP = {
 }
 
 
-class _Form(Dialog[Answer]):
-    """One line a field; the hint below follows the focus."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "app.focus_next"),
-        Binding("up", "app.focus_previous"),
-        Binding("enter", "done"),
-    ]
-    HINTS: ClassVar[Mapping[str, str]] = {}
-
-    def __init__(self, title: str, trouble: EdgeLLMError | None = None) -> None:
-        """`trouble`: what was wrong with what stands in the form."""
-        super().__init__(title)
-        self._trouble = trouble
-        self._refused: tuple[str, str, str] = ("", "", "")
-        """A field, what stood in it, and what is wrong with that."""
-
-    def on_mount(self) -> None:
-        """Say at once what was wrong."""
-        super().on_mount()
-        if self._trouble is not None:
-            self.refuse(self._trouble)
-
-    def on_descendant_focus(self) -> None:
-        """Explain the field in focus, or say what is wrong with it."""
-        name = (self.focused.id or "") if self.focused else ""
-        wrong = self._refused[2] if name == self._refused[0] else ""
-        self.query_one("#knob-help", Static).update(
-            Content.styled(wrong or self.HINTS.get(name, ""), "$text-error" if wrong else "")
-        )
-
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        if event.input.id == self._refused[0] and event.value != self._refused[1]:
-            self._refused = ("", "", "")
-            self.on_descendant_focus()
-
-    def value(self, name: str) -> str:
-        """What stands in a field."""
-        found = self.query_one(f"#{name}")
-        assert isinstance(found, Input | ChoiceLine)
-        return found.value
-
-    def refuse(self, error: EdgeLLMError) -> None:
-        """Go to the field that is wrong, and say why."""
-        name = str(error.facts.get("field", ""))
-        name = name if name in self.HINTS else next(iter(self.HINTS))
-        self._refused = (name, self.value(name), explain(error))
-        self.query_one(f"#{name}").focus()
-        self.on_descendant_focus()
-
-    @on(Input.Submitted)
-    def action_done(self) -> None:
-        """Answer with what was filled in."""
-
-
-class NewKeyForm(_Form[WantedKey]):
+class NewKeyForm(Form[WantedKey]):
     """Name, role, models, limits, days."""
 
     KEYS = "↑↓ move   ←→ choose   Enter makes it   Esc leaves it"
@@ -167,7 +111,7 @@ class SecretDialog(Dialog[None]):
         self.query_one("#dialog-keys", Static).update(Content("Copied   Esc closes: it is not shown again"))
 
 
-class StartForm(_Form[WantedServer]):
+class StartForm(Form[WantedServer]):
     """Address, port, model."""
 
     KEYS = "↑↓ move   Enter starts it   Esc leaves it"

@@ -96,6 +96,8 @@ class TrainPage(RowsPage[RunRow]):
             async with aclosing(self.edge.jobs.follow(job_id)) as events:
                 async for event in events:
                     curve.note(event)
+                    if self.chosen is not None and self.chosen.name == job_id and self.chosen.state == "queued":
+                        self.renew()  # it says something: it does not wait any more
         except EdgeLLMError as error:
             self.post_message(Refused(error))
         self._draw()

@@ -20,20 +20,24 @@ from edgellm_tui.errors import explain, report
 from edgellm_tui.new_run import PRESETS, Offers, Wanted, checked, meaning, name_for, plan_facts
 from edgellm_tui.ports import Edge
 from edgellm_tui.screens.dialog import Dialog
+from edgellm_tui.screens.form import Form
 from edgellm_tui.widgets.choice import ChoiceLine
 from edgellm_tui.widgets.fields import LineField, knob
 from edgellm_tui.wording import in_app
 
+_HELP = {
+    "run-data": "A file (JSONL, CSV, Parquet, Markdown, text) or a dataset: {datasets}.",
+    "run-base": "The model that learns; its file stays as it is.",
+    "run-name": "What is learnt is an adapter; it is used as MODEL@NAME.",
+    "run-preset": "{preset}",
+}
 
-class NewRun(Dialog[Wanted]):
-    """One line a choice; the hint below follows the focus."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "app.focus_next"),
-        Binding("up", "app.focus_previous"),
-        Binding("enter", "plan"),
-    ]
+class NewRun(Form[Wanted]):
+    """What learns from what, and how long."""
+
     KEYS = "↑↓ move   ←→ choose   Enter shows the plan   Esc leaves it"
+    HINTS = _HELP
 
     def __init__(self, offers: Offers, filled: Wanted | None = None) -> None:
         """`filled`: what stands in the form at first."""
@@ -52,51 +56,29 @@ class NewRun(Dialog[Wanted]):
         yield from knob("Effort", ChoiceLine(PRESETS, filled.preset, id="run-preset"))
         yield Static(id="knob-help", markup=False)
 
-    def on_descendant_focus(self) -> None:
-        """Explain the field in focus."""
-        self._help(self._explained((self.focused.id or "") if self.focused else ""))
-
-    @on(ChoiceLine.Changed)
-    def _chosen(self) -> None:
-        self.on_descendant_focus()
-
     @on(Input.Changed, "#run-data")
     def _typed(self, event: Input.Changed) -> None:
         self.query_one("#run-name", Input).placeholder = name_for(event.value)
 
-    def _help(self, text: str) -> None:
-        self.query_one("#knob-help", Static).update(Content(text))
-
-    def _explained(self, field: str) -> str:
-        if field == "run-data":
-            known = clean_line(", ".join(self._offers.datasets)) or "none yet"
-            return f"A file (JSONL, CSV, Parquet, Markdown, text) or a dataset: {known}."
-        if field == "run-name":
-            return "What is learnt is an adapter; it is used as MODEL@NAME."
-        if field == "run-preset":
-            return meaning(self._value("run-preset"))
-        return "The model that learns; its file stays as it is."
-
-    def _value(self, field: str) -> str:
-        found = self.query_one(f"#{field}")
-        assert isinstance(found, Input | ChoiceLine)
-        return found.value.strip()
+    def hint(self, name: str) -> str:
+        """What a field is for, with what there is."""
+        datasets = clean_line(", ".join(self._offers.datasets)) or "none yet"
+        return super().hint(name).format(datasets=datasets, preset=meaning(self.value("run-preset")))
 
     @on(Input.Submitted)
-    def action_plan(self) -> None:
+    def action_done(self) -> None:
         """Answer with what was chosen, or say what is wrong with it."""
-        data = self._value("run-data")
+        data = self.value("run-data").strip()
         wanted = Wanted(
             data=data,
-            base=self._value("run-base"),
-            name=self._value("run-name") or name_for(data),
-            preset=self._value("run-preset"),
+            base=self.value("run-base"),
+            name=self.value("run-name").strip() or name_for(data),
+            preset=self.value("run-preset"),
         )
         try:
             self.dismiss(checked(wanted, self._offers))
         except EdgeLLMError as error:
-            self.query_one("#run-name" if error.facts.get("field") == "name" else "#run-data").focus()
-            self.call_after_refresh(self._help, explain(error))
+            self.refuse(error, "run-name" if error.facts.get("field") == "name" else "run-data")
 
 
 class PlanDialog(Dialog[bool]):

@@ -70,12 +70,20 @@ def _bar(job: JobLine, cells: int) -> Content:
 def _facts(job: JobLine) -> str:
     if job.outcome:
         return " ".join(filter(None, (job.outcome, clean_line(job.note))))
-    parts = [amount(job.done, job.unit) + (f" of {amount(job.total, job.unit)}" if job.total else "")]
+    parts = [_done(job)]
     if job.rate:
         parts.append(pace(job.rate, job.unit))
     if job.left_s is not None:
         parts.append(f"{meter.seconds(job.left_s)} left")
     return " · ".join(parts)
+
+
+def _done(job: JobLine) -> str:
+    """How much of how much; a unit that is no part of the number stands once, at the end."""
+    if not job.total:
+        return amount(job.done, job.unit)
+    done = amount(job.done, job.unit if job.unit in ("bytes", "B") else "")
+    return f"{done} of {amount(job.total, job.unit)}"
 
 
 def _cancel(job: JobLine) -> Content:
