@@ -80,6 +80,16 @@ async def test_f_opens_the_answer_for_correction_and_saves_it() -> None:
         await settle(pilot, lambda: "✎ corrected" in screen_text(pilot))
 
 
+async def test_what_is_typed_takes_the_place_of_the_answer() -> None:
+    async with opened(saying("Paris is in Italy.")) as pilot:
+        await say(pilot, "where is Paris?")
+        await pilot.press("tab", "f")
+        await settle(pilot, lambda: "Typing replaces it" in screen_text(pilot))
+        await pilot.press(*"In France.", "ctrl+s")
+        stored = edge_of(pilot).sessions.stored
+        await settle(pilot, lambda: stored["m3"].correction == "In France.")
+
+
 async def test_an_empty_correction_is_none() -> None:
     async with opened(saying("fine")) as pilot:
         await say(pilot, "q")

@@ -155,7 +155,7 @@ class ChatDialogs(Vertical):
         turn = self.target_answer
         if turn is None or not self._is_stored(turn):
             return
-        text = await self.app.push_screen_wait(AskText("The better answer", turn.text.source))
+        text = await self.app.push_screen_wait(AskText("The better answer", turn.text.source, is_replaced=True))
         if not text or text.strip() in ("", turn.text.source.strip()):
             return
         try:

@@ -98,13 +98,19 @@ class AskText(Dialog[str]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s", "save", priority=True)]
     KEYS = "Ctrl+S saves   Esc leaves it"
 
-    def __init__(self, title: str, value: str = "") -> None:
+    def __init__(self, title: str, value: str = "", *, is_replaced: bool = False) -> None:
+        """`is_replaced`: what is typed first takes the place of the value, unless a key moved the cursor before."""
         super().__init__(title)
-        self._value = clean(value)
+        self._value, self._is_replaced = clean(value), is_replaced
+        if is_replaced:
+            self.KEYS = f"Typing replaces it, an arrow key keeps it   {self.KEYS}"
 
     def compose_body(self) -> ComposeResult:
         """The text."""
-        yield TextField(self._value, id="dialog-text", soft_wrap=True, tab_behavior="focus")
+        field = TextField(self._value, id="dialog-text", soft_wrap=True, tab_behavior="focus")
+        if self._is_replaced:
+            field.select_all()
+        yield field
 
     def action_save(self) -> None:
         """Answer with the text; a key with priority overtakes letters that the field has still to insert."""
