@@ -32,7 +32,7 @@ _BY_SCOPE = {
     "queue": "accept edit reject undo merge filter read leave",
     "passage": "leave",
     "review": "accept edit reject undo leave",
-    "report": "build add columns measure leave",
+    "report": "build add columns personal measure leave",
     "rows": "previous next filter page_before page_after read leave",
     "explain": "previous next first last least_sure leave",
     "monitor": "period who renew write details previous next leave",
