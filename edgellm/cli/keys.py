@@ -73,8 +73,9 @@ def create(world: World, /, name: str, role: Any, days: float | None, as_data: b
     from edgellm.store import Limits  # deferred: help needs no store
 
     with world.open() as edge:
-        made = edge.keys.create(name, role=role, days=days, limits=Limits(**limits))
-        absent = edge.keys.absent(made.key.limits)
+        wanted = Limits(**limits)
+        absent = edge.keys.absent(wanted)  # before the key is made: nothing may fail between its making and its showing
+        made = edge.keys.create(name, role=role, days=days, limits=wanted)
     if absent:
         world.err.note(f"Not on this machine, so that nothing is allowed by it yet: {', '.join(absent)}.")
     if as_data:

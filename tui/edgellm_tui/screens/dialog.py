@@ -103,7 +103,7 @@ class AskText(Dialog[str]):
         super().__init__(title)
         self._value, self._is_replaced = clean(value), is_replaced
         if is_replaced:
-            self.KEYS = f"Typing replaces it, an arrow key keeps it   {self.KEYS}"
+            self.KEYS = f"Typing replaces it, ← keeps it   {self.KEYS}"
 
     def compose_body(self) -> ComposeResult:
         """The text."""

@@ -108,8 +108,8 @@ class ServerActions(RowsPage[Detailed]):
             role: Any = wanted.role
             try:
                 limits = wanted.limits()
+                absent = await self.edge.keys.absent(limits)  # first: nothing may fail once there is a secret to show
                 new = await self.edge.keys.create(wanted.name, role=role, limits=limits, days=wanted.days())
-                absent = await self.edge.keys.absent(limits)
             except EdgeLLMError as error:
                 trouble = error
                 continue
