@@ -183,6 +183,8 @@ def period_name(number: int) -> str:
 
 EARLY, LATE = period_name(1), period_name(PERIODS - 1)
 """What is compared: the first part, in which everything is opened once, is left out."""
+FIRST_HALF, SECOND_HALF = "parts 2 to 5", "parts 7 to 10"
+"""Latency is compared between these: what a single part asks differs by more than a tenth."""
 METRICS = {
     "server": "MiB",
     "engine": "MiB",
@@ -195,13 +197,13 @@ METRICS = {
     "first token p50": "s",
 }
 TARGETS = tuple(
-    Target(path=f"soak, {words}", arm=LATE, metric=metric, against=EARLY, floor=0.9, aim=0.97, is_lower_better=True)
-    for metric, words in (
-        ("server", "memory of the server"),
-        ("engine", "memory of the engine"),
-        ("descriptors", "descriptors"),
-        ("threads", "threads"),
-        ("p50", "median latency"),
+    Target(path=f"soak, {words}", arm=late, metric=metric, against=early, floor=0.9, aim=0.97, is_lower_better=True)
+    for metric, words, early, late in (
+        ("server", "memory of the server", EARLY, LATE),
+        ("engine", "memory of the engine", EARLY, LATE),
+        ("descriptors", "descriptors", EARLY, LATE),
+        ("threads", "threads", EARLY, LATE),
+        ("p50", "median latency", FIRST_HALF, SECOND_HALF),
     )
 )
 
@@ -209,6 +211,7 @@ TARGETS = tuple(
 def report(soak: Soak, minutes: float, *, is_trial: bool) -> Report:
     """The figures of each tenth of the time, and every reading."""
     length_s = minutes * 60 / PERIODS
+    parts = [_period(soak, number * length_s, (number + 1) * length_s) for number in range(PERIODS)]
     outcomes = Counter(each.outcome for each in soak.asked)
     return Report(
         name="Soak",
@@ -217,7 +220,9 @@ def report(soak: Soak, minutes: float, *, is_trial: bool) -> Report:
         "`kept` are states for later prompts, up to 512 MiB of the engine's memory; `engine` is what else it holds.",
         units=METRICS,
         arms={
-            period_name(number): _period(soak, number * length_s, (number + 1) * length_s) for number in range(PERIODS)
+            **{period_name(number): part for number, part in enumerate(parts)},
+            FIRST_HALF: _together(parts[1:5]),
+            SECOND_HALF: _together(parts[6:]),
         },
         targets=TARGETS,
         settings={
@@ -252,6 +257,15 @@ def _period(soak: Soak, start_s: float, end_s: float) -> dict[str, Spread]:
         "first token p50": [statistics.median(first)] if first else [],
     }
     return {metric: Spread((statistics.median(values),)) for metric, values in found.items() if values}
+
+
+def _together(parts: Sequence[Mapping[str, Spread]]) -> dict[str, Spread]:
+    """The values of several parts, side by side."""
+    return {
+        metric: Spread(tuple(part[metric].median for part in parts if metric in part))
+        for metric in METRICS
+        if any(metric in part for part in parts)
+    }
 
 
 def _thinned(readings: Sequence[Reading], most: int = 120) -> Sequence[Reading]:

@@ -30,7 +30,9 @@ PORT = 8000
     metavar="N",
     help=f"Port to listen on; 0 takes a free one.  [default: {PORT}]",
 )
-@click.option("-m", "--model", type=MODEL, metavar="MODEL[@ADAPTER]", help="The model that is opened at once.")
+@click.option(
+    "-m", "--model", type=MODEL, metavar="MODEL[@ADAPTER]", help="The model that is opened at once, or an alias."
+)
 @click.option(
     "--parallel",
     "running",

@@ -103,7 +103,7 @@ class EdgeLLM:
         self.answers = Answers(self._store)
         self.reviews = Reviews(self._store, self.home, self.settings.default_embedder)
         self.usage = Use(self._store)
-        self.server = Servers(self.home, self._engines.resolve, self.model, offline=self.offline)
+        self.server = Servers(self.home, self._addressing.resolve, self.model, offline=self.offline)
         self.datasets = Datasets(self.home, self._store, self._engines)
         self.drafts = Drafts(self.home, self.jobs, self._engines)
         self.training = Training(self.home, self.jobs, self.datasets, library)

@@ -129,8 +129,8 @@ class Models:
         return self._engines.loaded()
 
     def load(self, name: str, on_progress: Callable[[float], None] | None = None) -> str:
-        """Open a model ahead of its first use; returns its canonical name."""
-        return self._engines.worker(name, on_progress or (lambda _: None))[0]
+        """Open a model, or the one that an alias stands for, ahead of its first use; returns its canonical name."""
+        return self._engines.worker(self._addressing.target(name).model, on_progress or (lambda _: None))[0]
 
     def unload(self, name: str) -> None:
         """Close a model; its saved conversations stay."""

@@ -35,7 +35,7 @@ class ServerOptions:
     port: int = 8000
     """0 takes any free one."""
     model: str | None = None
-    """Opened at once, MODEL[@ADAPTER]; None takes the one that is used when none is named."""
+    """Opened at once, MODEL[@ADAPTER] or an alias; None takes the one that is used when none is named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

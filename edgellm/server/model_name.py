@@ -62,9 +62,12 @@ def resolve(names: Names, caller: Caller, asked: str) -> ModelName:
 
     A key's models are names and aliases: `starter` allows that model without an adapter or with one that the key taught
     itself, an alias all that it stands for. A bound adapter is added to each model, and no other one can be named.
-    A collection is one that the key names, else its own.
+    A collection is one that the key names, else its own. Behind an alias it takes the place of the alias's own.
     """
     limits, target = caller.limits, names.target(asked)
+    alias, plus, collection = asked.rpartition("+")
+    if target == asked and plus and names.target(alias) != alias:
+        return _with_collection(names, caller, resolve(names, caller, alias), asked, collection)
     name = split(target, names.bases())
     if name is None or (limits.adapter is not None and name.adapter not in (None, limits.adapter)):
         raise not_found(asked)
@@ -87,11 +90,30 @@ def _checked(names: Names, caller: Caller, name: ModelName, asked: str, own: str
     allowed = (name.model, name.base) if adapter is not None and owner_of(adapter) == caller.tenant else (name.model,)
     if models and not set(allowed) & set(models):
         raise not_found(asked)
-    if name.collection is None or caller.is_admin or name.collection in caller.limits.collections:
+    if name.collection is None or _may_search(caller, name.collection):
         return name
+    return replace(name, collection=_own_collection(names, caller, asked, own))
+
+
+def _with_collection(names: Names, caller: Caller, name: ModelName, asked: str, collection: str) -> ModelName:
+    """What an alias stands for, with the collection that the caller named behind it. Raises: ModelNotFound."""
+    if not collection:
+        raise not_found(asked)
+    if not _may_search(caller, collection):
+        collection = _own_collection(names, caller, asked, collection)
+    return replace(name, collection=collection)
+
+
+def _may_search(caller: Caller, collection: str) -> bool:
+    """Whether a caller may search a collection as it is called on this machine."""
+    return caller.is_admin or collection in caller.limits.collections
+
+
+def _own_collection(names: Names, caller: Caller, asked: str, own: str | None) -> str:
+    """What a caller's own collection is called on this machine. Raises: ModelNotFound."""
     if own is None or not names.has_collection(collection_of(caller, own)):
         raise not_found(asked)
-    return replace(name, collection=collection_of(caller, own))
+    return collection_of(caller, own)
 
 
 def not_found(asked: str) -> ModelNotFound:

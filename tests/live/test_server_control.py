@@ -6,6 +6,9 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
+from edgellm.errors import ModelNotFound
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.sdk.remote import RemoteEdgeLLM
 from edgellm.sdk.servers import ServerOptions
@@ -30,3 +33,19 @@ def test_a_server_outlives_its_starter_and_lets_an_open_answer_end(tmp_path: Pat
         stopping.join(20)
         assert stream.reply.usage.completion_tokens > 10
         assert edge.server.status() is None
+
+
+def test_a_server_for_an_alias_follows_it(tmp_path: Path) -> None:
+    short = Sampling(max_tokens=3, temperature=0)
+    with EdgeLLM("assistant", home=tmp_path) as edge:
+        edge.aliases.set("assistant", "starter")
+        running = edge.server.start(ServerOptions(port=0, model="assistant"))
+        assert (running.model, edge.server.status()) == ("assistant", running)
+        assert running.url is not None
+        with RemoteEdgeLLM(running.url) as client:
+            assert edge.models.loaded() == []
+            assert client.chat("Hello.", model="assistant", sampling=short).usage.completion_tokens == 3
+            edge.aliases.set("assistant", "nowhere")
+            with pytest.raises(ModelNotFound, match="assistant"):
+                client.chat("Hello.", model="assistant", sampling=short)
+        edge.server.stop()

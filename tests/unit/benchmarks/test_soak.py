@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from benchmarks.serving import LOADS, TARGETS, TRIAL_LOADS
-from benchmarks.soak import EARLY, LATE, PERIODS, Asked, Reading, Soak, kept_bytes, report, request
+from benchmarks.soak import (
+    EARLY,
+    FIRST_HALF,
+    LATE,
+    PERIODS,
+    SECOND_HALF,
+    Asked,
+    Reading,
+    Soak,
+    kept_bytes,
+    report,
+    request,
+)
 
 
 def soak(growth_mib: float) -> Soak:
@@ -21,7 +34,7 @@ def soak(growth_mib: float) -> Soak:
 
 def test_periods_hold_medians_of_their_time() -> None:
     found = report(soak(100), 10, is_trial=False)
-    assert len(found.arms) == PERIODS
+    assert list(found.arms)[PERIODS:] == [FIRST_HALF, SECOND_HALF]
     assert found.arms[EARLY]["server"].median == pytest.approx(115, abs=1)
     assert found.arms[LATE]["server"].median == pytest.approx(195, abs=1)
     assert (found.arms[EARLY]["p50"].median, found.arms[EARLY]["requests"].median) == (2.0, 60)
@@ -34,6 +47,13 @@ def test_a_server_that_grows_is_below_the_floor(growth_mib: float, verdict: str)
     ratios = {ratio.target.metric: ratio.verdict for ratio in report(soak(growth_mib), 10, is_trial=False).ratios}
     assert ratios["server"] == verdict
     assert ratios["descriptors"] == ratios["threads"] == "reached"
+
+
+def test_latency_is_compared_between_halves() -> None:
+    made = soak(0)
+    made.asked = [replace(each, seconds=2.0 + (each.at_s >= 360) + each.at_s // 60 % 2) for each in made.asked]
+    ratio = next(ratio for ratio in report(made, 10, is_trial=False).ratios if ratio.target.metric == "p50")
+    assert ratio.value == pytest.approx(0.75)  # the median of 3/3, 2/4, 3/3 and 2/4
 
 
 def test_what_is_kept_is_read_from_the_servers_own_figures() -> None:

@@ -93,6 +93,9 @@ ALLOWED = [
     (user(), f"starter@mine.{TENANT}", f"starter@mine.{TENANT}"),
     (user(models=("starter",)), f"starter@mine.{TENANT}", f"starter@mine.{TENANT}"),
     (user(models=("theirs",)), "theirs", f"starter@mine.{OTHER}"),
+    (user(), "gpt-4o+notes", f"qwen+notes.{TENANT}"),
+    (user(models=("gpt-4o",), collections=("c",)), "gpt-4o+c", "qwen+c"),
+    (user(models=("support",)), "support+notes", f"starter@lighthouse+notes.{TENANT}"),
 ]
 REFUSED = [
     (user(models=("starter",)), "qwen"),
@@ -111,7 +114,12 @@ REFUSED = [
     (user(models=("qwen",)), f"starter@mine.{TENANT}"),
     (user(), f"starter+notes.{OTHER}"),
     (user(), f"starter+notes.{TENANT}"),
+    (user(), "gpt-4o+c"),
+    (user(), "gpt-4o+"),
+    (user(), f"gpt-4o+notes.{TENANT}"),
+    (user(models=("support",)), "support+handbook"),
 ]
+REFUSED_ALIAS = [(user(models=("starter",)), "gpt-4o+notes", "gpt-4o"), (user(), "support+notes", "support")]
 
 
 @pytest.mark.parametrize(("caller", "asked", "expected"), ALLOWED)
@@ -124,3 +132,9 @@ def test_what_a_key_may_not_use_does_not_exist(caller: Caller, asked: str) -> No
     with pytest.raises(ModelNotFound) as refusal:
         resolve(ALIASES, caller, asked)
     assert str(refusal.value) == f"There is no model {asked!r}."
+
+
+@pytest.mark.parametrize(("caller", "asked", "missing"), REFUSED_ALIAS)
+def test_an_alias_that_a_key_may_not_use_is_what_is_missing(caller: Caller, asked: str, missing: str) -> None:
+    with pytest.raises(ModelNotFound, match=f"^There is no model '{missing}'.$"):
+        resolve(ALIASES, caller, asked)

@@ -45,3 +45,14 @@ def test_aliases_are_names(names: ServerNames, edgellm_home: Path) -> None:
     assert resolve(names, local_admin(), "openai/gpt-4o") == ModelName(base="tiny")
     assert "openai/gpt-4o" in names.seen_by(local_admin())
     assert "broken" not in names.seen_by(local_admin())
+
+
+def test_an_alias_as_the_servers_own_model_is_followed(edgellm_home: Path) -> None:
+    with EdgeLLM("assistant", home=edgellm_home, settings=Settings()) as edge:
+        edge.aliases.set("assistant", "starter@before+handbook")
+        names = ServerNames(edge)
+        assert names.own == "assistant"
+        assert str(resolve(names, local_admin(), names.own)) == "starter@before+handbook"
+        edge.aliases.set("assistant", "starter")
+        assert names.opened(resolve(names, local_admin(), names.own)) == "starter"
+        assert str(resolve(names, local_admin(), f"{names.own}+ferry")) == "starter+ferry"

@@ -59,6 +59,7 @@ class ServerActions(RowsPage[Detailed]):
 
         try:
             models = [model.name for model in await self.edge.models.list()]
+            models += [alias.name for alias in await self.edge.aliases.list()]
             has_key = any(key.state(time.time()) == "active" for key in await self.edge.keys.list())
             wanted = await self.app.push_screen_wait(StartForm(self.wanted, models, has_key=has_key))
             if wanted is None:

@@ -39,7 +39,7 @@ _KEY_HELP = {
 _SERVER_HELP = {
     "host": "127.0.0.1 is for programs on this computer. 0.0.0.0 is for the network; that needs a key.",
     "port": "A number up to 65535; 0 takes one that is free.",
-    "model": "Opened at once, as MODEL or MODEL@ADAPTER; clients may name others. Empty: the default model.",
+    "model": "Opened at once: MODEL, MODEL@ADAPTER or an alias; clients may name others. Empty: the default model.",
 }
 
 
