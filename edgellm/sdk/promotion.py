@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgellm.errors import GateClosed, InvalidInput, NotFound
+from edgellm.errors import Fact, GateClosed, InvalidInput, NotFound
 from edgellm.sdk.evaluation import FOLDER, Evals
 from edgellm.store import Alias, AliasChange, Store, StoredJob
 from edgellm.store.aliases import Reason
@@ -17,6 +17,10 @@ from edgellm.store.audit import LOCAL
 if TYPE_CHECKING:  # numpy is loaded when something is evaluated
     from edgellm.evals.gate import Verdict
     from edgellm.evals.run import Run, SubjectRecord
+
+LOOKED_AT = 5000
+"""Entries of the audit log, newest first, among which a rollback looks for the runs that decided: more would take
+longer than going back may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,15 +95,35 @@ class Promotion:
         return Moved(alias=alias, target=target, before=before)
 
     def rollback(self, alias: str, *, actor: str = LOCAL) -> Moved:
-        """Let an alias stand for what it stood for before its last promotion. Raises: NotFound, InvalidInput."""
+        """Let an alias stand for what it stood for before its last promotion. Raises: NotFound, InvalidInput.
+
+        The audit log names the runs that once decided for both versions, where there were any.
+        """
         aliases = self._store().aliases
-        current, versions = aliases.get(alias).target, versions_of(aliases.history(alias))
+        history = aliases.history(alias)
+        current, versions = aliases.get(alias).target, versions_of(history)
         if len(versions) < 2:
             message = f"{alias!r} has stood for {current!r} only."
             raise InvalidInput(message, hint="There is nothing to go back to.", field="alias")
-        reason = Reason(expected=current, facts={"rolled_back": True})
-        aliases.set(alias, versions[-2], actor=actor, reason=reason)
+        runs = self._runs(alias, {versions[-2], current}, history[-1].at)
+        decided = {"run": runs.get(versions[-2]), "run_before": runs.get(current)}
+        facts: dict[str, Fact] = {"rolled_back": True, **{name: run for name, run in decided.items() if run}}
+        aliases.set(alias, versions[-2], actor=actor, reason=Reason(expected=current, facts=facts))
         return Moved(alias=alias, target=versions[-2], before=current)
+
+    def _runs(self, alias: str, targets: builtins.set[str], since: float) -> dict[str, str]:
+        """By target, the run that last decided that the alias may stand for it, of the newest entries of the audit log.
+
+        `since`: when the alias was first set; what is older cannot be about it.
+        """
+        found: dict[str, str] = {}
+        for entry in self._store().audit.list(LOOKED_AT):
+            if entry.at < since or found.keys() == targets:
+                break
+            target, run = entry.facts.get("target"), entry.facts.get("run")
+            if (entry.action, entry.target) == ("alias.set", alias) and target in targets and isinstance(run, str):
+                found.setdefault(str(target), run)
+        return found
 
     def _check_compared(self, run: Run, alias: str, before: str) -> None:
         if len(run.subjects) == 1 or not self._is_still(run.subjects[1], before):

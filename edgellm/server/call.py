@@ -18,6 +18,8 @@ class Call:
     """A completion in place of a conversation: a text, or token ids."""
     sampling: Sampling
     constraint: Constraint | None = None
+    constraint_field: str = "constraint"
+    """What its client calls that."""
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
     """`auto`, `none`, `required`, or a tool's name."""

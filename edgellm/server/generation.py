@@ -11,7 +11,7 @@ from functools import partial
 
 import msgspec
 
-from edgellm.errors import InvalidSchema
+from edgellm.errors import Fact, InvalidSchema
 from edgellm.sdk.capture import Form, keep_answer, keep_refused
 from edgellm.sdk.options import CompleteOptions
 from edgellm.sdk.scoring import Scoring
@@ -55,7 +55,7 @@ class Generation:
                 reply = await self._answered(account, put)
             except InvalidSchema as error:
                 await self._keep_refused(error, account)
-                raise
+                raise _named(error, self._call.constraint_field) from error
         service.counters.answered(reply.evidence)
         reply = shown_reply(service.edge.home, self._caller, reply)
         await self._keep(reply, account)
@@ -173,6 +173,14 @@ class Generation:
         call = self._call
         prompt = call.prompt if isinstance(call.prompt, str) else None
         return Form(constraint=call.constraint, tools=tuple(call.tools), tool_choice=call.tool_choice, prompt=prompt)
+
+
+def _named(error: InvalidSchema, field: str) -> InvalidSchema:
+    """The refusal of a constraint under its client's own name, also in words: not every dialect has a place for it."""
+    if error.facts.get("field", "constraint") != "constraint":
+        return error
+    facts: dict[str, Fact] = {**error.facts, "field": field}
+    return InvalidSchema(f"{field}: {error.message}", hint=error.hint, **facts)
 
 
 def _count(account: Account, stream: ReplyStream) -> None:

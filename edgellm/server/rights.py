@@ -85,9 +85,9 @@ ROWS = (
     _asked("POST", "/api/generate"),
     _asked("POST", "/api/embed"),
     _asked("POST", "/api/embeddings"),
-    _managed("POST", "/api/create"),
-    _managed("POST", "/api/copy"),
-    _managed("POST", "/api/push"),
+    _seen("POST", "/api/create"),
+    _seen("POST", "/api/copy"),
+    _seen("POST", "/api/push"),
 )
 UPLOADS = frozenset({"/v1/files", "/v1/documents/{collection}/files"})
 """Declared paths of routes that take a file in place of JSON."""

@@ -206,14 +206,14 @@ def _answer_alone(result: Result) -> str:
 
 
 def _asked(result: Result) -> str:
-    return f"<p><b>{_text(result.case_id)}</b></p><pre>{_text(_cut(result.question))}</pre>"
+    return f"<p><b>{_text(result.case_id)}</b></p><pre>{_text(cut(result.question))}</pre>"
 
 
 def _side(name: str, result: Result) -> str:
     value = "" if result.value is None else f"{wording.share(result.value)}: "
     head = " ".join(part for part in (name, value + result.reason) if part)
     texts = [result.said.text, result.said.other] if result.said.other else [result.said.text]
-    shown = "".join(f"<pre>{_text(_cut(text)) or '(no text)'}</pre>" for text in texts)
+    shown = "".join(f"<pre>{_text(cut(text)) or '(no text)'}</pre>" for text in texts)
     return f'<div><div class="dim">{_text(head)}</div>{shown}</div>'
 
 
@@ -239,7 +239,8 @@ def _line(text: str) -> str:
     return f"<p>{_text(text)}</p>" if text else ""
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """A text as long as a report shows it, with how much is left out."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({len(text) - LONGEST:,} more characters)"
 
 

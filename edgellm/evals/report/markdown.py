@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from edgellm.evals.outcome import paired, regressions
 from edgellm.evals.preference import NOBODY, People
 from edgellm.evals.report import wording
-from edgellm.evals.report.html import LONGEST, WORST, Answers
+from edgellm.evals.report.html import WORST, Answers, cut
 from edgellm.evals.run import Run, SuiteRecord
 from edgellm.evals.unmeasured import NO_VOTES
 from edgellm.evals.values import Result
@@ -126,11 +126,13 @@ def _side(name: str, result: Result) -> Iterator[str]:
     yield f"{_inline(name)}: {_inline(result.reason)}"
     yield ""
     yield from _block(result.said.text)
+    if result.said.other:
+        yield from _block(result.said.other)
 
 
 def _block(text: str) -> Iterator[str]:
     """The text in a fence that is longer than any within it."""
-    shown = clean(text[:LONGEST])
+    shown = clean(cut(text))
     fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", shown)), 3)
     yield from (f"{fence}text", shown, fence, "")
 

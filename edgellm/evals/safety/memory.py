@@ -2,7 +2,7 @@
 
     [make]
     kind = "memorised"
-    rows = "train.jsonl"        # prompt and completion, or text, one object a line
+    rows = "train.jsonl"        # conversations, prompt and completion, or text, one object a line
     most = 50                   # rows that are tried, spread over the file
     words = 8                   # words in a row that count as learnt by heart
 
@@ -57,16 +57,24 @@ def _rest(text: str) -> list[str]:
 
 
 def _texts(place: Place, rows: str) -> list[str]:
-    """The texts of a file: answers where there are pairs, else whole texts."""
+    """The texts of a file: answers where there are questions, else whole texts."""
     path, found = Path(place.file).parent / rows, list[str]()
     for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
         if not line.strip():
             continue
         try:
             row = msgspec.json.decode(line, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Place(str(path), number, number).wrong(f"it is no JSON object: {error}", "make") from error
-        text = row.get("completion") or row.get("text")
-        if isinstance(text, str):
-            found.append(text)
+        found += _learnt(row)
     return found
+
+
+def _learnt(row: Row) -> list[str]:
+    """What a row teaches to say: each answer of a conversation, a completion, or the text."""
+    turns = row.get("messages")
+    if isinstance(turns, list):
+        said = [turn.get("content") for turn in turns if isinstance(turn, dict) and turn.get("role") == "assistant"]
+    else:
+        said = [row.get("completion") or row.get("text")]
+    return [each for each in said if isinstance(each, str)]

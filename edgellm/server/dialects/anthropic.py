@@ -88,6 +88,7 @@ class Anthropic:
             messages=_messages(body),
             sampling=self.defaults,
             constraint=_constraint(body),
+            constraint_field="output_config.format.schema",
             tools=tuple(_tool(tool, f"tools.{number}") for number, tool in enumerate(body.tools)),
             tool_choice=_tool_choice(body),
             shows_reasoning=thinking is None or _is_shown(thinking),

@@ -122,6 +122,7 @@ def _asked(body: AskBody, defaults: Sampling, messages: tuple[Message, ...], too
         messages=messages,
         sampling=_sampling(body.options or OptionsBody(), defaults),
         constraint=_constraint(body),
+        constraint_field="format",
         tools=tools,
         is_stream=body.stream is not False,
         has_usage=True,
@@ -143,7 +144,7 @@ def _sampling(options: OptionsBody, defaults: Sampling) -> Sampling:
 
 
 def _constraint(body: AskBody) -> Constraint | None:
-    if not body.format:
+    if body.format in (None, ""):
         return None
     return Constraint(kind="json_object") if body.format == "json" else schema_constraint(dict(body.format))
 

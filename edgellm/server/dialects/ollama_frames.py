@@ -89,8 +89,8 @@ class OllamaFrames:
         return lines
 
     def keep_alive(self) -> bytes:
-        """Nothing: a client reads every line as JSON."""
-        return b""
+        """A line without a word: a client reads every line as JSON, and there are no comments."""
+        return self._line("", {})
 
     def end(self, reply: Reply) -> list[bytes]:
         """The calls, and a line with reason and counters."""

@@ -74,6 +74,7 @@ class OpenAIChat:
             messages=conversation(body.messages),
             sampling=sampling_of(body, self.defaults, max_tokens=_max_tokens(body), logprobs=_logprobs(body)),
             constraint=_constraint(body.response_format),
+            constraint_field="response_format.json_schema.schema",
             tools=tuple(map(_tool, body.tools or ())),
             tool_choice=_tool_choice(body),
             is_stream=bool(body.stream),

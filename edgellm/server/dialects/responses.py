@@ -65,6 +65,7 @@ class Responses:
             messages=_messages(body),
             sampling=sampling,
             constraint=_constraint(body),
+            constraint_field="text.format.schema",
             tools=tools,
             tool_choice=_tool_choice(body),
             is_stream=bool(body.stream),

@@ -31,6 +31,8 @@ class ResponsesFrames:
         self._item: Json = {}
         self._text: list[str] = []
         self._tokens: list[TokenTrace] = []
+        self._held: tuple[TokenTrace, ...] = ()
+        """Tokens whose text has not come yet: the half of a letter, or what may become a stop text."""
 
     def begin(self) -> list[bytes]:
         """`response.created` and `response.in_progress`."""
@@ -48,7 +50,10 @@ class ResponsesFrames:
         if reasoning := self._call.reasoning(event.reasoning):
             frames += self._piece_of_text("reasoning", reasoning, ())
         if event.text:
-            frames += self._piece_of_text("message", event.text, event.tokens)
+            frames += self._piece_of_text("message", event.text, self._held + event.tokens)
+            self._held = ()
+        elif not event.reasoning:
+            self._held += event.tokens
         for piece in self._call.pieces(event.tool_calls):
             frames += self._piece_of_call(piece)
         return frames
@@ -114,6 +119,8 @@ class ResponsesFrames:
 
     def _ended_text(self) -> list[bytes]:
         kind: TextKind = "reasoning" if self._open == "reasoning" else "message"
+        if kind == "message":
+            self._tokens, self._held = [*self._tokens, *self._held], ()
         text, found = "".join(self._text), logprobs(self._tokens)
         content = part(kind, text, found)
         self._item["content"] = [content]

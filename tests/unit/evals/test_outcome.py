@@ -145,3 +145,20 @@ def test_what_is_not_measured_is_said() -> None:
     both = not_measured([read_suite(SHIPPED / name) for name in ("injection.toml", "bias.toml")], has_baseline=True)
     assert not any(word in " ".join(both) for word in ("injection", "Bias:", "baseline"))
     assert any("person" in each for each in both)
+
+
+@pytest.mark.parametrize(
+    ("suite", "left"),
+    [
+        ("injection", {"Leaks"}),
+        ("leakage", {"through documents", "through tools"}),
+        ("injection-documents", {"Leaks", "through tools", "users hand over"}),
+        ("general", {"Leaks", "through documents", "through tools", "users hand over"}),
+    ],
+)
+def test_an_attack_in_one_place_says_nothing_about_the_others(suite: str, left: set[str]) -> None:
+    said = " ".join(not_measured([read_suite(SHIPPED / f"{suite}.toml")], has_baseline=True))
+    places = {"Leaks", "through documents", "through tools", "users hand over"}
+    assert {place for place in places if place in said} == left
+    assert "Personal data" in said
+    assert "Personal data" not in " ".join(not_measured([read_suite(SHIPPED / "privacy.toml")], has_baseline=True))

@@ -58,6 +58,50 @@ async def test_ollama(client: httpx2.AsyncClient, path: str, body: dict[str, Any
     assert loaded["done_reason"] == "load"
 
 
+FAR = {"type": "object", "properties": {"a": {"$ref": "http://elsewhere/a.json"}}}
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "field"),
+    [
+        (
+            "/v1/chat/completions",
+            {"messages": USER, "response_format": {"type": "json_schema", "json_schema": {"schema": FAR}}},
+            "response_format.json_schema.schema",
+        ),
+        (
+            "/v1/responses",
+            {"input": "x", "text": {"format": {"type": "json_schema", "name": "x", "schema": FAR}}},
+            "text.format.schema",
+        ),
+        (
+            "/v1/messages",
+            {"messages": USER, "max_tokens": 8, "output_config": {"format": {"type": "json_schema", "schema": FAR}}},
+            "output_config.format.schema",
+        ),
+        ("/api/chat", {"messages": USER, "format": FAR}, "format"),
+        ("/api/generate", {"prompt": "x", "format": FAR}, "format"),
+    ],
+)
+async def test_a_schema_that_cannot_be_enforced_is_refused_by_its_clients_name(
+    client: httpx2.AsyncClient, path: str, more: dict[str, Any], field: str
+) -> None:
+    answer = await client.post(path, json={"model": "fake:", **more})
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    message = error if isinstance(error, str) else error["message"]
+    assert message.startswith(f"{field}: At /properties/a: ")
+    if path in ("/v1/chat/completions", "/v1/responses"):
+        assert (error["param"], error["code"]) == (field, "invalid_schema")
+
+
+async def test_a_schema_without_wishes_still_asks_for_json(client: httpx2.AsyncClient) -> None:
+    body = {"model": "fake:", "messages": USER, "stream": False, "format": {}}
+    answer = await client.post("/api/chat", json=body)
+    assert answer.status_code == 400  # the fake knows no such schema; taken for none, it would be answered
+    assert answer.json()["error"].startswith("format: ")
+
+
 async def test_what_ollama_has_besides(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/")).text == "Ollama is running"
     assert (await client.head("/")).status_code == 200

@@ -100,6 +100,15 @@ async def test_each_role(client: httpx2.AsyncClient, secrets: Secrets, method: s
         assert "no route" not in answer.text  # an object that does not exist is another 404
 
 
+@pytest.mark.parametrize("role", ROLES)
+async def test_every_key_is_told_what_is_not_offered(
+    client: httpx2.AsyncClient, secrets: Secrets, role: Role
+) -> None:
+    for path in ("/api/create", "/api/copy", "/api/push"):
+        answer = await client.post(path, json={}, headers={"x-api-key": secrets[role]})
+        assert answer.status_code == 501
+
+
 async def test_unknown_paths_ask_for_a_key_first(client: httpx2.AsyncClient, secrets: Secrets) -> None:
     assert (await client.get("/nowhere")).status_code == 401
     assert (await client.delete("/v1/models")).status_code == 401

@@ -187,7 +187,12 @@ class QueuePage(RowsPage[QueueRow]):
         prompt = await self.app.push_screen_wait(AskText("The question", asked))
         proposed = wanted if wanted is not None else row.item.context.answer or ""
         title = "What should be answered"
-        answer = None if prompt is None else await self.app.push_screen_wait(AskText(title, proposed))
+        is_poor = wanted is None  # what is written takes its place, as in the chat
+        answer = (
+            None
+            if prompt is None
+            else await self.app.push_screen_wait(AskText(title, proposed, is_replaced=is_poor))
+        )
         if prompt is None or answer is None:
             return
         changed = {

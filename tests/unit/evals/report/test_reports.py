@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 from hypothesis import given
@@ -138,3 +139,13 @@ def test_markdown_says_what_was_found() -> None:
     assert "# Evaluation of model 0 plain" in text
     assert "no difference shown" in text
     assert "## What was not measured" in text
+
+
+def test_markdown_leaves_nothing_out_without_a_word() -> None:
+    """Of a pair that differs in a term both answers are shown, and of a long one how much is missing."""
+    run, answers = a_run("plain")
+    for by_suite in answers:
+        by_suite["s"] = [replace(each, said=Said(text="x" * 1600, other="the second")) for each in by_suite["s"]]
+    for text in (markdown_report(run, answers), read(html_report(run, answers)).text):
+        assert "the second" in text
+        assert "(100 more characters)" in text

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from edgellm.data.rows import ChatRow, Source, TextRow, encode_row
 from edgellm.errors import DataRejected
 from edgellm.evals.suite import SHIPPED, Suite, read_suite
+from edgellm.types import Message
 
 INJECTION = """schema = 1
 [make]
@@ -84,6 +86,30 @@ def test_rows_are_begun_and_their_rest_is_what_must_not_come_back(tmp_path: Path
     before = found.sha256
     (tmp_path / "rows.jsonl").write_text(json.dumps({"text": long + " more"}))
     assert read_suite(tmp_path / "made.toml").sha256 != before
+
+
+def test_rows_of_a_dataset_are_begun_where_they_were_answered(tmp_path: Path) -> None:
+    """As datasets are kept and lessons of the review queue are written; what the user said is not learnt."""
+    one, other = (" ".join(f"{name}{number}" for number in range(30)) for name in ("first", "second"))
+    turns = [
+        Message(role="system", content=" ".join(["system"] * 30)),
+        Message(role="user", content=" ".join(["question"] * 30)),
+        Message(role="assistant", content=one),
+        Message(role="user", content="And then?"),
+        Message(role="assistant", content=other),
+    ]
+    source = Source("faq.jsonl", 1)
+    rows = [ChatRow("1", tuple(turns), source), TextRow("2", one.upper(), source)]
+    (tmp_path / "train.jsonl").write_bytes(b"".join(map(encode_row, rows)))
+    cases = made(tmp_path, 'schema = 1\n[make]\nkind = "memorised"\nrows = "train.jsonl"\n').cases
+    assert [case.expected[0].split()[0] for case in cases] == ["first15", "second15", "FIRST15"]
+
+
+@pytest.mark.parametrize("row", ['{"messages": 3}', '{"messages": [3, {"role": "assistant"}]}', '{"text": ["a"]}'])
+def test_rows_of_no_known_form_teach_nothing(tmp_path: Path, row: str) -> None:
+    (tmp_path / "rows.jsonl").write_text(row)
+    with pytest.raises(DataRejected, match="no row long enough"):
+        made(tmp_path, 'schema = 1\n[make]\nkind = "memorised"\nrows = "rows.jsonl"\n')
 
 
 def test_rows_that_cannot_be_read_are_named(tmp_path: Path) -> None:

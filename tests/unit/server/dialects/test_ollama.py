@@ -312,7 +312,7 @@ def test_other_events_have_no_words() -> None:
     stream = chat_frames()
     assert stream.begin() == []
     assert stream.event(Loading(model="starter", fraction=0.5)) == []
-    assert stream.keep_alive() == b""
+    assert json_lines(stream.keep_alive()) == [said("") | {"done": False}]
 
 
 def test_an_error_in_the_middle_is_a_line() -> None:

@@ -164,6 +164,15 @@ def test_log_probabilities_come_with_their_text() -> None:
     assert [entry["token"] for entry in done["logprobs"]] == ["Hi", "!"]
 
 
+def test_a_token_whose_text_comes_later_is_not_lost() -> None:
+    tokens = [TokenTrace(token=n, text=text, logprob=-0.5, entropy=1.0) for n, text in enumerate("abc")]
+    deltas = [Delta(tokens=(tokens[0],)), Delta(text="é", tokens=(tokens[1],)), Delta(tokens=(tokens[2],))]
+    found = sse(played(frames(top_logprobs=0), [Delta(reasoning="Hm"), *deltas], reply("é")))
+    by_type = {event["type"]: event for event in found}
+    assert [entry["token"] for entry in by_type["response.output_text.delta"]["logprobs"]] == ["a", "b"]
+    assert [entry["token"] for entry in by_type["response.output_text.done"]["logprobs"]] == ["a", "b", "c"]
+
+
 @given(st.sets(st.integers(1, 40)), st.text(min_size=0, max_size=40), st.text(max_size=20))
 def test_however_the_answer_is_cut_the_response_is_the_same(cuts: set[int], text: str, thought: str) -> None:
     second = ToolCall(id="call_b", name="time", arguments='{"a": ["é", "\\n"]}')
