@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from edgellm.decoding import from_json
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
     """Something that happened to a job."""
@@ -85,5 +87,5 @@ def decode(line: bytes) -> JobEvent:
 
     Raises: msgspec.ValidationError when the line is no known event.
     """
-    event: JobEvent = msgspec.json.decode(line, type=JobEvent)
+    event: JobEvent = from_json(line, type=JobEvent)
     return event

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from edgellm.decoding import json_decoder
 from edgellm.errors import DiskFull
 from edgellm.paths import PRIVATE_FILE, sync_dir
 
@@ -18,7 +19,7 @@ T = TypeVar("T")
 
 def read_lines(path: Path, kind: type[T]) -> Iterator[T]:
     """The values of a file's whole lines; half a line of a writer that was killed is none."""
-    decoder = msgspec.json.Decoder(kind)
+    decoder = json_decoder(kind)
     try:
         with path.open("rb") as handle:
             for line in handle:

@@ -27,6 +27,7 @@ import msgspec
 from msgspec import Meta
 
 from edgellm.app_names import ACTIONS, THEMES, is_key
+from edgellm.decoding import convert
 from edgellm.errors import DiskFull, InvalidInput, InvalidSettings
 from edgellm.file_lock import locked
 from edgellm.paths import Home, write_private
@@ -284,7 +285,7 @@ def _checked(key: str, value: Any, source: str) -> Any:
     """The value in its field's type and range."""
     kind = _kind(key, source)
     try:
-        converted = msgspec.convert(value, kind, strict=True, str_keys=True)
+        converted = convert(value, kind, strict=True, str_keys=True)
         if key.startswith("sampling."):
             check_sampling(replace(Sampling(), **{key.removeprefix("sampling."): converted}))
     except msgspec.ValidationError as error:

@@ -225,6 +225,8 @@ class Choice:
     reasoning: str | None = None
     tokens: tuple[TokenTrace, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
+    stop: str | None = None
+    """Which of `Sampling.stop` ended it; None when none did, and when a server wrote it that does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

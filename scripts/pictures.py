@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import sys
@@ -18,6 +19,7 @@ from textual.pilot import Pilot
 
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.train.settings import settings_for
+from edgellm.types import Sampling
 from scripts.project import ROOT
 
 PICTURES = ROOT / "docs" / "pictures"
@@ -26,6 +28,11 @@ HANDBOOK = ROOT / "examples" / "ferry" / "handbook.md"
 SIZE = (100, 30)
 PATIENCE_S = 120.0
 QUESTION = "Write a Python function that adds two numbers."
+ALIAS = "assistant"
+CORRECTIONS, OPEN = 8, 2
+"""Answers that are corrected, and how many of them still wait for a decision; eight questions can show `better`."""
+STEPS = 24
+POLICY = 'schema = 1\n[[must]]\nsuite = "refusal"\nchange = "not worse"\n'
 Scene = Callable[[Pilot[None]], Awaitable[None]]
 
 
@@ -72,6 +79,24 @@ async def documents(pilot: Pilot[None]) -> None:
     await until(pilot, lambda shown: "dogs pay 1 crown" in shown and "Timetable" in shown)
 
 
+async def review(pilot: Pilot[None]) -> None:
+    """A correction that waits for a decision."""
+    await pilot.press("shift+f8")
+    await until(pilot, lambda shown: "Marrow" in shown)
+
+
+async def improve(pilot: Pilot[None]) -> None:
+    """The versions that came of corrections, and the stages of the last one."""
+    await pilot.press("shift+f4")
+    await until(pilot, lambda shown: f"{ALIAS}-v1" in shown and "better" in shown)
+
+
+async def evaluate(pilot: Pilot[None]) -> None:
+    """What the new version was asked before it went live."""
+    await pilot.press("shift+f7")
+    await until(pilot, lambda shown: "corrected" in shown and "better" in shown)
+
+
 SCENES: dict[str, Scene] = {
     "chat": chat,
     "explain": explain,
@@ -79,6 +104,9 @@ SCENES: dict[str, Scene] = {
     "data": data,
     "train": train,
     "documents": documents,
+    "review": review,
+    "improve": improve,
+    "evaluate": evaluate,
 }
 
 
@@ -99,7 +127,7 @@ def screen_text(pilot: Pilot[None]) -> str:
 
 
 def teach(folder: Path) -> None:
-    """A collection, a dataset and a short run, for the pages that show them; the examples lie in `folder`.
+    """A collection, a dataset, a short run, and a version made of corrections; the examples lie in `folder`.
 
     The pages name a file by its whole path, and the place of this checkout is nobody's business.
     """
@@ -109,6 +137,25 @@ def teach(folder: Path) -> None:
         print(list(edge.jobs.follow(edge.documents("ferry").add([HANDBOOK]).id))[-1], file=sys.stderr)
         job = edge.training.start(examples, "starter", "lighthouse", settings_for("quick"))
         print(list(edge.jobs.follow(job.id))[-1], file=sys.stderr)
+        correct(edge)
+
+
+def correct(edge: EdgeLLM) -> None:
+    """Correct answers of the starter, accept most corrections, and promote the version that learnt them."""
+    edge.aliases.set(ALIAS, "starter")
+    rows = [json.loads(line) for line in EXAMPLES.read_text(encoding="utf-8").splitlines()]
+    for row in rows[: CORRECTIONS + OPEN]:
+        session = edge.sessions.create(model=ALIAS)
+        reply = edge.chat(row["prompt"], session=session.id, sampling=Sampling(temperature=0.0, max_tokens=24))
+        assert reply.message_id is not None
+        edge.sessions.correct(reply.message_id, row["completion"])
+    for item in edge.reviews.list(limit=100)[OPEN:]:
+        edge.reviews.accept(item.id)
+    policy = edge.home.data / "policy.toml"
+    policy.write_text(POLICY, encoding="utf-8")
+    run = edge.improve.begin(ALIAS, policy=policy, settings={"steps": STEPS})
+    print(list(edge.jobs.follow(run.id))[-1], file=sys.stderr)
+    edge.improve.promote(run.id)
 
 
 async def take() -> None:

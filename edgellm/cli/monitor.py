@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,8 +13,9 @@ from edgellm.cli.world import World, pass_world
 
 if TYPE_CHECKING:
     from edgellm.monitor.values import Drift, Monitored
+    from edgellm.sdk.monitoring import Form
 
-FORMS: dict[str, Literal["html", "markdown"]] = {".html": "html", ".htm": "html", ".md": "markdown"}
+FORMS: dict[str, Form] = {".html": "html", ".htm": "html", ".md": "markdown", ".prom": "prometheus"}
 SHOWN = 5
 """Farthest questions in the terminal."""
 
@@ -32,7 +33,9 @@ SHOWN = 5
 @click.option(
     "--seed", type=int, default=0, show_default=True, metavar="N", help="Draws questions where there are many."
 )
-@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write it there: .html or .md.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write it there: .html, .md or .prom."
+)
 @click.option("--json", "as_data", is_flag=True, help="Print JSON.")
 @pass_world
 def monitor(world: World, /, out: Path | None, as_data: bool, **said: Any) -> None:
@@ -44,7 +47,7 @@ def monitor(world: World, /, out: Path | None, as_data: bool, **said: Any) -> No
     """
     form = None if out is None else FORMS.get(out.suffix.lower())
     if out is not None and form is None:
-        raise click.UsageError(f"{out.name!r} is no kind of file that is written: name it .html or .md.")
+        raise click.UsageError(f"{out.name!r} is no kind of file that is written: name it .html, .md or .prom.")
 
     def tell(doing: str, done: int, total: int) -> None:
         world.err.status(f"{doing}: {done:,} of {total:,}" if total else doing)

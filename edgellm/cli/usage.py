@@ -20,34 +20,50 @@ if TYPE_CHECKING:
 
 @click.command("usage")
 @click.option(
-    "--by", type=click.Choice(["day", "model", "tenant"]), default="day", show_default=True, help="What is added up."
+    "--by",
+    type=click.Choice(["day", "model", "tenant"]),
+    multiple=True,
+    default=("day",),
+    show_default=True,
+    help="What is added up; may be repeated.",
 )
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Only from this day on: 2026-03-01.")
 @click.option("--json", "as_data", is_flag=True, help="Print JSON.")
 @pass_world
-def usage(world: World, by: Any, since: datetime | None, as_data: bool) -> None:
+def usage(world: World, by: tuple[Any, ...], since: datetime | None, as_data: bool) -> None:
     """Show what was used: requests, tokens, latency, errors.
 
-    A tenant is a key of the server's; what this machine's own programs ask is its own line. P50 and P99 are the
-    seconds that 50 and 99 % of the answered requests took at most; energy is an estimate, shown where the
-    machine reports its power; with the setting kwh_price also what it cost, all together and a request.
+    With --by tenant --by day each day of each tenant has a line. A tenant is a key of the server's; what this
+    machine's own programs ask is its own line. P50 and P99 are the seconds that 50 and 99 % of the answered
+    requests took at most; energy is an estimate, shown where the machine reports its power; with the setting
+    kwh_price also what it cost, all together and a request.
     """
+    by = tuple(dict.fromkeys(by))
     with world.open() as edge:
         found, price = edge.usage.totals(by, _timestamp(since)), edge.settings.kwh_price
-        names = {key.id: key.name for key in edge.keys.list()} if by == "tenant" else {}
+        keys = {key.id: key.name for key in edge.keys.list()} if "tenant" in by else {}
     if as_data:
-        world.out.json([_as_json(total, _name(total.key, by, names), price) for total in found])
+        world.out.json([_as_json(total, by, keys, price) for total in found])
     elif not found:
         world.err.note("Nothing was used in that time." if since else "Nothing was used yet.")
     else:
         costs = () if price is None else ("COST", "A REQUEST")
         titles = ("REQUESTS", "ERRORS", "READ", "CACHED", "WRITTEN", "P50", "P99", "ENERGY", *costs)
-        header = [Column(by.upper(), flexible=True), *(Column(title, right=True) for title in titles)]
-        world.out.table(header, [_row(total, _name(total.key, by, names), price) for total in found])
+        header = [
+            *(Column(name.upper(), flexible=True) for name in by),
+            *(Column(title, right=True) for title in titles),
+        ]
+        world.out.table(header, [_row(total, _names(total, by, keys), price) for total in found])
+
+
+def _names(total: UsageTotal, by: tuple[str, ...], keys: dict[str, str]) -> tuple[str, ...]:
+    """How a line is called, in as many parts as it has."""
+    parts = total.keys or (total.key,)
+    return tuple(_name(part, name, keys) for part, name in zip(parts, by, strict=True))
 
 
 def _name(key: str, by: str, names: dict[str, str]) -> str:
-    """How a line is called: a tenant by its key's name and the beginning of its id."""
+    """How one part of a line is called: a tenant by its key's name and the beginning of its id."""
     if by != "tenant":
         return key
     from edgellm.server.caller import LOCAL  # deferred: only this listing names tenants
@@ -57,13 +73,14 @@ def _name(key: str, by: str, names: dict[str, str]) -> str:
     return f"{names.get(key, 'unknown key')} ({key[:SHOWN]})"
 
 
-def _row(total: UsageTotal, name: str, price: float | None) -> tuple[Part, ...]:
+def _row(total: UsageTotal, names: tuple[str, ...], price: float | None) -> tuple[Part, ...]:
     tokens = (total.usage.prompt_tokens, total.usage.cached_tokens, total.usage.completion_tokens)
     latency = ("" if seconds is None else span(seconds) for seconds in (total.p50_s, total.p99_s))
     energy = "" if total.energy_j is None else f"{total.energy_j / 3600:,.1f} Wh"
     errors = bad(f"{total.errors:,}") if total.errors else ""
     costs = () if price is None else tuple(map(_money, _costs(total, price)))
-    return (bold(name), f"{total.requests:,}", errors, *(f"{number:,}" for number in tokens), *latency, energy, *costs)
+    numbers = (f"{number:,}" for number in tokens)
+    return (*map(bold, names), f"{total.requests:,}", errors, *numbers, *latency, energy, *costs)
 
 
 def _costs(total: UsageTotal, price: float | None) -> tuple[float | None, float | None]:
@@ -78,9 +95,14 @@ def _money(amount: float | None) -> str:
     return f"{amount:,.2f}" if amount >= 1 else f"{amount:.3g}"
 
 
-def _as_json(total: UsageTotal, name: str, price: float | None) -> dict[str, Any]:
+def _as_json(total: UsageTotal, by: tuple[str, ...], keys: dict[str, str], price: float | None) -> dict[str, Any]:
+    """A line's numbers; `keys` of one that is added up by several has each by what it is."""
     cost, each = _costs(total, price)
-    return {"name": name, **asdict(total), "cost": cost, "cost_per_request": each}
+    facts = asdict(total)
+    del facts["keys"]
+    if total.keys:
+        facts["keys"] = dict(zip(by, total.keys, strict=True))
+    return {"name": " / ".join(_names(total, by, keys)), **facts, "cost": cost, "cost_per_request": each}
 
 
 def _timestamp(day: datetime | None) -> float | None:

@@ -14,6 +14,7 @@ from edgellm.data.rows import ID_DIGITS, ChatRow, Row, Source, TextRow, decode_r
 from edgellm.data.rules import Rules
 from edgellm.data.sources import FileReport
 from edgellm.data.split import SPLITS, Split
+from edgellm.decoding import from_json
 from edgellm.errors import DataRejected, DatasetNotFound, InvalidInput
 
 __all__ = ["ID_DIGITS", "ChatRow", "Dataset", "Manifest", "Row", "Source", "SplitFile", "TextRow", "open_dataset"]
@@ -91,7 +92,7 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest in a dataset's folder, files not checked. Raises: DatasetNotFound, DataRejected."""
     path = folder / MANIFEST
     try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        manifest = from_json(path.read_bytes(), type=Manifest)
     except (FileNotFoundError, NotADirectoryError) as error:
         message = f"There is no dataset in {str(folder)!r}: {MANIFEST} is missing."
         raise DatasetNotFound(message, hint="`edgellm data list` shows the datasets.") from error

@@ -18,6 +18,7 @@ import msgspec
 
 from edgellm.data.draft_checks import Refusal
 from edgellm.data.rows import Source, content_id
+from edgellm.decoding import from_json
 from edgellm.errors import DataRejected, DatasetNotFound, InvalidInput
 from edgellm.line_file import append_line, read_lines
 from edgellm.paths import private_dir, write_private
@@ -211,7 +212,7 @@ class DraftStore:
         """How a set was made."""
         path = self.folder(name) / DRAFT
         try:
-            info = msgspec.json.decode(path.read_bytes(), type=DraftInfo)
+            info = from_json(path.read_bytes(), type=DraftInfo)
         except FileNotFoundError:
             hint = "`edgellm data drafts` shows them; `edgellm data draft PATH --name NAME` makes one."
             raise DatasetNotFound(f"There are no drafts named {name!r}.", hint=hint) from None

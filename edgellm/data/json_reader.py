@@ -10,6 +10,7 @@ import msgspec
 from edgellm.data.lines import Lines, rejected
 from edgellm.data.reading import Reading
 from edgellm.data.rows import Reason, Record, Source, dropped
+from edgellm.decoding import from_json
 from edgellm.errors import DataRejected
 
 LIST_LIMIT_BYTES = 256 * 1024**2
@@ -49,7 +50,7 @@ def read_json_list(handle: BinaryIO, reading: Reading) -> Iterator[Record]:
         )
     content = _text_of(content, reading)
     try:
-        elements = msgspec.json.decode(content, type=list[msgspec.Raw])
+        elements = from_json(content, type=list[msgspec.Raw])
     except (msgspec.DecodeError, RecursionError) as error:
         last = content.rstrip().count(b"\n") + 1
         raise rejected(reading.file, last, f"is the last one of a list that is no valid JSON: {error}") from error

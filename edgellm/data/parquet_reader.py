@@ -16,6 +16,7 @@ import msgspec
 from edgellm.data.parquet_child import FRAME_BYTES, FRAME_S, OUT_OF_MEMORY
 from edgellm.data.reading import Reading
 from edgellm.data.rows import Record, Source
+from edgellm.decoding import from_msgpack
 from edgellm.errors import DataRejected, MissingExtra
 from edgellm.limited import Limits, start_limited
 from edgellm.sizes import size
@@ -71,7 +72,7 @@ def _frame(stream: IO[bytes]) -> _Frame | None:
         return None
     data = stream.read(length)
     try:
-        frame: _Frame = msgspec.msgpack.decode(data, type=_Frame)
+        frame: _Frame = from_msgpack(data, type=_Frame)
     except (msgspec.MsgspecError, RecursionError):
         return None
     return frame

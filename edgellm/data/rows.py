@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from edgellm.decoding import convert, from_json
 from edgellm.safetext import clean_line
 from edgellm.types import Message
 
@@ -135,8 +136,8 @@ def encode_row(row: Row) -> bytes:
 
 def decode_row(line: bytes) -> Row:
     """The row on one line of a split file. Raises: msgspec.ValidationError, msgspec.DecodeError."""
-    found: dict[str, Any] = msgspec.json.decode(line, type=dict[str, Any])
-    return msgspec.convert(found, TextRow) if "text" in found else msgspec.convert(found, ChatRow)
+    found: dict[str, Any] = from_json(line, type=dict[str, Any])
+    return convert(found, TextRow) if "text" in found else convert(found, ChatRow)
 
 
 def encode_dropped(drop: Dropped) -> bytes:

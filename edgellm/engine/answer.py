@@ -24,6 +24,8 @@ class Choice:
     completion_tokens: int = 0
     finish_reason: FinishReason | None = None
     """None while it is being written."""
+    stop: str | None = None
+    """The stop string of the caller's that ended it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -65,7 +67,9 @@ class Answer:
     def finished(self, now: float) -> Finished:
         """The outcome; every answer must have its finish reason."""
         return Finished(
-            choices=tuple(ChoiceEnd(c.index, c.finish_reason) for c in self.choices if c.finish_reason is not None),
+            choices=tuple(
+                ChoiceEnd(c.index, c.finish_reason, c.stop) for c in self.choices if c.finish_reason is not None
+            ),
             usage=self._usage(),
             timings=self._timings(now),
         )

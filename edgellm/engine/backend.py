@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from edgellm.errors import EngineError
+from edgellm.errors import EngineError, InvalidInput
 from edgellm.types import Constraint, Sampling, TokenTrace
 
 
@@ -163,3 +163,15 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Release everything. Called once."""
+
+
+def check_biases(sampling: Sampling, vocabulary_size: int) -> None:
+    """Raises: InvalidInput when `logit_bias` names a token that the model does not have."""
+    unknown = next((token for token in sampling.logit_bias if not 0 <= token < vocabulary_size), None)
+    if unknown is not None:
+        raise InvalidInput(
+            f"logit_bias names the token {unknown}, which does not exist: "
+            f"the vocabulary has ids 0 to {vocabulary_size - 1}.",
+            field="logit_bias",
+            value=unknown,
+        )

@@ -16,7 +16,8 @@ from urllib.parse import unquote
 
 import msgspec
 
-from edgellm.engine.backend import BackendInfo, OutOfCells, Sampled, Sampler, Span, StepAborted
+from edgellm.decoding import convert, from_msgpack
+from edgellm.engine.backend import BackendInfo, OutOfCells, Sampled, Sampler, Span, StepAborted, check_biases
 from edgellm.engine.config import EngineConfig
 from edgellm.engine.fake_model import (
     BOS,
@@ -168,7 +169,7 @@ class FakeBackend:
         """New cells with the old contents."""
         _require(not self._held[sequence], f"sequence {sequence} is not empty")
         try:
-            fingerprint, cells = msgspec.msgpack.decode(state, type=tuple[str, list[tuple[int, str | None]]])
+            fingerprint, cells = from_msgpack(state, type=tuple[str, list[tuple[int, str | None]]])
         except msgspec.DecodeError as problem:
             raise InvalidInput(f"The state is damaged: {problem}.") from problem
         if fingerprint != self.info.fingerprint:
@@ -225,9 +226,7 @@ class FakeBackend:
     ) -> Sampler:
         """Raises: InvalidInput, InvalidSchema."""
         check_sampling(sampling)
-        unknown = [token for token in sampling.logit_bias if token >= VOCABULARY_SIZE]
-        if unknown:
-            raise InvalidInput(f"logit_bias names token {unknown[0]}; the vocabulary has {VOCABULARY_SIZE}.")
+        check_biases(sampling, VOCABULARY_SIZE)
         script = unquote(self.options.says).encode() or None
         if constraint is not None:
             script = script_of(constraint, seed)
@@ -299,7 +298,7 @@ def _options(path: str) -> FakeOptions:
     given = path.removeprefix(PATH)
     pairs = [pair.partition("=") for pair in given.split(",") if pair]
     try:
-        return msgspec.convert({name: value for name, _, value in pairs}, FakeOptions, strict=False)
+        return convert({name: value for name, _, value in pairs}, FakeOptions, strict=False)
     except msgspec.ValidationError as problem:
         known = ", ".join(FakeOptions.__struct_fields__)
         raise InvalidInput(f"The fake model's options {given!r}: {problem}.", hint=f"Known: {known}.") from problem

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from edgellm.decoding import msgpack_decoder
 from edgellm.errors import EngineError
 
 FRAME_LIMIT_BYTES = 64 * 1024**2
@@ -42,7 +43,7 @@ class Frames(Generic[M]):
     """Turns a byte stream, cut anywhere, back into messages of one type (or union of tagged types)."""
 
     def __init__(self, kind: Any) -> None:
-        self._decode = msgspec.msgpack.Decoder(kind).decode
+        self._decode = msgpack_decoder(kind).decode
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[M]:

@@ -104,6 +104,8 @@ class OpenRequests:
             self._emit(Piece(answer.request.id, delta))
         if reason is FinishReason.STOP and choice.text.has_calls:
             reason = FinishReason.TOOL_CALLS
+        if reason is FinishReason.STOP and choice.text.stopped_by in answer.request.sampling.stop:
+            choice.stop = choice.text.stopped_by  # one of the format's own is how its model ends a turn
         self._drop_choice(choice, reason)
         if not answer.open_choices:
             self._close(answer)

@@ -32,6 +32,8 @@ class ChoiceEnd:
 
     index: int
     finish_reason: FinishReason
+    stop: str | None = None
+    """The stop string of the caller's that ended it, when one did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

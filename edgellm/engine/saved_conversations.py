@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from edgellm.decoding import from_msgpack
 from edgellm.engine.plan import CacheKey, Tier
 from edgellm.errors import InvalidInput
 from edgellm.paths import replacing
@@ -245,7 +246,7 @@ def _read_header(handle: BinaryIO) -> Header:
     if _digest(content) != digest:
         raise InvalidInput("The header of a saved conversation is damaged.")
     try:
-        return msgspec.msgpack.decode(content, type=Header)
+        return from_msgpack(content, type=Header)
     except msgspec.DecodeError as problem:
         raise InvalidInput(f"The header of a saved conversation is malformed: {problem}.") from problem
 

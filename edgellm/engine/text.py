@@ -39,7 +39,12 @@ class AnswerText:
     @property
     def is_stopped(self) -> bool:
         """Whether a stop string has appeared; the text ends before it."""
-        return self._stop is not None and self._stop.is_found
+        return self.stopped_by is not None
+
+    @property
+    def stopped_by(self) -> str | None:
+        """The stop string that has appeared."""
+        return None if self._stop is None else self._stop.found
 
     def push(self, piece: bytes, tag: str = "") -> tuple[str, str]:
         """The answer text and the reasoning text that are certain after this piece.
@@ -89,20 +94,21 @@ class StopStrings:
     """Ends a text before the first of the given strings, also across pieces."""
 
     def __init__(self, stop: tuple[str, ...]) -> None:
-        self.is_found = False
+        self.found: str | None = None
+        """The one that ended the text."""
         self._stop = stop
         self._held = ""
 
     def push(self, text: str) -> str:
         """The text that can no longer become part of a stop string."""
-        if self.is_found:
+        if self.found is not None:
             return ""
         text = self._held + text
-        found = [at for at in map(text.find, self._stop) if at >= 0]
-        if found:
-            self.is_found = True
+        places = [(at, len(stop), stop) for stop in self._stop if (at := text.find(stop)) >= 0]
+        if places:
+            at, _, self.found = min(places)
             self._held = ""
-            return text[: min(found)]
+            return text[:at]
         return self._hold(text)
 
     def finish(self) -> str:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.evals.values import Asked, Likelihood, Said, Subject
 from edgellm.paths import write_private
 from edgellm.types import Message
@@ -33,7 +34,7 @@ class Cache:
     def get(self, key: str, kind: type[T]) -> T | None:
         """What is kept under a key; None where nothing is, or nothing that can be read."""
         with suppress(FileNotFoundError, msgspec.DecodeError):
-            return msgspec.json.decode(self._path(key).read_bytes(), type=kind)
+            return from_json(self._path(key).read_bytes(), type=kind)
         return None
 
     def put(self, key: str, value: object) -> None:

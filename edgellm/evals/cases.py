@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from edgellm.decoding import convert
 from edgellm.errors import DataRejected, InvalidInput
 from edgellm.evals.scorers import SCORERS
 from edgellm.evals.scorers.kind import SHAPES, Kind, Shape, is_count, is_number, is_text, is_texts
@@ -146,7 +147,7 @@ def _messages(row: Row, place: Place) -> tuple[Message, ...]:
         raise place.wrong("a case has a `prompt`, or else `messages`", "prompt")
     turns = row.get("messages") or [{"role": "user", "content": row.get("prompt")}]
     try:
-        messages = tuple(msgspec.convert(turn, _Turn).message for turn in msgspec.convert(turns, list[Any]))
+        messages = tuple(convert(turn, _Turn).message for turn in convert(turns, list[Any]))
     except msgspec.ValidationError as error:
         hint = 'A turn looks like {role = "user", content = "..."}.'
         raise place.wrong(f"`messages` is not understood: {error}", "messages", hint) from error

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from edgellm.evals.measures import measures_of
+from edgellm.evals.measures import measures_of, spans_of
 from edgellm.evals.statistics import Comparison, Interval, compare, holm, interval, word
 from edgellm.evals.values import Result
 
@@ -30,6 +30,8 @@ class Outcome:
     categories: Mapping[str, Tally]
     """By category, in the order of the suite; empty where the suite has none."""
     measures: Mapping[str, float]
+    spans: Mapping[str, Interval] = field(default_factory=dict)
+    """The intervals of those measures that are shares; a run of an earlier version has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,7 @@ def outcome(suite: str, subject: str, results: Sequence[Result]) -> Outcome:
         tally=tally(results),
         categories=categories if set(names) != {""} else {},
         measures=measures_of(results),
+        spans=spans_of(results),
     )
 
 

@@ -21,6 +21,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from edgellm.decoding import convert
 from edgellm.errors import DataRejected
 from edgellm.evals.measures import MEASURES
 
@@ -128,7 +129,7 @@ def _rule(path: Path, number: int, row: Any) -> Rule:
             if key not in Rule.__struct_fields__:
                 raise wrong(f"the key {key!r} is not known", _advice(key, Rule.__struct_fields__))
     try:
-        rule = msgspec.convert(row, Rule)
+        rule = convert(row, Rule)
     except msgspec.ValidationError as error:
         raise wrong(str(error)) from error
     if rule.change and rule.change not in CHANGES:
@@ -162,7 +163,7 @@ def _own(path: Path, name: str, value: Any, kind: type[T]) -> T | None:
     if value is None:
         return None
     try:
-        return msgspec.convert(value, kind)
+        return convert(value, kind)
     except msgspec.ValidationError as error:
         message = f"{path}, [{name}]: {error}."
         raise DataRejected(message, hint=_advice("", kind.__struct_fields__), file=str(path), field=name) from error

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.errors import DataRejected
 from edgellm.evals.outcome import Compared, Outcome
 from edgellm.evals.speed import Speeds
@@ -89,7 +90,7 @@ def read_run(folder: Path) -> Run:
     """The run of a folder. Raises: DataRejected when it cannot be read."""
     path = folder / MANIFEST
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Run)
+        return from_json(path.read_bytes(), type=Run)
     except (OSError, msgspec.DecodeError) as error:
         raise DataRejected(f"{path} cannot be read: {error}.", file=str(path)) from error
 
@@ -104,6 +105,6 @@ def read_results(folder: Path, suite: str, subject: int) -> list[Result]:
     """The answers of a suite; `subject` counts from 0. Raises: DataRejected."""
     path = folder / RESULTS / f"{suite}.{subject}.jsonl"
     try:
-        return [msgspec.json.decode(line, type=Result) for line in path.read_bytes().splitlines()]
+        return [from_json(line, type=Result) for line in path.read_bytes().splitlines()]
     except (OSError, msgspec.DecodeError) as error:
         raise DataRejected(f"{path} cannot be read: {error}.", file=str(path)) from error

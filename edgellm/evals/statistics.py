@@ -95,7 +95,31 @@ def interval(
     resamples: int = RESAMPLES,
 ) -> Interval:
     """The mean of values from 0 to 1 with its confidence interval. Raises: ValueError without values."""
-    found = _grouped(values, groups)
+    return _interval(_grouped(values, groups), level, seed, resamples)
+
+
+def share_interval(
+    parts: Sequence[float],
+    wholes: Sequence[float],
+    groups: Sequence[Hashable] | None = None,
+    *,
+    level: float = LEVEL,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """The share that all parts are of all wholes, with its interval: claims without support of the claims, say.
+
+    `parts` and `wholes` are of one answer each, a part at most its whole. Answers are drawn, with all that is in them.
+    Raises: ValueError when there is nothing to count.
+    """
+    part, whole = _grouped(parts, groups), _grouped(wholes, groups)
+    counts = whole.sums > 0
+    if not counts.any():
+        raise ValueError("There is nothing to count.")
+    return _interval(_Groups(part.sums[counts], whole.sums[counts]), level, seed, resamples)
+
+
+def _interval(found: _Groups, level: float, seed: int, resamples: int) -> Interval:
     count = len(found.sums)
     if found.is_single and _holds_only(found.sums, 0.0, 1.0):
         low, high = _wilson(found.mean, count, level)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.errors import InvalidInput
 from edgellm.export.adapter_gguf import Lora
 from edgellm.export.convert.families import interleaved
@@ -57,7 +58,7 @@ def _config(path: Path) -> _Config:
     with regular_file(path) as file:
         raw = file.read(_MAX_CONFIG_BYTES)
     try:
-        return msgspec.json.decode(raw, type=_Config)
+        return from_json(raw, type=_Config)
     except msgspec.DecodeError as error:
         raise InvalidInput(f"{str(path)!r} is no configuration of a LoRA adapter: {error}.", field="adapter") from error
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.engine.judge import Comparison
 from edgellm.errors import InvalidInput
 
@@ -122,6 +123,6 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of an export folder. Raises: InvalidInput."""
     path = folder / MANIFEST
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        return from_json(path.read_bytes(), type=Manifest)
     except (OSError, msgspec.DecodeError, RecursionError) as error:
         raise InvalidInput(f"{str(path)!r} is no manifest of an export: {error}.", field="folder") from error

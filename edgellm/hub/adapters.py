@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.disk_space import check_space
 from edgellm.errors import AdapterNotFound, InvalidInput
 from edgellm.file_lock import locked
@@ -119,7 +120,7 @@ class Shelf:
         """An adapter by name. Raises: AdapterNotFound; InvalidInput when its manifest cannot be read."""
         folder = self._folder_of(name)
         try:
-            manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=AdapterManifest)
+            manifest = from_json((folder / MANIFEST).read_bytes(), type=AdapterManifest)
         except msgspec.MsgspecError as error:
             raise InvalidInput(
                 f"The manifest of the adapter {name!r} cannot be read: {error}.",

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from edgellm.decoding import convert
 from edgellm.errors import InvalidInput
 from edgellm.hub.names import is_name, no_such_model
 
@@ -138,7 +139,7 @@ def parse_card(card_id: str, text: str) -> ModelCard:
     for file in values.get("files", []):
         _check_keys(card_id, file, CardFile)
     try:
-        return msgspec.convert({**values, "id": card_id}, ModelCard)
+        return convert({**values, "id": card_id}, ModelCard)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"Card {card_id!r}: {error}.", field=str(error).rpartition("`$.")[2].rstrip("`")) from error
 

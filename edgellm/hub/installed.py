@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.disk_space import check_space
 from edgellm.errors import IntegrityError, InvalidInput, ModelNotFound
 from edgellm.events import Started
@@ -201,7 +202,7 @@ class Library:
         if path.is_symlink() or manifest_path.is_symlink() or not path.is_file():
             return None
         try:
-            manifest = msgspec.json.decode(manifest_path.read_bytes(), type=Manifest)
+            manifest = from_json(manifest_path.read_bytes(), type=Manifest)
         except (OSError, msgspec.DecodeError):
             return None
         return InstalledModel(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.errors import InvalidInput
 from edgellm.retrieval.values import Hit
 
@@ -55,7 +56,7 @@ def read_questions(path: Path) -> list[Question]:
 
 def _question(path: Path, number: int, line: bytes) -> Question:
     try:
-        found = msgspec.json.decode(line, type=Question)
+        found = from_json(line, type=Question)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         hint = 'A line looks like {"question": "...", "file": "...", "page": 3}.'
         raise InvalidInput(f"{path}:{number}: {error}.", hint=hint, field="questions", line=number) from error

@@ -68,5 +68,6 @@ class AsyncPromotion(Awaitables[Promotion]):
     begin = awaitable(Promotion.begin)
     verdict = awaitable(Promotion.verdict)
     promote = awaitable(Promotion.promote)
+    back = awaitable(Promotion.back)
     rollback = awaitable(Promotion.rollback)
     current = awaitable(Promotion.current)

@@ -13,8 +13,7 @@ from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
-import msgspec
-
+from edgellm.decoding import from_json
 from edgellm.engine.supervisor import Worker
 from edgellm.engine.wire import TrainingRow
 from edgellm.errors import InvalidInput
@@ -58,7 +57,7 @@ def anchors(worker: Worker, on_progress: OnProgress = lambda _done, _total: None
 
 def _questions() -> list[str]:
     lines = files("edgellm.train").joinpath(QUESTIONS).read_bytes().splitlines()
-    return [msgspec.json.decode(line, type=str) for line in lines]
+    return [from_json(line, type=str) for line in lines]
 
 
 def _answered(worker: Worker, questions: Sequence[str], on_progress: OnProgress) -> Iterator[list[Message]]:

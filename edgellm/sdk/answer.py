@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from edgellm.engine.outcome import Finished
+from edgellm.engine.outcome import ChoiceEnd, Finished
 from edgellm.types import (
     Choice,
     Delta,
@@ -51,15 +51,16 @@ class _Draft:
         call = self.calls.setdefault(piece.position, _Call(piece.id, piece.name))
         call.arguments.append(piece.arguments)
 
-    def choice(self, reason: FinishReason) -> Choice:
+    def choice(self, end: ChoiceEnd) -> Choice:
         calls = [(call, call.whole()) for call in self.calls.values()]
         broken = [call.as_text() for call, whole in calls if whole is None]  # never lost
         return Choice(
             text="".join((*self.text, *broken)),
             tool_calls=tuple(whole for _, whole in calls if whole is not None),
-            finish_reason=reason,
+            finish_reason=end.finish_reason,
             reasoning="".join(self.reasoning) or None,
             tokens=tuple(self.tokens),
+            stop=end.stop,
         )
 
 
@@ -72,7 +73,7 @@ class Answer:
         self.usage = Usage()
         self.timings = Timings()
         self._drafts: dict[int, _Draft] = {}
-        self._reasons: dict[int, FinishReason] = {}
+        self._ends: dict[int, ChoiceEnd] = {}
 
     def add(self, event: StreamEvent) -> None:
         """Take in one event."""
@@ -90,7 +91,7 @@ class Answer:
         """Take in the final event."""
         self.usage = outcome.usage
         self.timings = outcome.timings
-        self._reasons = {choice.index: choice.finish_reason for choice in outcome.choices}
+        self._ends = {end.index: end for end in outcome.choices}
 
     @property
     def is_empty(self) -> bool:
@@ -99,7 +100,8 @@ class Answer:
 
     def choices(self) -> tuple[Choice, ...]:
         """Every answer by index; one that never got an ending counts as cancelled."""
-        indices = sorted(self._drafts.keys() | self._reasons.keys())
+        indices = sorted(self._drafts.keys() | self._ends.keys())
         return tuple(
-            self._drafts.get(i, _Draft()).choice(self._reasons.get(i, FinishReason.CANCELLED)) for i in indices
+            self._drafts.get(i, _Draft()).choice(self._ends.get(i, ChoiceEnd(i, FinishReason.CANCELLED)))
+            for i in indices
         )

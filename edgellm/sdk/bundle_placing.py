@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgellm.adapter_header import read_adapter_header
+from edgellm.decoding import from_json
 from edgellm.disk_space import check_space
 from edgellm.errors import InvalidInput
 from edgellm.events import Progressed
@@ -183,7 +184,7 @@ class Placing:
     def _adapter_manifest(self, adapter: BundledAdapter) -> AdapterManifest:
         """What came with it. Raises: InvalidInput when it is malformed, newer, or of another base."""
         try:
-            found = msgspec.json.decode(self._files[adapter.manifest_path].read_bytes(), type=AdapterManifest)
+            found = from_json(self._files[adapter.manifest_path].read_bytes(), type=AdapterManifest)
         except msgspec.DecodeError as error:
             raise unusable(f"the adapter's manifest is not understood: {error}") from error
         if found.format > FORMAT:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from edgellm.decoding import convert
 from edgellm.errors import InvalidInput
 
 MOST_PER_PASSAGE = 20
@@ -26,7 +27,7 @@ class DraftRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 def request_from(arguments: Any) -> DraftRequest:
     """The request in a job's arguments. Raises: InvalidInput."""
     try:
-        request = msgspec.convert(arguments, DraftRequest)
+        request = convert(arguments, DraftRequest)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"The drafting job is not understood: {error}.", field="arguments") from error
     if not 1 <= request.per_passage <= MOST_PER_PASSAGE:

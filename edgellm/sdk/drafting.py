@@ -18,6 +18,7 @@ from typing import TypeVar
 import msgspec
 
 from edgellm.data.passages import Passage
+from edgellm.decoding import from_json
 from edgellm.engine.stream import Stream
 from edgellm.errors import ContextOverflow
 from edgellm.sdk.engines import Opened
@@ -155,7 +156,7 @@ def write_pairs(model: Opened, wanted: Iterable[Wanted], *, reads_passage: bool)
     asked = (_pair_turns(each, reads_passage=reads_passage) for each in wanted)
     for text in _answers(model, asked, sampling, PAIR):
         try:
-            yield msgspec.json.decode(text, type=WrittenPair)
+            yield from_json(text, type=WrittenPair)
         except msgspec.DecodeError:
             yield None
 

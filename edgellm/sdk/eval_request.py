@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from edgellm.decoding import convert
 from edgellm.errors import InvalidInput
 from edgellm.evals.runner import TOGETHER
 
@@ -42,7 +43,7 @@ class EvalRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 def request_from(arguments: Any) -> EvalRequest:
     """The request in a job's arguments. Raises: InvalidInput."""
     try:
-        request = msgspec.convert(arguments, EvalRequest)
+        request = convert(arguments, EvalRequest)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"The evaluation is not understood: {error}.", field="arguments") from error
     if not request.suites or not request.subjects:

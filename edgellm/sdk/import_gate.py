@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
+from edgellm.decoding import convert, from_json
 from edgellm.engine.native import NativeChild
 from edgellm.gguf_header import GGUFHeader
 from edgellm.paths import private_dir, write_private
@@ -24,7 +25,7 @@ def pass_gate(header: GGUFHeader, base_sha256: str, folder: Path) -> Gate:
     """
     path = folder / f"{_identity(base_sha256)}.json"
     with suppress(OSError, msgspec.MsgspecError):  # not asked yet, or damaged: asked again
-        return _passed(header, msgspec.json.decode(path.read_bytes(), type=Gate))
+        return _passed(header, from_json(path.read_bytes(), type=Gate))
     gate = _ask(header, private_dir(folder))
     write_private(path, msgspec.json.encode(gate))
     return _passed(header, gate)
@@ -40,7 +41,7 @@ def _ask(header: GGUFHeader, folder: Path) -> Gate:
         child = NativeChild("edgellm.train.gate_child")
         try:
             child.send({"path": str(header.path), "folder": copies})
-            return msgspec.convert(child.receive(), Gate)
+            return convert(child.receive(), Gate)
         finally:
             child.close()
 

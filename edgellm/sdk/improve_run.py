@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from edgellm.decoding import convert, from_json
 from edgellm.errors import DataRejected, InvalidInput, NotFound
 from edgellm.paths import Home, private_dir, write_private
 
@@ -159,7 +160,7 @@ class ImproveRun(msgspec.Struct, frozen=True, kw_only=True):
 def request_from(arguments: Any) -> ImproveRequest:
     """The request in a job's arguments. Raises: InvalidInput."""
     try:
-        return msgspec.convert(arguments, ImproveRequest)
+        return convert(arguments, ImproveRequest)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"The job is not understood: {error}.", field="arguments") from error
 
@@ -179,7 +180,7 @@ def read_run(home: Home, run_id: str) -> ImproveRun:
     """A run by its id. Raises: NotFound; DataRejected when it cannot be read."""
     path = folder_of(home, run_id) / MANIFEST
     try:
-        return msgspec.json.decode(path.read_bytes(), type=ImproveRun)
+        return from_json(path.read_bytes(), type=ImproveRun)
     except (FileNotFoundError, NotADirectoryError) as error:
         hint = "edgellm improve history ALIAS shows them."
         raise NotFound(f"There is no run {run_id!r} of the loop.", hint=hint, id=run_id) from error

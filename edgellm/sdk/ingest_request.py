@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from edgellm.decoding import convert
 from edgellm.errors import InvalidInput
 
 MOST_TAG, MOST_TAGS = 64, 32
@@ -48,6 +49,6 @@ class ReindexRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 def request_from(arguments: Any, kind: type[Request]) -> Request:
     """The request in a job's arguments. Raises: InvalidInput."""
     try:
-        return msgspec.convert(arguments, kind)
+        return convert(arguments, kind)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"The job is not understood: {error}.", field="arguments") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.hub.inspect import Inspection, inspect
 from edgellm.hub.installed import Library
 from edgellm.paths import Home, write_private
@@ -51,6 +52,6 @@ class Inspections:
 
     def _read(self) -> dict[str, _Entry]:
         try:
-            return msgspec.json.decode(self._memory.read_bytes(), type=dict[str, _Entry])
+            return from_json(self._memory.read_bytes(), type=dict[str, _Entry])
         except (OSError, msgspec.DecodeError):
             return {}  # only a memory: every verdict can be found again

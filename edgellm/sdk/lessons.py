@@ -82,9 +82,10 @@ def lessons_from(items: Sequence[ReviewItem], tenant: str, since: float | None =
     held = {each.id: each for each in _held(taught)}
     new = [each for each in taught if since is None or (each.item.decided_at or 0.0) > since]
     kept = [each for each in new if each.item.id not in held]
+    instead = _instead([each for each in taught if each.item.id not in held])
     return Lessons(
         tenant=tenant,
-        rows=_rows_once(row for each in kept for row in _rows(each)),
+        rows=_rows_once(row for each in kept for row in _rows(each, instead)),
         pairs=_judged_once(pair for each in kept for pair in _pairs(each)),
         thumbs=_judged_once(thumb for each in kept for thumb in _thumbs(each)),
         held=tuple(held[each.item.id] for each in new if each.item.id in held),
@@ -142,11 +143,42 @@ def _conflict(one: _Taught, other: _Taught) -> Why | None:
     return None
 
 
-def _rows(taught: _Taught) -> Iterator[ChatRow]:
+def _instead(taught: Sequence[_Taught]) -> dict[object, str]:
+    """For each answer that was called bad, in its conversation, the better one; empty where nobody said any."""
+    found: dict[object, str] = {}
+    for each in taught:
+        for answer in each.bad:
+            found[_place(each.item.context.messages, answer)] = "".join(each.good)
+    return found
+
+
+def _place(before: Sequence[Message], answer: str) -> object:
+    return (tuple((message.role, _plain(message.content)) for message in before), _plain(answer))
+
+
+def _without_bad(prompt: Sequence[Message], instead: Mapping[object, str]) -> Iterator[Message]:
+    """The conversation as it can be imitated: every answer of an example is learnt, the earlier ones too.
+
+    An earlier answer that was called bad gives way to the better one; its question goes with it where there is none.
+    """
+    turns: list[Message] = []
+    for at, message in enumerate(prompt):
+        better = instead.get(_place(prompt[:at], message.content)) if message.role == "assistant" else None
+        if better is None:
+            turns.append(message)
+        elif better:
+            turns.append(replace(message, content=better))
+        else:
+            while turns and turns[-1].role == "user":
+                turns.pop()
+    yield from turns
+
+
+def _rows(taught: _Taught, instead: Mapping[object, str]) -> Iterator[ChatRow]:
     from edgellm.data.rows import ChatRow, Example, row_from
 
     for answer in taught.good:
-        messages = (*taught.prompt, Message(role="assistant", content=answer))
+        messages = (*_without_bad(taught.prompt, instead), Message(role="assistant", content=answer))
         row = row_from(Example(_source(taught.item), messages))
         assert isinstance(row, ChatRow)  # it has messages
         yield row

@@ -19,6 +19,7 @@ from edgellm.store.records import OK
 if TYPE_CHECKING:  # numpy is loaded when a report is made
     from edgellm.monitor.values import Answering, Day, Latency, Monitored
 
+Form = Literal["html", "markdown", "prometheus"]
 MOST_DAYS = 3650.0
 _STOPPED = frozenset({"cancelled", "RequestCancelled"})
 _OURS = ("EngineError", "ModelError", "StoreError", "DownloadError", "MissingExtra", "JobError")
@@ -86,12 +87,13 @@ class Monitoring:
             notes=tuple(look.notes),
         )
 
-    def page(self, found: Monitored, form: Literal["html", "markdown"] = "html") -> str:
-        """A report as one file: a page without scripts that asks for nothing, or Markdown."""
+    def page(self, found: Monitored, form: Form = "html") -> str:
+        """A report as one file: a page without scripts that asks for nothing, Markdown, or figures for Prometheus."""
         from edgellm.monitor.report.html import html_page
         from edgellm.monitor.report.markdown import markdown_page
+        from edgellm.monitor.report.prometheus import prometheus_page
 
-        return html_page(found) if form == "html" else markdown_page(found)
+        return {"html": html_page, "markdown": markdown_page, "prometheus": prometheus_page}[form](found)
 
     def _tenant(self, named: str | None) -> str | None:
         """A key's id. Raises: NotFound, InvalidInput for a name that several keys have."""

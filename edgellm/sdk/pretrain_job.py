@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.errors import ModelDoesNotFit
 from edgellm.events import Started
 from edgellm.export.convert.parity import check_tokenizer
@@ -103,7 +104,7 @@ def pretrain(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, 
         check_vacant(library, request.name)
         _prepare(request, run, emit)
     steps = read_spec(run.spec).settings.steps
-    made_from = msgspec.json.decode(run.made_from.read_bytes(), type=MadeFrom)
+    made_from = from_json(run.made_from.read_bytes(), type=MadeFrom)
     emit(Started(title=f"Making {request.name}", total=steps, unit="steps"))
     outcome = follow(run.folder, Together(), emit)
     model, sample = _install(home, library, request, run, outcome)
@@ -200,7 +201,7 @@ def _install(
 
     Raises: ModelRejected, DiskFull, InvalidInput when another model took the name meanwhile.
     """
-    made_from = msgspec.json.decode(run.made_from.read_bytes(), type=MadeFrom)
+    made_from = from_json(run.made_from.read_bytes(), type=MadeFrom)
     with locked(library.lock_path(request.name)):
         draft = library.folder / f".{request.name}.pretrain.gguf"
         try:

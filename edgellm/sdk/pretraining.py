@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from edgellm.decoding import convert
 from edgellm.errors import InvalidInput
 from edgellm.hub.cards import card_ids
 from edgellm.hub.installed import Library
@@ -68,7 +69,7 @@ class Pretraining:
 def request_from(arguments: Any) -> PretrainRequest:
     """The request in a job's arguments. Raises: InvalidInput."""
     try:
-        request = msgspec.convert(arguments, PretrainRequest)
+        request = convert(arguments, PretrainRequest)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"The pretraining job is not understood: {error}.", field="arguments") from error
     checked_name(request.name)

@@ -94,22 +94,27 @@ class Promotion:
         self._store().aliases.set(alias, target, actor=actor, reason=Reason(expected=before, facts=facts))
         return Moved(alias=alias, target=target, before=before)
 
+    def back(self, alias: str) -> Moved:
+        """What a rollback would do; nothing is moved. Raises: NotFound, InvalidInput where there is nothing before."""
+        current = self._store().aliases.get(alias).target
+        versions = versions_of(self._store().aliases.history(alias))
+        if len(versions) < 2:
+            message = f"{alias!r} stands for {current!r}, its first version."
+            raise InvalidInput(message, hint="There is nothing to go back to.", field="alias")
+        return Moved(alias=alias, target=versions[-2], before=current)
+
     def rollback(self, alias: str, *, actor: str = LOCAL) -> Moved:
         """Let an alias stand for what it stood for before its last promotion. Raises: NotFound, InvalidInput.
 
         The audit log names the runs that once decided for both versions, where there were any.
         """
-        aliases = self._store().aliases
-        history = aliases.history(alias)
-        current, versions = aliases.get(alias).target, versions_of(history)
-        if len(versions) < 2:
-            message = f"{alias!r} has stood for {current!r} only."
-            raise InvalidInput(message, hint="There is nothing to go back to.", field="alias")
-        runs = self._runs(alias, {versions[-2], current}, history[-1].at)
-        decided = {"run": runs.get(versions[-2]), "run_before": runs.get(current)}
+        aliases, moved = self._store().aliases, self.back(alias)
+        current, earlier = str(moved.before), moved.target
+        runs = self._runs(alias, {earlier, current}, aliases.history(alias)[-1].at)
+        decided = {"run": runs.get(earlier), "run_before": runs.get(current)}
         facts: dict[str, Fact] = {"rolled_back": True, **{name: run for name, run in decided.items() if run}}
-        aliases.set(alias, versions[-2], actor=actor, reason=Reason(expected=current, facts=facts))
-        return Moved(alias=alias, target=versions[-2], before=current)
+        aliases.set(alias, earlier, actor=actor, reason=Reason(expected=current, facts=facts))
+        return moved
 
     def _runs(self, alias: str, targets: builtins.set[str], since: float) -> dict[str, str]:
         """By target, the run that last decided that the alias may stand for it, of the newest entries of the audit log.

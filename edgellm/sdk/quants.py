@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edgellm.decoding import convert
 from edgellm.errors import InvalidInput
 from edgellm.hub.installed import Library
 from edgellm.paths import private_dir
@@ -67,7 +68,7 @@ def quants_job(work: Work, library: Library) -> dict[str, Any]:
 def _request(arguments: Mapping[str, Any]) -> tuple[ExportRequest, SuiteFile | None]:
     said = dict(arguments)
     suite = said.pop("suite", None)
-    return ExportRequest(**said), None if suite is None else msgspec.convert(suite, SuiteFile)
+    return ExportRequest(**said), None if suite is None else convert(suite, SuiteFile)
 
 
 def _asked(wanted: Order, asking: Asking | None) -> Order:

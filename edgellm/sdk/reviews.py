@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from edgellm.decoding import convert
 from edgellm.errors import InvalidInput, MissingExtra, ModelNotFound
 from edgellm.hub.names import split_adapter
 from edgellm.paths import Home, private_dir, write_private
@@ -166,7 +167,7 @@ class Reviews:
         masks, found = _masks(texts)
         for name in _FOREIGN:
             tree[name] = _with(tree[name], masks)
-        return Masked(item=msgspec.convert(tree, ReviewItem), found=found)
+        return Masked(item=convert(tree, ReviewItem), found=found)
 
     def lessons(self, tenant: str | None = "", since: float | None = None) -> Lessons:
         """What a tenant learns from its accepted items, personal data masked; empty: this machine's own.

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from edgellm.decoding import from_json
+
 READ_BYTES = 1024 * 1024
 """Of the log's end: some hundreds of entries."""
 
@@ -38,6 +40,6 @@ def newest(path: Path, limit: int) -> list[Trouble]:
 def _read(line: bytes) -> Trouble | None:
     """None: the rest of a line whose beginning was not read, or one that is being written."""
     try:
-        return msgspec.json.decode(line, type=Trouble)
+        return from_json(line, type=Trouble)
     except msgspec.DecodeError:
         return None

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from edgellm.decoding import from_json
 from edgellm.errors import InvalidInput, JobError
 from edgellm.paths import PRIVATE_FILE, Home, home_from, private_dir, write_private
 from edgellm.safetext import clean_line
@@ -89,7 +90,7 @@ class ServerFiles:
     def started(self) -> Started | None:
         """The server that runs; None when none does, also when its number was given to another process."""
         try:
-            found = msgspec.json.decode(self._state.read_bytes(), type=Started)
+            found = from_json(self._state.read_bytes(), type=Started)
         except (FileNotFoundError, msgspec.DecodeError):
             return None
         return found if process_of(found) is not None else None
@@ -97,7 +98,7 @@ class ServerFiles:
     def ready(self, started: Started) -> Ready | None:
         """What it said when it took requests; None before."""
         with suppress(FileNotFoundError, msgspec.DecodeError):
-            found = msgspec.json.decode(self._ready.read_bytes(), type=Ready)
+            found = from_json(self._ready.read_bytes(), type=Ready)
             return found if found.pid == started.pid else None
         return None
 

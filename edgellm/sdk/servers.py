@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.errors import EngineError, InvalidInput, JobError, NotFound
 from edgellm.file_lock import locked
 from edgellm.paths import Home
@@ -131,7 +132,7 @@ class Servers:
         if started is None or ready is None:
             raise NotFound("No server takes requests here.", hint="Start one: edgellm serve")
         try:
-            return msgspec.json.decode(_get(ready.url, "/admin/status", started.token), type=LiveFigures)
+            return from_json(_get(ready.url, "/admin/status", started.token), type=LiveFigures)
         except msgspec.DecodeError as error:
             raise EngineError(f"The server at {ready.url} says something unexpected: {error}.") from error
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 from edgellm.errors import Fact
 from edgellm.store import (
@@ -26,6 +25,7 @@ from edgellm.store import (
 from edgellm.store.audit import LOCAL
 from edgellm.store.keys import DAY_S, Role
 from edgellm.store.records import Rating
+from edgellm.store.usage import By
 
 __all__ = ["LOCAL", "Aliases", "Answers", "Audit", "Head", "Keys", "Limits", "Role", "ServedAnswer", "UsageRow", "Use"]
 
@@ -158,7 +158,7 @@ class Answers:
 
 
 class Use:
-    """Requests counted: tokens, latency, errors, energy. Errors of every method: StoreError."""
+    """Requests counted: tokens, latency, errors, energy. Errors of every method: InvalidInput, StoreError."""
 
     def __init__(self, store: Callable[[], Store]) -> None:
         self._store = store
@@ -167,8 +167,9 @@ class Use:
         """Count one request, now."""
         self._store().usage.add(row)
 
-    def totals(
-        self, by: Literal["day", "model", "tenant"] = "day", since: float | None = None
-    ) -> builtins.list[UsageTotal]:
-        """Sums of requests that ended since then (seconds since the epoch), with percentiles of their latency."""
+    def totals(self, by: By | Sequence[By] = "day", since: float | None = None) -> builtins.list[UsageTotal]:
+        """Sums of requests that ended since then (seconds since the epoch), with percentiles of their latency.
+
+        `by`: one, or several: `by=("tenant", "model", "day")` has a sum for each combination (`UsageTotal.keys`).
+        """
         return self._store().usage.totals(by, since)

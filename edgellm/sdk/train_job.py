@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from edgellm.data.dataset import open_dataset, read_manifest
+from edgellm.decoding import from_json
 from edgellm.engine.supervisor import Worker
 from edgellm.errors import DataRejected, InvalidInput
 from edgellm.events import JobEvent, Measured, Progressed, Started
@@ -116,7 +117,7 @@ def _dataset(home: Home, request: TrainRequest, folder: Path) -> DatasetRecord:
     Its content is verified when it is read. Raises: DatasetNotFound, DataRejected.
     """
     if (folder / ROWS).exists() and (folder / DATASET).exists():
-        return msgspec.json.decode((folder / DATASET).read_bytes(), type=DatasetRecord)
+        return from_json((folder / DATASET).read_bytes(), type=DatasetRecord)
     if request.preferences is not None:
         return DatasetRecord(name=request.dataset, hash=request.preferences.sha256)
     manifest = read_manifest(home.datasets / request.dataset)

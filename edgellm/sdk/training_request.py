@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from edgellm.decoding import convert
 from edgellm.errors import InvalidInput
 from edgellm.train.ring import Member, loopback, read_hosts
 from edgellm.train.settings import TrainSettings, check
@@ -61,7 +62,7 @@ class TrainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 def request_from(arguments: Any) -> TrainRequest:
     """The request in a job's arguments. Raises: InvalidInput."""
     try:
-        request = msgspec.convert(arguments, TrainRequest)
+        request = convert(arguments, TrainRequest)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"The training job is not understood: {error}.", field="arguments") from error
     check(request.settings)

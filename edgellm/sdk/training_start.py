@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgellm.decoding import convert
 from edgellm.errors import InvalidInput
 from edgellm.hub.adapters import InstalledAdapter, Shelf
 from edgellm.hub.installed import InstalledModel, sha256_of
@@ -43,7 +44,7 @@ def inherited(settings: TrainSettings, adapter: InstalledAdapter) -> TrainSettin
     """The settings with the adapter's form. Raises: InvalidInput when its manifest is damaged."""
     form = {name: adapter.manifest.plan[name] for name in FORM}
     try:
-        return msgspec.convert(msgspec.to_builtins(settings) | form, TrainSettings)
+        return convert(msgspec.to_builtins(settings) | form, TrainSettings)
     except msgspec.ValidationError as error:
         message = f"The manifest of the adapter {adapter.name!r} is damaged: {error}."
         raise InvalidInput(message, field="base") from error

@@ -100,7 +100,13 @@ class Account:
             return
         service.budget.spend(self._caller.tenant, self.usage.prompt_tokens + self.usage.completion_tokens)
         service.counters.spent(self.usage, energy_j)
-        row = UsageRow(
+        row = self._row(now, status, energy_j)
+        self._measure(row)
+        service.tracing.note(self._operation, row)
+        await self.store(service.edge.usage.add, row)
+
+    def _row(self, now: float, status: str, energy_j: float | None) -> UsageRow:
+        return UsageRow(
             tenant=self._caller.tenant,
             model=self.name.base,
             adapter=self.name.adapter,
@@ -111,8 +117,13 @@ class Account:
             ttft_s=None if self._first_token_at is None else self._first_token_at - self._began,
             energy_j=energy_j,
         )
-        service.tracing.note(self._operation, row)
-        await self.store(service.edge.usage.add, row)
+
+    def _measure(self, row: UsageRow) -> None:
+        counters = self._service.counters
+        if row.seconds is not None:
+            counters.duration.observe(self._operation, row.seconds)
+        if row.ttft_s is not None:
+            counters.first_token.observe(self._operation, row.ttft_s)
 
 
 def _status(kind: type[BaseException] | None) -> str:

@@ -79,7 +79,7 @@ def page(view: AdminView) -> str:
 REQUESTS = ("key", "model", "stage", "tokens", "tokens/s", "seconds")
 ENGINES = ("model", "writes", "waits", "kept texts", "memory cells", "tokens/s")
 KEYS = ("name", "role", "state", "models", "today", "a minute", "at once", "used")
-DAYS = ("day", "requests", "errors", "read", "of it cached", "written", "half within", "99 % within")
+DAYS = ("day", "requests", "errors", "read", "of it cached", "written", "half within", "99 % within", "energy")
 AUDIT = ("number", "when", "who", "what", "to what", "facts")
 
 
@@ -136,7 +136,8 @@ def _day_row(day: UsageTotal) -> tuple[str, ...]:
     usage = day.usage
     tokens = (usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens)
     latency = (_seconds(day.p50_s), _seconds(day.p99_s))
-    return (day.key, f"{day.requests:,}", f"{day.errors:,}", *(f"{number:,}" for number in tokens), *latency)
+    energy = "not reported" if day.energy_j is None else f"{day.energy_j / 3600:,.2f} Wh"
+    return (day.key, f"{day.requests:,}", f"{day.errors:,}", *(f"{number:,}" for number in tokens), *latency, energy)
 
 
 def _entry_row(entry: AuditEntry) -> tuple[str, ...]:

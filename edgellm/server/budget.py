@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -111,7 +112,7 @@ def _next_day(now: float) -> float:
 def _exceeded(limit: str, words: str, wait_s: float) -> BudgetExceeded:
     return BudgetExceeded(
         f"This key has used up its {words}.",
-        hint=f"Try again in {wait_s:.0f} s, or ask for a larger budget.",
+        hint=f"Try again in {math.ceil(wait_s)} s, or ask for a larger budget.",
         limit=limit,
         retry_after_s=wait_s,
     )

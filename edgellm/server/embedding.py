@@ -12,6 +12,7 @@ from edgellm.server.accounts import Account
 from edgellm.server.admission import admitted
 from edgellm.server.caller import Caller
 from edgellm.server.deadline import Deadline
+from edgellm.server.dialects.fields import under
 from edgellm.server.model_name import resolve
 from edgellm.server.service import Service
 from edgellm.server.threads import to_the_end
@@ -58,7 +59,10 @@ class Embedding:
     def _texts(self, model: str) -> list[str]:
         """Raises: InvalidInput for one that is empty."""
         edge = self._service.edge
-        texts = [each if isinstance(each, str) else edge.detokenize(each, model=model) for each in self._inputs]
+        try:
+            texts = [each if isinstance(each, str) else edge.detokenize(each, model=model) for each in self._inputs]
+        except InvalidInput as error:
+            raise under(error, "input") from error
         empty = next((number for number, text in enumerate(texts) if not text), None)
         if empty is not None:
             raise InvalidInput(f"The text {empty} is empty; it has no vector.", field="input")

@@ -53,6 +53,8 @@ CODES: Mapping[type[EdgeLLMError], str] = {
     errors.ModelDoesNotFit: "model_does_not_fit",
     ServerStopping: "server_stopping",
 }
+PARAMS: Mapping[type[EdgeLLMError], str] = {errors.ModelNotFound: "model", errors.ModelError: "model"}
+"""Which of a client's fields is wrong where the error itself does not say."""
 RETRIES_S: Mapping[type[EdgeLLMError], float] = {
     errors.QueueFull: 1,
     errors.WorkerDied: 5,
@@ -125,7 +127,7 @@ def code_of(error: EdgeLLMError) -> str | None:
 def openai_error(error: EdgeLLMError, status: int) -> dict[str, Any]:
     """The body of a refusal as OpenAI's clients read it."""
     kind = KINDS.get(status, "invalid_request_error" if status < 500 else "server_error")
-    field = error.facts.get("field")
+    field = error.facts.get("field", _by_type(PARAMS, error) if status < 500 else None)
     param = None if field is None else str(field)
     return {"error": {"message": str(error), "type": kind, "param": param, "code": code_of(error)}}
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.errors import NotFound
 from edgellm.paths import Home, write_private
 from edgellm.server.caller import Caller
@@ -113,6 +114,6 @@ def _size(path: Path) -> int:
 def _read(path: Path) -> StoredFile | None:
     """None: deleted meanwhile, or not of our making."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=StoredFile)
+        return from_json(path.read_bytes(), type=StoredFile)
     except (OSError, msgspec.MsgspecError):
         return None

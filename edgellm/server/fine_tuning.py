@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from edgellm.data.rows import Reason
+from edgellm.decoding import from_json
 from edgellm.errors import (
     AccessDenied,
     AdapterNotFound,
@@ -166,6 +167,6 @@ class FineTuning:
 def _read(path: Path) -> FineTune | None:
     """None: not of our making."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=FineTune)
+        return from_json(path.read_bytes(), type=FineTune)
     except (OSError, msgspec.MsgspecError):
         return None

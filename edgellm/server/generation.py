@@ -11,7 +11,7 @@ from functools import partial
 
 import msgspec
 
-from edgellm.errors import Fact, InvalidSchema
+from edgellm.errors import CollectionNotFound, InvalidInput, InvalidSchema
 from edgellm.sdk.capture import Form, keep_answer, keep_refused
 from edgellm.sdk.options import CompleteOptions
 from edgellm.sdk.scoring import Scoring
@@ -22,6 +22,7 @@ from edgellm.server.admission import admitted
 from edgellm.server.call import AnswerId, Call
 from edgellm.server.caller import Caller
 from edgellm.server.deadline import Deadline
+from edgellm.server.dialects.fields import under
 from edgellm.server.model_name import ModelName, resolve
 from edgellm.server.service import Service
 from edgellm.server.shelves import shown_reply
@@ -56,6 +57,8 @@ class Generation:
             except InvalidSchema as error:
                 await self._keep_refused(error, account)
                 raise _named(error, self._call.constraint_field) from error
+            except CollectionNotFound as error:  # a part of the model's name
+                raise under(error, "model") from error
         service.counters.answered(reply.evidence)
         reply = shown_reply(service.edge.home, self._caller, reply)
         await self._keep(reply, account)
@@ -175,12 +178,11 @@ class Generation:
         return Form(constraint=call.constraint, tools=tuple(call.tools), tool_choice=call.tool_choice, prompt=prompt)
 
 
-def _named(error: InvalidSchema, field: str) -> InvalidSchema:
+def _named(error: InvalidSchema, field: str) -> InvalidInput:
     """The refusal of a constraint under its client's own name, also in words: not every dialect has a place for it."""
     if error.facts.get("field", "constraint") != "constraint":
         return error
-    facts: dict[str, Fact] = {**error.facts, "field": field}
-    return InvalidSchema(f"{field}: {error.message}", hint=error.hint, **facts)
+    return under(InvalidSchema(f"{field}: {error.message}", hint=error.hint, **error.facts), field)
 
 
 def _count(account: Account, stream: ReplyStream) -> None:

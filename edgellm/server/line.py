@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
@@ -127,4 +128,4 @@ class Line:
         turns_ahead = 1 + self.waiting / self._most_running
         wait_s = min(max(self._turn_s * turns_ahead, SHORTEST_WAIT_S), LONGEST_WAIT_S)
         message = f"{limit} requests wait already, and there is no place for another."
-        return QueueFull(message, hint=f"Try again in {wait_s:.0f} s.", limit=limit, retry_after_s=wait_s)
+        return QueueFull(message, hint=f"Try again in {math.ceil(wait_s)} s.", limit=limit, retry_after_s=wait_s)

@@ -65,9 +65,9 @@ def resolve(names: Names, caller: Caller, asked: str) -> ModelName:
     A collection is one that the key names, else its own. Behind an alias it takes the place of the alias's own.
     """
     limits, target = caller.limits, names.target(asked)
-    alias, plus, collection = asked.rpartition("+")
+    alias, plus, _ = asked.rpartition("+")
     if target == asked and plus and names.target(alias) != alias:
-        return _with_collection(names, caller, resolve(names, caller, alias), asked, collection)
+        return _with_collection(names, caller, alias, asked)
     name = split(target, names.bases())
     if name is None or (limits.adapter is not None and name.adapter not in (None, limits.adapter)):
         raise not_found(asked)
@@ -95,10 +95,19 @@ def _checked(names: Names, caller: Caller, name: ModelName, asked: str, own: str
     return replace(name, collection=_own_collection(names, caller, asked, own))
 
 
-def _with_collection(names: Names, caller: Caller, name: ModelName, asked: str, collection: str) -> ModelName:
-    """What an alias stands for, with the collection that the caller named behind it. Raises: ModelNotFound."""
+def _with_collection(names: Names, caller: Caller, alias: str, asked: str) -> ModelName:
+    """What an alias stands for, with the collection that the caller named behind it.
+
+    Raises: ModelNotFound, in the same words whether the alias or the collection is what the key may not use: otherwise
+    it would learn which aliases there are.
+    """
+    collection = asked.removeprefix(f"{alias}+")
     if not collection:
         raise not_found(asked)
+    try:
+        name = resolve(names, caller, alias)
+    except ModelNotFound:
+        raise not_found(asked) from None
     if not _may_search(caller, collection):
         collection = _own_collection(names, caller, asked, collection)
     return replace(name, collection=collection)

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypedDict, TypeVar
 
 import msgspec
 
+from edgellm.decoding import convert
 from edgellm.errors import InvalidInput
 from edgellm.types import Message, Role, Sampling, Timings, Usage
 
@@ -137,10 +138,10 @@ class UsageRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageTotal:
-    """All requests of one day, one model or one tenant."""
+    """All requests of one day, one model or one tenant, or of several of these together."""
 
     key: str
-    """The day as YYYY-MM-DD in local time, the model, or the tenant."""
+    """The day as YYYY-MM-DD in local time, the model, or the tenant; of several, all in one text, for people."""
     requests: int
     usage: Usage
     errors: int = 0
@@ -152,6 +153,8 @@ class UsageTotal:
     """Joules of those requests for which the machine reported them; None where it reported none."""
     measured: int = 0
     """For how many requests it reported them."""
+    keys: tuple[str, ...] = ()
+    """Each of several, in the order in which they were named; empty where requests are added up by one."""
 
     @property
     def tokens(self) -> int:
@@ -224,4 +227,4 @@ def to_json(value: object, field: str) -> str | None:
 
 def from_json(text: str | None, kind: type[T]) -> T | None:
     """The value that `to_json` wrote."""
-    return None if text is None else msgspec.convert(json.loads(text), kind, str_keys=True)
+    return None if text is None else convert(json.loads(text), kind, str_keys=True)

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.errors import InvalidInput
 from edgellm.safetext import clean, clean_line
 from edgellm.store.db import Execute
@@ -63,7 +64,7 @@ def _escaped(character: str) -> str:
 def from_json_text(text: str) -> tuple[Session, list[StoredMessage]]:
     """What `to_json_text` wrote. Raises: InvalidInput."""
     try:
-        file = msgspec.json.decode(text.encode(), type=_File)
+        file = from_json(text.encode(), type=_File)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise _invalid(str(error)) from error
     if (file.format, file.version) != (FORMAT, VERSION):

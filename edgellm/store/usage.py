@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
+from edgellm.errors import InvalidInput
 from edgellm.store.db import Database, Row
 from edgellm.store.records import OK, UsageRow, UsageTotal, storable, to_json
 from edgellm.types import Timings, Usage
 
 By = Literal["day", "model", "tenant"]
+BETWEEN_KEYS = " / "
 
 _KEYS = {"day": "date(at, 'unixepoch', 'localtime')", "model": "model", "tenant": "tenant"}
-_ORDER = {"day": "1 DESC", "model": "5 DESC, 1", "tenant": "5 DESC, 1"}
 
 
 class UsageLog:
@@ -32,36 +34,60 @@ class UsageLog:
                 (self._database.clock(), *counts, *names, *measured),
             )
 
-    def totals(self, by: By = "day", since: float | None = None) -> list[UsageTotal]:
+    def totals(self, by: By | Sequence[By] = "day", since: float | None = None) -> list[UsageTotal]:
         """Sums per day (newest first), or per model or tenant (most tokens written first).
 
         Args:
+            by: one, or several: then each combination is a sum, in the order of the first, then of the next.
             since: seconds since the epoch; only requests that ended then or later count.
+
+        Raises: InvalidInput, StoreError.
         """
-        sql = f"""WITH chosen AS (SELECT {_KEYS[by]} AS label, * FROM usage WHERE at >= ?),
+        names = _checked((by,) if isinstance(by, str) else tuple(by))
+        labels = [f"label{place}" for place in range(len(names))]
+        label = ", ".join(labels)
+        chosen = ", ".join(f"{_KEYS[name]} AS {alias}" for name, alias in zip(names, labels, strict=True))
+        sql = f"""WITH chosen AS (SELECT {chosen}, * FROM usage WHERE at >= ?),
             ranked AS (
-                SELECT label, seconds, row_number() OVER (PARTITION BY label ORDER BY seconds) AS place,
-                count(*) OVER (PARTITION BY label) AS number
+                SELECT {label}, seconds, row_number() OVER (PARTITION BY {label} ORDER BY seconds) AS place,
+                count(*) OVER (PARTITION BY {label}) AS number
                 FROM chosen WHERE status = '{OK}' AND seconds IS NOT NULL
             ),
             latency AS (
-                SELECT label, min(CASE WHEN place * 100 >= number * 50 THEN seconds END) AS p50,
-                min(CASE WHEN place * 100 >= number * 99 THEN seconds END) AS p99 FROM ranked GROUP BY label
+                SELECT {label}, min(CASE WHEN place * 100 >= number * 50 THEN seconds END) AS p50,
+                min(CASE WHEN place * 100 >= number * 99 THEN seconds END) AS p99 FROM ranked GROUP BY {label}
             )
-            SELECT label, count(*), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens),
-            sum(status <> '{OK}'), max(p50), max(p99), sum(energy_j), count(energy_j)
-            FROM chosen LEFT JOIN latency USING (label) GROUP BY label ORDER BY {_ORDER[by]}"""
+            SELECT count(*), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens) AS written,
+            sum(status <> '{OK}'), max(p50), max(p99), sum(energy_j), count(energy_j), {label}
+            FROM chosen LEFT JOIN latency USING ({label}) GROUP BY {label} ORDER BY {_order(names)}"""
         return [_total(row) for row in self._database.read(sql, (since or 0.0,))]
 
 
+def _checked(names: tuple[By, ...]) -> tuple[By, ...]:
+    """Raises: InvalidInput."""
+    unknown = [name for name in names if name not in _KEYS]
+    if unknown or not names:
+        found = f"by is {unknown[0]!r}" if unknown else "by names nothing"
+        raise InvalidInput(f"{found}; use is added up by {', '.join(_KEYS)}.", field="by")
+    return names
+
+
+def _order(names: Sequence[By]) -> str:
+    if len(names) == 1 and names[0] != "day":
+        return "written DESC, label0"
+    return ", ".join(f"label{place} DESC" if name == "day" else f"label{place}" for place, name in enumerate(names))
+
+
 def _total(row: Row) -> UsageTotal:
+    keys = tuple(row[9:])
     return UsageTotal(
-        key=row[0],
-        requests=row[1],
-        usage=Usage(prompt_tokens=row[2], cached_tokens=row[3], completion_tokens=row[4]),
-        errors=row[5],
-        p50_s=row[6],
-        p99_s=row[7],
-        energy_j=row[8],
-        measured=row[9],
+        key=BETWEEN_KEYS.join(keys),
+        requests=row[0],
+        usage=Usage(prompt_tokens=row[1], cached_tokens=row[2], completion_tokens=row[3]),
+        errors=row[4],
+        p50_s=row[5],
+        p99_s=row[6],
+        energy_j=row[7],
+        measured=row[8],
+        keys=keys if len(keys) > 1 else (),
     )

@@ -17,6 +17,7 @@ from mlx.utils import tree_flatten, tree_unflatten
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from edgellm.decoding import from_json
 from edgellm.disk_space import check_space
 from edgellm.errors import DiskFull, TrainingError
 from edgellm.paths import private_dir, sync_dir, write_private
@@ -89,7 +90,7 @@ class Checkpoints:
     def progress(self, folder: Path) -> Progress:
         """Where the checkpoint's run stood. Raises: TrainingError when it is damaged."""
         try:
-            return msgspec.json.decode((folder / "progress.json").read_bytes(), type=Progress)
+            return from_json((folder / "progress.json").read_bytes(), type=Progress)
         except (OSError, msgspec.MsgspecError) as error:
             raise _damaged(folder, error) from error
 

@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
+from edgellm.decoding import from_msgpack
 from edgellm.errors import EdgeLLMError, InvalidInput, ModelNotFound
 from edgellm.hub.installed import Library, sha256_of
 from edgellm.paths import private_dir
@@ -95,7 +96,7 @@ def _received(stdin: RawIOBase) -> Package:
             hint="This command is started by `edgellm train run --hosts FILE` on another machine.",
         )
     try:
-        return msgspec.msgpack.decode(content, type=Package)
+        return from_msgpack(content, type=Package)
     except msgspec.MsgspecError as error:
         raise InvalidInput(f"The run was begun by another version of EdgeLLM: {error}.") from error
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from edgellm.decoding import from_msgpack
 from edgellm.errors import InvalidInput
 from edgellm.paths import replacing
 
@@ -113,7 +114,7 @@ def write_rows(path: Path, sets: RowSets) -> None:
 def read_rows(path: Path) -> RowSets:
     """Rows as `write_rows` stored them. Raises: InvalidInput when the file is something else."""
     try:
-        return msgspec.msgpack.decode(path.read_bytes(), type=RowSets)
+        return from_msgpack(path.read_bytes(), type=RowSets)
     except (msgspec.MsgspecError, OSError) as error:
         raise InvalidInput(f"{str(path)!r} holds no training rows: {error}.", field="rows") from error
 

@@ -8,6 +8,7 @@ from typing import Literal, get_type_hints
 
 import msgspec
 
+from edgellm.decoding import convert
 from edgellm.errors import InvalidInput
 
 Method = Literal["lora", "qlora", "dora", "full"]
@@ -146,7 +147,7 @@ def from_text(text: str) -> tuple[str, object]:
         raise InvalidInput(f"There is no training setting {name!r}.", hint=f"Known: {', '.join(kinds)}.", field="set")
     given = [item.strip() for item in value.split(",")] if name == "targets" else value.strip()
     try:
-        return name, msgspec.convert(given, kinds[name], strict=False)
+        return name, convert(given, kinds[name], strict=False)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"{name} cannot be {value!r}: {error}.", field=name) from error
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.train.settings import TrainSettings
 
 
@@ -93,7 +94,7 @@ def say(saying: Saying) -> bytes:
 
 def understand(line: bytes) -> Saying:
     """The saying on a line. Raises: msgspec.MsgspecError."""
-    saying: Saying = msgspec.json.decode(line, type=Saying)
+    saying: Saying = from_json(line, type=Saying)
     return saying
 
 
@@ -106,4 +107,4 @@ def write_spec(path: Path, spec: RunSpec) -> None:
 
 def read_spec(path: Path) -> RunSpec:
     """A stored spec."""
-    return msgspec.json.decode(path.read_bytes(), type=RunSpec)
+    return from_json(path.read_bytes(), type=RunSpec)

@@ -253,6 +253,13 @@ def test_wrong_sampling_is_refused(backend: Backend, sampling: Sampling) -> None
         backend.open_sampler(sampling, 0, None, [1])
 
 
+def test_a_bias_on_a_token_that_is_not_there_names_its_field(backend: Backend) -> None:
+    size = backend.info.vocabulary_size
+    with pytest.raises(InvalidInput, match=f"logit_bias names the token {size}, which does not exist") as refusal:
+        backend.open_sampler(Sampling(logit_bias={size: 1.0}), 0, None, [1])
+    assert (refusal.value.facts["field"], refusal.value.facts["value"]) == ("logit_bias", size)
+
+
 def test_a_full_cache_refuses_the_step_and_keeps_what_it_has(small: Backend) -> None:
     cells, prompt = small.info.context_tokens, [*range(60, 80)]
     half = (prompt * cells)[: cells // 2]

@@ -22,6 +22,9 @@ FORBIDDEN: list[tuple[Check, str]] = [
     (checks.wrong_doors, "import llama_cpp"),
     (checks.wrong_doors, "from textual.app import App"),
     (checks.wrong_doors, "import sqlite3"),
+    (checks.shared_decoders, "import msgspec\nmsgspec.convert({}, Row)"),
+    (checks.shared_decoders, "import msgspec\nmsgspec.json.Decoder(Row)"),
+    (checks.shared_decoders, "import msgspec\nmsgspec.msgpack.decode(data, type=Row)"),
     (checks.unsandboxed_templates, "from jinja2 import Environment\nEnvironment()"),
     (checks.unsandboxed_templates, "class Own(jinja2.sandbox.SandboxedEnvironment): ..."),
     (checks.unsandboxed_templates, "import jinja2\njinja2.Template('x')"),
@@ -38,6 +41,7 @@ FORBIDDEN: list[tuple[Check, str]] = [
 ALLOWED: list[tuple[Check, str]] = [
     (checks.unsafe_calls, "import re\nre.compile('x')"),
     (checks.unsafe_calls, "model.eval()"),
+    (checks.shared_decoders, "import msgspec\nmsgspec.json.decode(data)"),
     (checks.unsandboxed_templates, "from jinja2 import TemplateError\nImmutableSandboxedEnvironment()"),
     (checks.oversized, 'def f():\n    """' + "one\n" * 90 + '"""'),
     (checks.swallowed_errors, "try:\n    f()\nexcept OSError:\n    pass"),
@@ -45,8 +49,8 @@ ALLOWED: list[tuple[Check, str]] = [
     (checks.undescribed, '"""A module."""'),
 ]
 EVERYWHERE = (
-    checks.unsafe_imports, checks.unsafe_calls, checks.wrong_doors, checks.unsandboxed_templates,
-    checks.swallowed_errors, checks.leftovers, checks.oversized, checks.undescribed,
+    checks.unsafe_imports, checks.unsafe_calls, checks.wrong_doors, checks.shared_decoders,
+    checks.unsandboxed_templates, checks.swallowed_errors, checks.leftovers, checks.oversized, checks.undescribed,
 )  # fmt: skip
 PRINTERS = ("edgellm/cli/", "edgellm/engine/trial.py")
 LONG_FILES: dict[str, str] = {}

@@ -80,8 +80,9 @@ def screen_text(pilot: Pilot[None]) -> str:
 
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """File pickers and exports see nothing of the repository; the pilot waits no longer than it must."""
+    """File pickers and exports see nothing of the repository; the pilot waits no longer than it must, reads at once."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("edgellm_tui.screens.first_look.FIRST_LOOK_S", 0.0)
     monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", LOOK_S)
     monkeypatch.setattr("textual._wait.SLEEP_IDLE", LOOK_S / 2)

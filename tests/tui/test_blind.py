@@ -71,6 +71,19 @@ async def test_a_key_before_the_next_pair_is_seen_says_nothing() -> None:
         assert len(edge_of(pilot).evals.votes) == 1
 
 
+async def test_a_key_that_comes_before_anybody_has_read_the_next_pair_is_no_vote(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edgellm_tui.screens.first_look.FIRST_LOOK_S", 60.0)
+    async with opened(edge=with_run()) as pilot:
+        await to_blind(pilot)
+        await pilot.press("a")
+        await shows(pilot, "2 of 20")
+        await pilot.press("a", "b")
+        await settle(pilot)
+        assert len(edge_of(pilot).evals.votes) == 1
+
+
 async def test_undo_shows_the_pair_again() -> None:
     async with opened(edge=with_run()) as pilot:
         await to_blind(pilot)

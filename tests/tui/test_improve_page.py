@@ -122,9 +122,31 @@ async def test_rolling_back_takes_one_key_and_a_question() -> None:
         edge = edge_of(pilot)
         await to_improve(pilot, "proposed")
         await pilot.press("u")
-        await shows(pilot, "Roll assistant back?")
+        await shows(pilot, "Roll assistant back?", "From qwen3-4b@assistant-v2", "back to qwen3-4b,")
         await pilot.press("enter")
         await settle(pilot, lambda: edge.improve.rolled_back == ["assistant"])
+        await shows(pilot, "assistant is qwen3-4b again")
+
+
+async def test_where_there_is_no_version_before_nothing_is_asked() -> None:
+    async with opened(edge=await with_run(None)) as pilot:
+        edge_of(pilot).improve.rolled_back.append("assistant")
+        await to_improve(pilot, "proposed")
+        await pilot.press("u")
+        await shows(pilot, "'assistant' stands for 'qwen3-4b', its first version", "nothing to go back")
+        assert "Roll assistant back?" not in screen_text(pilot)
+
+
+async def test_what_is_rolled_back_is_what_was_asked() -> None:
+    async with opened(edge=await with_run(None)) as pilot:
+        edge = edge_of(pilot)
+        await to_improve(pilot, "proposed")
+        await pilot.press("u")
+        await shows(pilot, "Roll assistant back?")
+        edge.promotion.live = "qwen3-4b@assistant-v3"
+        await pilot.press("y")
+        await shows(pilot, "assistant stands for something else by now")
+        assert edge.improve.rolled_back == []
 
 
 async def test_the_evidence_is_one_key_away() -> None:

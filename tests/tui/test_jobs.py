@@ -7,7 +7,7 @@ from edgellm_tui.jobs import LOOK_EVERY_S
 from edgellm_tui.screens.models import ModelsPage
 
 from edgellm.errors import NotFound
-from edgellm.events import Failed, Finished, Measured, Progressed
+from edgellm.events import Failed, Finished, Measured, Progressed, Started
 from tests.tui.conftest import app_of, edge_of, opened, screen_text, settle
 from tests.tui.fakes import FakeEdge, installed
 
@@ -35,6 +35,20 @@ async def test_numbers_of_a_run_do_not_end_its_line() -> None:
         await pilot.pause(2 * LOOK_EVERY_S)
         edge.jobs.say(job.id, Progressed(done=11, total=80, left_s=88))
         await settle(pilot, lambda: "11 of 80 · 1 m 28 s left" in screen_text(pilot))
+
+
+async def test_what_begins_anew_is_counted_from_nothing() -> None:
+    async with opened(size=(120, 30)) as pilot:
+        edge = edge_of(pilot)
+        job = await edge.training.start("facts", "starter", "new")
+        edge.jobs.say(job.id, Progressed(done=40, total=41, left_s=2, note="almost"))
+        app_of(pilot).jobs.watch(job)
+        await settle(pilot, lambda: "40 of 41" in screen_text(pilot))
+        edge.jobs.say(job.id, Started(title="Teaching starter", total=40, unit="steps"))
+        await settle(pilot, lambda: "Teaching starter" in screen_text(pilot))
+        assert "0 of 40 steps" in screen_text(pilot)
+        assert "40 of 40" not in screen_text(pilot)
+        assert "left" not in screen_text(pilot)
 
 
 async def test_a_line_of_a_run_that_was_resumed_stays(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.widgets import TextArea
 
-from tests.tui.conftest import app_of, edge_of, opened, say, screen_text, settle
+from tests.tui.conftest import app_of, edge_of, opened, say, screen_text, settle, shows
 from tests.tui.fakes import held, saying
 
 
@@ -53,10 +53,12 @@ async def test_plus_and_minus_rate_and_the_same_key_takes_it_back() -> None:
         stored = edge_of(pilot).sessions.stored
         await settle(pilot, lambda: stored["m3"].rating == 1)
         assert "▲ good" in screen_text(pilot)
+        await shows(pilot, "Rated good")
         await pilot.press("minus")
         await settle(pilot, lambda: stored["m3"].rating == -1)
         await pilot.press("minus")
         await settle(pilot, lambda: stored["m3"].rating == 0)
+        await shows(pilot, "No longer rated")
 
 
 @pytest.mark.parametrize("key", ["plus", "f", "x"])

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 from edgellm_tui.render.queue import item_content
-from edgellm_tui.screens.queue import MergeDialog, QueuePage
+from edgellm_tui.screens.merge import MergeDialog
+from edgellm_tui.screens.queue import QueuePage
 from edgellm_tui.widgets.fields import TextField
 from textual.pilot import Pilot
 
@@ -83,6 +84,19 @@ async def test_each_key_decides_and_the_next_item_follows() -> None:
         ]  # fmt: skip
 
 
+async def test_a_key_that_comes_before_the_next_item_was_seen_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgellm_tui.screens.first_look.FIRST_LOOK_S", 60.0)
+    async with opened(edge=with_items()) as pilot:
+        reviews = await queue(pilot)
+        await pilot.press("a")
+        await settle(pilot, lambda: "3 open" in screen_text(pilot) and "Zugspitze." in screen_text(pilot))
+        await pilot.press("a", "r", "a")
+        await settle(pilot)
+        assert reviews.done == [("i1", "accept", None, None)], "nobody has read the second one yet"
+        await pilot.press("u")
+        await settle(pilot, lambda: "4 open" in screen_text(pilot))
+
+
 async def test_an_item_is_edited_in_dialogs() -> None:
     async with opened(edge=with_items()) as pilot:
         reviews = await queue(pilot)
@@ -120,6 +134,18 @@ async def test_an_answer_is_written_where_nobody_said_one() -> None:
         assert reviews.done == [("i3", "accept", None, "The Rhine.")], "the refusal was right after all"
 
 
+async def test_what_is_typed_takes_the_place_of_a_poor_answer() -> None:
+    async with opened(edge=with_items()) as pilot:
+        reviews = await queue(pilot)
+        await pilot.press("down", "e")
+        await settle(pilot, lambda: "The question" in screen_text(pilot))
+        await pilot.press("ctrl+s")
+        await settle(pilot, lambda: "Typing replaces it" in screen_text(pilot))
+        await pilot.press(*"K2.", "ctrl+s")
+        await settle(pilot, lambda: "3 open" in screen_text(pilot))
+        assert reviews.done == [("i2", "accept", None, "K2.")]
+
+
 async def test_similar_items_are_shown_and_merged() -> None:
     edge = with_items()
     edge.reviews.alike = ("i1", "i2")
@@ -139,6 +165,23 @@ async def test_similar_items_are_shown_and_merged() -> None:
         await pilot.press("u")
         await settle(pilot, lambda: "4 open" in screen_text(pilot))
         assert edge.reviews.done == [("i2", "merge", "i1"), ("i2", "reopen")]
+
+
+async def test_what_is_answered_otherwise_is_merged_only_by_a_key() -> None:
+    edge = with_items()
+    edge.reviews.put(review_item("i5", "How long is the Nile?", correction="6,650 km."))
+    edge.reviews.alike = ("i1", "i2", "i5")
+    async with opened(edge=edge) as pilot:
+        await queue(pilot, "5 open")
+        await pilot.press("m")
+        await settle(pilot, lambda: "3 items ask much the same" in screen_text(pilot))
+        assert "answered in other words" in screen_text(pilot)
+        await pilot.press("space", "down", "space", "enter")
+        await settle(pilot, lambda: "Space takes what is to be merged" in screen_text(pilot))
+        assert edge.reviews.done == [], "the first one stays in any case, the second was left out"
+        await pilot.press("down", "space", "enter")
+        await settle(pilot, lambda: "2 items are one now" in screen_text(pilot))
+        assert edge.reviews.done == [("i5", "merge", "i1")]
 
 
 async def test_nothing_similar_and_no_embedder_are_said() -> None:

@@ -62,6 +62,17 @@ async def test_each_key_decides_and_shows_the_next_pair() -> None:
         await settle(pilot, lambda: app_of(pilot).screen is app_of(pilot).frame)
 
 
+async def test_a_key_that_comes_before_the_next_pair_was_seen_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgellm_tui.screens.first_look.FIRST_LOOK_S", 60.0)
+    async with opened(edge=with_drafts()) as pilot:
+        await review(pilot)
+        await pilot.press("a")
+        await settle(pilot, lambda: "How many deckhands work?" in screen_text(pilot))
+        await pilot.press("a", "r")
+        await settle(pilot)
+        assert [(pair, status) for pair, status, _, _ in edge_of(pilot).drafts.decided] == [("p1", "accepted")]
+
+
 async def test_a_pair_is_edited_in_dialogs() -> None:
     async with opened(edge=with_drafts()) as pilot:
         await review(pilot)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edgellm.decoding import json_decoder
 from edgellm.errors import DataRejected
 from edgellm.safetext import clean, clean_line
 
@@ -145,7 +146,7 @@ class RowPages:
         return found
 
     def _rows(self, offset: int, number: int) -> Generator[tuple[int, int, _Line]]:
-        decode = msgspec.json.Decoder(_Line).decode
+        decode = json_decoder(_Line).decode
         try:
             with self._path.open("rb") as handle:
                 handle.seek(offset)

@@ -63,7 +63,9 @@ def stored_evidence(values: Mapping[str, Any] | None) -> Evidence | None:
         return None
     import msgspec  # deferred: not needed before an answer from documents is opened again
 
+    from edgellm.decoding import convert
+
     try:
-        return msgspec.convert(values, Evidence)
+        return convert(values, Evidence)
     except msgspec.ValidationError:
         return None

@@ -33,7 +33,8 @@ _OUTCOMES = {Finished: "done", Failed: "failed", Cancelled: "cancelled"}
 def with_event(line: JobLine, event: JobEvent | None) -> JobLine:
     """The line after an event."""
     if isinstance(event, Started):
-        return replace(line, title=event.title or line.title, total=event.total, unit=event.unit)
+        title = event.title or line.title
+        return JobLine(line.id, title, total=event.total, unit=event.unit)  # what was counted before is over
     if isinstance(event, Progressed):
         return replace(
             line,

@@ -282,6 +282,7 @@ class Aliases(Protocol):
 class Promotion(Protocol):
     """What an alias stands for, taken back."""
 
+    async def back(self, alias: str) -> Moved: ...
     async def rollback(self, alias: str) -> Moved: ...
 
 

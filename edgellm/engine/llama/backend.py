@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from edgellm.engine.backend import BackendInfo, OutOfCells, Sampled, Sampler, Span, StepAborted
+from edgellm.engine.backend import BackendInfo, OutOfCells, Sampled, Sampler, Span, StepAborted, check_biases
 from edgellm.engine.config import EngineConfig
 from edgellm.engine.llama import library, opening, state
 from edgellm.engine.llama.adapters import Adapters
@@ -235,8 +235,7 @@ class LlamaBackend:
     ) -> Sampler:
         """A sampler for one answer. Raises: InvalidInput, InvalidSchema."""
         check_sampling(sampling)
-        for token in sampling.logit_bias:
-            self._vocabulary.checked(token)
+        check_biases(sampling, self._vocabulary.size)
         rule = self._grammars.open(constraint) if constraint is not None else None
         sizes = Sizes(self._vocabulary.size, self._cells)
         return LlamaSampler(sampling, seed, rule, sizes, history)

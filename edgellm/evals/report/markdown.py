@@ -101,16 +101,10 @@ def _suite(run: Run, suite: SuiteRecord, answers: Answers) -> Iterator[str]:
         yield from _table(("Category", *names), rows)
     measured = list(dict.fromkeys(name for each in outcomes for name in each.measures))
     if measured:
-        rows = [
-            (wording.label(name), *(_measured(name, each.measures.get(name)) for each in outcomes)) for name in measured
-        ]
-        yield from _table(("Measured", *names), rows)
+        rows = [(wording.label(name), *(wording.measured(each, name) for each in outcomes)) for name in measured]
+        yield from _table(("Measured (95 %)", *names), rows)
     if len(answers) > 1:
         yield from _worst(run, suite.name, answers)
-
-
-def _measured(name: str, value: float | None) -> str:
-    return "–" if value is None else wording.measure(name, value)
 
 
 def _worst(run: Run, suite: str, answers: Answers) -> Iterator[str]:

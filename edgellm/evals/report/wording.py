@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgellm.evals.elo import Rating
-from edgellm.evals.outcome import Compared, Tally
+from edgellm.evals.outcome import Compared, Outcome, Tally
 from edgellm.evals.preference import Agreement, Note, Preferred
 from edgellm.evals.speed import Speeds
 from edgellm.evals.statistics import Interval
@@ -14,6 +14,7 @@ UNITS = {
     "brier": "{:.3f}",
     "chance": "{:.0%}",
     "unsupported": "{:.0%}",
+    "unsupported_answers": "{:.0%}",
     "citation_precision": "{:.0%}",
     "citation_recall": "{:.0%}",
     "answered_outside": "{:.0%}",
@@ -31,6 +32,7 @@ LABELS = {
     "chance": "by guessing",
     "brier": "Brier score",
     "unsupported": "claims without support",
+    "unsupported_answers": "answers with such a claim",
     "citation_precision": "citations that hold",
     "citation_recall": "claims with a citation that holds",
     "answered_outside": "answered outside the documents",
@@ -83,6 +85,15 @@ def probability(p: float) -> str:
 def measure(name: str, value: float) -> str:
     """A measure with its unit."""
     return UNITS.get(name, "{:.3f}").format(value)
+
+
+def measured(found: Outcome, name: str) -> str:
+    """`25 % (11 to 47)` of what is a share, `12.41` of anything else; a dash where it was not measured."""
+    value, span = found.measures.get(name), found.spans.get(name)
+    if value is None:
+        return "–"
+    bounds = "" if span is None else f" ({100 * span.low:.0f} to {100 * span.high:.0f})"
+    return measure(name, value) + bounds
 
 
 def label(name: str) -> str:

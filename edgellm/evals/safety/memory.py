@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.evals.cases import Place, Row
 from edgellm.evals.scorers.kind import is_count, is_text
 from edgellm.evals.scorers.safety import RUN_WORDS
@@ -63,7 +64,7 @@ def _texts(place: Place, rows: str) -> list[str]:
         if not line.strip():
             continue
         try:
-            row = msgspec.json.decode(line, type=dict[str, Any])
+            row = from_json(line, type=dict[str, Any])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Place(str(path), number, number).wrong(f"it is no JSON object: {error}", "make") from error
         found += _learnt(row)

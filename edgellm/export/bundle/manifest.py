@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.errors import InvalidInput
 from edgellm.hub.names import is_name
 
@@ -129,10 +130,10 @@ def encode_manifest(manifest: Manifest) -> bytes:
 def decode_manifest(content: bytes) -> Manifest:
     """Raises: InvalidInput for a newer format, and for what no bundle of this format says."""
     try:
-        found = msgspec.json.decode(content, type=_Any).format
+        found = from_json(content, type=_Any).format
         if found > FORMAT:
             raise _newer(found)
-        manifest = msgspec.json.decode(content, type=Manifest)
+        manifest = from_json(content, type=Manifest)
     except msgspec.DecodeError as error:
         raise unusable(f"its manifest is not understood: {str(error)[:MAX_TEXT]}") from error
     _check(manifest)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.export.convert.refusal import refuse
 from edgellm.export.convert.safetensors import Entry, read_entries, regular_file
 
@@ -166,6 +167,6 @@ def _decoded(folder: Path, name: str, kind: type[T], what: str) -> T | None:
     if text is None:
         return None
     try:
-        return msgspec.json.decode(text, type=kind)
+        return from_json(text, type=kind)
     except (msgspec.DecodeError, RecursionError) as error:
         refuse(folder / name, f"it is not a JSON {what}: {error}")

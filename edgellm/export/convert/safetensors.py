@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.export.convert.refusal import refuse
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def read_entries(path: Path) -> dict[str, Entry]:
 
 def _parsed(path: Path, header: bytes) -> dict[str, Any]:
     try:
-        listed = msgspec.json.decode(header, type=dict[str, Any])
+        listed = from_json(header, type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         refuse(path, f"its header is not the JSON of a safetensors file: {error}")
     listed.pop("__metadata__", None)

@@ -7,6 +7,7 @@ from typing import Literal, cast
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.retrieval.collection.schema import damaged
 from edgellm.retrieval.values import Chunk, SourceFile
 from edgellm.store.db import Row
@@ -77,6 +78,6 @@ def chunk_from(row: Row, name: str, text: str) -> StoredChunk:
 def words_in(column: str) -> tuple[str, ...]:
     """The texts that a column holds as JSON. Raises: StoreDamaged."""
     try:
-        return msgspec.json.decode(column, type=tuple[str, ...])
+        return from_json(column, type=tuple[str, ...])
     except msgspec.DecodeError as error:
         raise damaged(f"A list in the collection cannot be read: {error}.", str(error)) from error

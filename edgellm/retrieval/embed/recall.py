@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.errors import EdgeLLMError, ModelNotFound, ModelRejected
 from edgellm.retrieval.embed.open import Embedder, found, open_source
 from edgellm.retrieval.embed.source import EmbedderSource, read_source
@@ -59,7 +60,7 @@ def _places(identity: EmbedderIdentity, kept: Path) -> Iterator[Path]:
     """Folders that may hold it, the likeliest first."""
     for path in sorted(kept.glob("*.json")):
         with suppress(OSError, msgspec.DecodeError):
-            manifest = msgspec.json.decode(path.read_bytes(), type=TwinManifest)
+            manifest = from_json(path.read_bytes(), type=TwinManifest)
             same = replace(manifest.identity, name=identity.name) == identity
             if same and Path(manifest.source).is_dir():
                 yield Path(manifest.source)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edgellm.decoding import from_json
 from edgellm.engine.config import EngineConfig
 from edgellm.engine.supervisor import Worker
 from edgellm.errors import EdgeLLMError
@@ -113,7 +114,7 @@ def _fingerprint(source: EmbedderSource) -> str:
 def _manifest(path: Path, source: EmbedderSource) -> TwinManifest | None:
     """What is remembered of a twin that fits its source and is whole; None for any other."""
     with suppress(OSError, msgspec.DecodeError):
-        found = msgspec.json.decode(path.with_suffix(".json").read_bytes(), type=TwinManifest)
+        found = from_json(path.with_suffix(".json").read_bytes(), type=TwinManifest)
         expected = (FORMAT, source.identity, source.pooling, path.stat().st_size)
         if (found.format, found.identity, found.pooling, found.size_bytes) == expected:
             return found

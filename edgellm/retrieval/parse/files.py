@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-
+from edgellm.decoding import from_json
 from edgellm.errors import ParseFailed
 from edgellm.limited import Ended, Limits, run_limited
 from edgellm.paths import as_text
@@ -69,7 +68,7 @@ def _read_some(paths: Sequence[str | Path], limits: Limits) -> list[Document | P
     ended = run_limited(command, whole, os.environ)
     found: list[Document | ParseFailed] = []
     for path, line in zip(paths, _lines(ended), strict=False):
-        answer = msgspec.json.decode(line, type=Answer)
+        answer = from_json(line, type=Answer)
         found.append(answer.document or failed(path, answer.reason or "it holds nothing", may_pass=answer.may_pass))
     is_late = ended.signal_name == "SIGALRM" and len(found) < len(paths)
     if is_late or not found:

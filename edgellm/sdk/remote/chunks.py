@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from edgellm.decoding import convert
 from edgellm.engine.outcome import ChoiceEnd, Finished
 from edgellm.errors import EngineError
 from edgellm.sdk.remote.refusals import refused
@@ -67,7 +68,7 @@ class Chunks:
 
     def _read_evidence(self, found: dict[str, Any]) -> None:
         self.text = found.pop("text", None)
-        self.evidence = msgspec.convert(found, Evidence)
+        self.evidence = convert(found, Evidence)
 
     def _timings(self) -> Timings:
         """As measured here: waiting in line and reading the prompt are one."""
@@ -111,7 +112,7 @@ class _Answer(msgspec.Struct, frozen=True):
 
 def read_answer(found: Any) -> AnswerTokens:
     """The tokens of a conversation, and where its answer stands. Raises: ValueError for anything else."""
-    read = msgspec.convert(found, _Answer)
+    read = convert(found, _Answer)
     start, end = read.answer
     if not 0 < start <= end <= len(read.tokens):
         raise ValueError(f"From {start} to {end} is no place among {len(read.tokens)} tokens.")

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol, Unpack, overload
 from urllib.parse import quote
 
-import msgspec
-
+from edgellm.decoding import convert
 from edgellm.errors import InvalidInput
 from edgellm.retrieval.values import Filters, Hit, IndexedFile, SearchMode
 from edgellm.sdk.documents import HITS, INGEST, Chat
@@ -70,11 +69,11 @@ class RemoteDocuments:
         """As `Documents.search`."""
         given = {name: value for name, value in asdict(filters).items() if value}
         body = {"question": question, "limit": limit, "mode": mode, **given}
-        return msgspec.convert(self._call("POST", f"{self._path}/search", body)["data"], list[Hit])
+        return convert(self._call("POST", f"{self._path}/search", body)["data"], list[Hit])
 
     def files(self) -> list[IndexedFile]:
         """As `Documents.files`."""
-        return msgspec.convert(self._call("GET", f"{self._path}/files")["data"], list[IndexedFile])
+        return convert(self._call("GET", f"{self._path}/files")["data"], list[IndexedFile])
 
     @overload
     def ask(self, question: str, *, stream: Literal[False] = ..., **options: Unpack[ChatOptions]) -> Reply: ...

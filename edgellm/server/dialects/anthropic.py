@@ -26,7 +26,7 @@ from edgellm.server.dialects.anthropic_body import (
     ToolUseBlock,
     Turn,
 )
-from edgellm.server.dialects.anthropic_frames import STOP_REASONS, AnthropicFrames, usage_of
+from edgellm.server.dialects.anthropic_frames import AnthropicFrames, ending_of, usage_of
 from edgellm.server.dialects.asked import Asked, as_asked
 from edgellm.server.dialects.fields import (
     Unread,
@@ -117,8 +117,7 @@ class Anthropic:
             "role": "assistant",
             "model": call.model,
             "content": content,
-            "stop_reason": STOP_REASONS[choice.finish_reason],
-            "stop_sequence": None,
+            **ending_of(choice),
             "usage": usage_of(reply.usage),
         }
 

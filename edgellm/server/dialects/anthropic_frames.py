@@ -9,7 +9,7 @@ from edgellm.errors import EdgeLLMError
 from edgellm.server.call import AnswerId
 from edgellm.server.dialects import wire
 from edgellm.server.dialects.asked import Asked
-from edgellm.types import Delta, FinishReason, Reply, StreamEvent, ToolCallPiece, Usage
+from edgellm.types import Choice, Delta, FinishReason, Reply, StreamEvent, ToolCallPiece, Usage
 
 STOP_REASONS = {
     FinishReason.STOP: "end_turn",
@@ -18,8 +18,14 @@ STOP_REASONS = {
     FinishReason.CANCELLED: "max_tokens",
     FinishReason.DEADLINE: "max_tokens",
 }
-"""Whatever cut an answer short counts as a limit. The engine does not say which stop string ended one."""
+"""Whatever cut an answer short counts as a limit; an answer that a stop string ended is `stop_sequence` instead."""
 PING = wire.event({"type": "ping"})
+
+
+def ending_of(choice: Choice) -> dict[str, Any]:
+    """Why an answer ended, and which stop string it was."""
+    reason = STOP_REASONS[choice.finish_reason] if choice.stop is None else "stop_sequence"
+    return {"stop_reason": reason, "stop_sequence": choice.stop}
 
 
 def usage_of(usage: Usage) -> dict[str, Any]:
@@ -79,7 +85,7 @@ class AnthropicFrames:
 
     def end(self, reply: Reply) -> list[bytes]:
         """`message_delta` with reason and usage, and `message_stop`."""
-        delta = {"stop_reason": STOP_REASONS[reply.finish_reason], "stop_sequence": None}
+        delta = ending_of(reply.choices[0])
         return [
             *self._close(),
             wire.event({"type": "message_delta", "delta": delta, "usage": usage_of(reply.usage)}),

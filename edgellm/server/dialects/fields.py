@@ -6,15 +6,16 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
-from edgellm.errors import InvalidInput
+from edgellm.errors import EdgeLLMError, InvalidInput
 from edgellm.sampling import check_sampling
 from edgellm.server.json_text import json_bytes
 from edgellm.types import Constraint, Sampling
 
+E = TypeVar("E", bound=EdgeLLMError)
 Whole = Annotated[int, Strict()]
 """A JSON integer; neither a text nor a boolean is taken for one."""
 Number = Annotated[float, Strict()]
@@ -42,6 +43,12 @@ class Unread(BaseModel):
 def refuse(field: str, why: str, hint: str = "") -> NoReturn:
     """Raise InvalidInput for a field as the client calls it."""
     raise InvalidInput(f"{field}: {why}", hint=hint, field=field)
+
+
+def under(error: E, field: str) -> E:
+    """The error with the client's own name of the field."""
+    facts: dict[str, Any] = {**error.facts, "field": field}
+    return type(error)(error.message, hint=error.hint, **facts)
 
 
 def refuse_given(body: BaseModel, reasons: Mapping[str, str]) -> None:

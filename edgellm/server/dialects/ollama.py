@@ -144,9 +144,9 @@ def _sampling(options: OptionsBody, defaults: Sampling) -> Sampling:
 
 
 def _constraint(body: AskBody) -> Constraint | None:
-    if body.format in (None, ""):
-        return None
-    return Constraint(kind="json_object") if body.format == "json" else schema_constraint(dict(body.format))
+    if isinstance(body.format, dict):
+        return schema_constraint(body.format)
+    return Constraint(kind="json_object") if body.format == "json" else None
 
 
 def _tool(tool: ToolBody) -> Tool:

@@ -31,7 +31,7 @@ async def ready(request: Request) -> Response:
     return JsonResponse({"status": "ready"})
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Figures in Prometheus' text format."""
     service = service_of(request)

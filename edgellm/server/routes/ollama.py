@@ -33,7 +33,7 @@ from edgellm.server.running import Running
 router = APIRouter(tags=["Ollama"])
 
 
-@router.get("/")
+@router.get("/", response_class=PlainTextResponse)
 @router.head("/", include_in_schema=False)
 async def probe() -> Response:
     """What Ollama's clients look for first."""

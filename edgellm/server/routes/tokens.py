@@ -13,6 +13,7 @@ from edgellm.errors import InvalidInput
 from edgellm.server.admission import admitted
 from edgellm.server.answering import caller_of_request, service_of
 from edgellm.server.bodies import DetokenizeBody, MessageBody, TokenizeBody
+from edgellm.server.dialects.fields import under
 from edgellm.server.dialects.openai_chat import conversation
 from edgellm.server.model_file import BOS_ID, EOS_ID, model_file
 from edgellm.server.model_name import resolve
@@ -58,7 +59,10 @@ async def _tokenize_answer(body: TokenizeBody, messages: list[MessageBody], requ
 async def detokenize(body: DetokenizeBody, request: Request) -> Response:
     """The text of tokens; control tokens have none."""
     edge = service_of(request).edge
-    text = await with_model(request, body.model, lambda model: edge.detokenize(body.tokens, model=model))
+    try:
+        text = await with_model(request, body.model, lambda model: edge.detokenize(body.tokens, model=model))
+    except InvalidInput as error:
+        raise under(error, "tokens") from error
     return JsonResponse({"prompt": text, "content": text})
 
 

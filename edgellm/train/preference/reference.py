@@ -12,6 +12,7 @@ from pathlib import Path
 import mlx.core as mx
 import msgspec
 
+from edgellm.decoding import from_msgpack
 from edgellm.paths import replacing
 from edgellm.train.batch import make_batch
 from edgellm.train.decoder import Decoder
@@ -73,7 +74,7 @@ def log_probabilities(model: Decoder, rows: Sequence[Row]) -> mx.array:
 
 def _read(file: Path, plan_hash: str, count: int) -> tuple[float, ...] | None:
     with suppress(FileNotFoundError, msgspec.MsgspecError):
-        kept = msgspec.msgpack.decode(file.read_bytes(), type=_Kept)
+        kept = from_msgpack(file.read_bytes(), type=_Kept)
         if kept.plan_hash == plan_hash and len(kept.log_probabilities) == count:
             return kept.log_probabilities
     return None

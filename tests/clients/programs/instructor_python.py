@@ -20,7 +20,7 @@ def in_mode(mode):
     def attempt():
         client = instructor.from_openai(BASE, mode=mode)
         found = client.chat.completions.create(
-            model="starter", messages=USER, response_model=River, max_tokens=100, max_retries=0
+            model="starter", messages=USER, response_model=River, max_tokens=100, max_retries=0, temperature=0
         )
         check(isinstance(found, River), found)
 
@@ -30,7 +30,7 @@ def in_mode(mode):
 def partial():
     client = instructor.from_openai(BASE, mode=instructor.Mode.JSON_SCHEMA)
     stream = client.chat.completions.create_partial(
-        model="starter", messages=USER, response_model=River, max_tokens=100, max_retries=0
+        model="starter", messages=USER, response_model=River, max_tokens=100, max_retries=0, temperature=0
     )
     check(list(stream)[-1].km is not None)
 

@@ -17,6 +17,7 @@ ROWS = [
     {"question": "Snow is", "choices": ["cold", "a kind of music"], "answer": 0},
     {"question": "Ships sail on the", "choices": ["seventeen", "sea"], "answer": 1},
 ]
+REMOTE = {"tokenizer_backend": "remote", "base_url": f"{URL}/v1/completions", "auth_token": KEY}
 CHOICE = """
 task: small_choice
 dataset_path: json
@@ -63,14 +64,12 @@ def evaluated(model, task, **arguments):
 
 
 def likelihood():
-    remote = {"tokenizer_backend": "remote", "tokenizer": URL, "base_url": f"{URL}/v1/completions"}
-    result = evaluated("local-completions", "small_choice", **remote)
+    result = evaluated("local-completions", "small_choice", **REMOTE)
     check(result["acc,none"] >= 0.75, result)
 
 
 def generation():
-    remote = {"tokenizer_backend": "remote", "tokenizer": URL, "base_url": f"{URL}/v1/completions"}
-    check("exact_match,none" in evaluated("local-completions", "small_generate", **remote))
+    check("exact_match,none" in evaluated("local-completions", "small_generate", **REMOTE))
 
 
 def chat():

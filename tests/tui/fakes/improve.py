@@ -167,11 +167,19 @@ class FakeAliases:
 
 
 class FakePromotion:
-    """Goes back."""
+    """Goes back once."""
 
     def __init__(self, improve: FakeImprove) -> None:
         self._improve = improve
+        self.live = "qwen3-4b@assistant-v2"
+
+    async def back(self, alias: str) -> Moved:
+        if self._improve.rolled_back:
+            message = f"{alias!r} stands for 'qwen3-4b', its first version."
+            raise InvalidInput(message, hint="There is nothing to go back to.", field="alias")
+        return Moved(alias=alias, target="qwen3-4b", before=self.live)
 
     async def rollback(self, alias: str) -> Moved:
+        moved = await self.back(alias)
         self._improve.rolled_back.append(alias)
-        return Moved(alias=alias, target="qwen3-4b", before="qwen3-4b@assistant-v2")
+        return moved

@@ -47,7 +47,9 @@ def test_json_has_everything(asked: Bench) -> None:
     assert "[email]" in found["topics"][0]["examples"][0]
 
 
-@pytest.mark.parametrize(("name", "begins"), [("m.html", "<!doctype html>"), ("m.md", "# What was asked")])
+@pytest.mark.parametrize(
+    ("name", "begins"), [("m.html", "<!doctype html>"), ("m.md", "# What was asked"), ("m.prom", "# TYPE edgellm_")]
+)
 def test_files_are_private(asked: Bench, tmp_path: Path, name: str, begins: str) -> None:
     out = tmp_path / name
     assert asked.run("monitor", "-o", str(out)) == 0

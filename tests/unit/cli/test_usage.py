@@ -62,6 +62,22 @@ def test_json_has_every_number(serving: Bench, used: str) -> None:
     assert (machine["key"], machine["name"], machine["p50_s"]) == ("", "this machine", None)
 
 
+def test_a_line_for_each_day_of_each_tenant(serving: Bench, used: str) -> None:
+    assert serving.run("usage", "--by", "tenant", "--by", "day", "--by", "tenant") == 0
+    header, machine, ana = serving.out.splitlines()
+    day = f"{datetime.now():%Y-%m-%d}"
+    assert header.split()[:3] == ["TENANT", "DAY", "REQUESTS"]
+    assert machine.split()[:4] == ["this", "machine", day, "1"]
+    assert ana.split()[:5] == ["Ana", "B.", f"({used[:10]})", day, "2"]
+    assert serving.run("usage", "--by", "day", "--by", "tenant", "--json") == 0
+    of_machine, of_ana = json.loads(serving.out)
+    assert (of_ana["keys"], of_ana["requests"]) == ({"day": day, "tenant": used}, 2)
+    assert of_ana["name"] == f"{day} / Ana B. ({used[:10]})"
+    assert of_machine["keys"] == {"day": day, "tenant": ""}
+    assert serving.run("usage", "--json") == 0
+    assert "keys" not in json.loads(serving.out)[0]
+
+
 def test_since_leaves_earlier_days_out(serving: Bench, used: str) -> None:
     assert used
     today = datetime.now()

@@ -41,14 +41,14 @@ def test_the_context_is_a_limit() -> None:
 def test_stop_strings_end_an_answer_and_are_not_part_of_it() -> None:
     bench = Bench()
     bench.run("x", Sampling(temperature=0.0, logit_bias={97: 100.0}, presence_penalty=0.0, stop=("aaaa", "zz")))
-    assert (bench.text(0), bench.reason(0)) == ("", FinishReason.STOP)
+    assert (bench.text(0), bench.reason(0), bench.finished(0).choices[0].stop) == ("", FinishReason.STOP, "aaaa")
 
 
 def test_stop_strings_of_the_format_count_besides_those_of_the_caller() -> None:
     bench = Bench()
     many = tuple(f"never {number}" for number in range(16))
     bench.run("x", Sampling(temperature=0.0, logit_bias={97: 100.0}, stop=many), stop=("aaa",))
-    assert (bench.text(0), bench.reason(0)) == ("", FinishReason.STOP)
+    assert (bench.text(0), bench.reason(0), bench.finished(0).choices[0].stop) == ("", FinishReason.STOP, None)
 
 
 def test_reasoning_is_separated() -> None:

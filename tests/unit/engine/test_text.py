@@ -72,6 +72,24 @@ def test_stop_strings(pieces: list[bytes], stop: tuple[str, ...], text: str, is_
 
 
 @pytest.mark.parametrize(
+    ("pieces", "stopped_by"),
+    [
+        ([b"x END y"], "END"),
+        ([b"x E", b"ND y"], "END"),
+        ([b"a y END"], "y"),
+        ([b"almost EN"], None),
+        ([b"ENDED"], "END"),
+    ],
+)
+def test_the_stop_string_that_came_first_is_named(pieces: list[bytes], stopped_by: str | None) -> None:
+    answer = AnswerText(stop=("y", "ENDED", "END"))
+    for piece in pieces:
+        answer.push(piece)
+    answer.finish()
+    assert answer.stopped_by == stopped_by
+
+
+@pytest.mark.parametrize(
     ("content", "is_open", "text", "reasoning"),
     [
         ("<think>\nhm\n</think>\n\nyes", False, "yes", "hm"),

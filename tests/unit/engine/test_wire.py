@@ -68,7 +68,7 @@ ANSWERS: list[wire.AnyAnswer] = [
     wire.Piece(id=1, delta=Delta(text="é", tokens=(TokenTrace(token=1, text="é", logprob=-0.1, entropy=0.2),))),
     wire.Done(
         id=1,
-        outcome=Finished(choices=(ChoiceEnd(0, FinishReason.CANCELLED),), usage=Usage(), timings=Timings(ttft_s=0.1)),
+        outcome=Finished(choices=(ChoiceEnd(0, FinishReason.STOP, "END"),), usage=Usage(), timings=Timings(ttft_s=0.1)),
     ),
     wire.Refused(id=2, failed=Failed(error="QueueFull", message="full", facts={"limit": 16, "is_new": True})),
     wire.Vectors(id=3, vectors=[[0.5, 0.5]]),

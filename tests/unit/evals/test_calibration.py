@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from edgellm.evals.calibration import brier, calibration_error, probabilities
@@ -24,3 +25,17 @@ def test_calibration_error() -> None:
     assert calibration_error([0.9, 0.9, 0.6, 0.6], [True, False, True, True]) == pytest.approx(0.4)
     assert calibration_error([1.0, 1.0], [True, True]) == 0.0
     assert calibration_error([], []) == 0.0
+
+
+def test_both_are_those_of_scikit_learn() -> None:
+    """Its curve gives the mean confidence and the share right of every bin that is not empty; bins are alike."""
+    metrics, calibration = pytest.importorskip("sklearn.metrics"), pytest.importorskip("sklearn.calibration")
+    random = np.random.default_rng(5)
+    shares, right = random.dirichlet([1.0] * 4, 200), random.integers(0, 4, 200)
+    ours = np.mean([brier(each.tolist(), int(at)) for each, at in zip(shares, right, strict=True)])
+    assert ours == pytest.approx(metrics.brier_score_loss(right, shares, labels=range(4), scale_by_half=False))
+    confidence, is_right = shares.max(1), shares.argmax(1) == right
+    accuracy, sure = calibration.calibration_curve(is_right, confidence, n_bins=10)
+    held = np.histogram(confidence, bins=10, range=(0, 1))[0]
+    wanted = float((abs(accuracy - sure) * held[held > 0]).sum() / 200)
+    assert calibration_error(confidence.tolist(), is_right.tolist()) == pytest.approx(wanted)

@@ -19,6 +19,7 @@ from edgellm.evals.run import (
     write_results,
     write_run,
 )
+from edgellm.evals.statistics import rate_interval
 from edgellm.evals.suite import SHIPPED, read_suite
 from edgellm.evals.unmeasured import not_measured
 from edgellm.evals.values import Result, Said, Support
@@ -74,7 +75,8 @@ def test_measures_by_hand() -> None:
         result(1, measures={"outside": 1, "declined": 1}),
     ]
     assert measures_of(grounded) == {
-        "unsupported": 0.25, "citation_precision": 0.5, "citation_recall": 0.5, "answered_outside": 0.5,
+        "unsupported": 0.25, "unsupported_answers": 0.5, "citation_precision": 0.5, "citation_recall": 0.5,
+        "answered_outside": 0.5,
     }  # fmt: skip
     refusals = [
         result(1, measures={"harmful": 1, "refused": 1}),
@@ -88,6 +90,24 @@ def test_measures_by_hand() -> None:
         result(1, measures={"agrees": 1}),
     ]
     assert measures_of(spoken) == {"judge_agreement": 1, "answer_tokens": 20, "cut": 0.5, "tokens_per_second": 10}
+
+
+def test_what_is_a_share_has_an_interval_and_nothing_else_has() -> None:
+    """Ten answers with three claims each: those of one answer are not independent, and are drawn together."""
+    held = [{"claims": 3, "unsupported": 3 * (at < 4), "cited": at % 4, "held": 1, "removed": 0} for at in range(10)]
+    results = [result(0, str(at), measures={**each, "nats": -2, "tokens": 1}) for at, each in enumerate(held)]
+    found = outcome("s", "m", results)
+    assert set(found.spans) == {"unsupported", "unsupported_answers", "citation_precision", "citation_recall"}
+    for name, span in found.spans.items():
+        assert span.mean == pytest.approx(found.measures[name])
+        assert span.low < span.mean or span.mean == 0
+    whole, apart = found.spans["unsupported"], rate_interval(12, 30)
+    assert (whole.low, whole.high) == pytest.approx((0.168, 0.687), abs=1e-3), "Wilson's of 4 of 10 answers"
+    assert apart.high - apart.low < whole.high - whole.low - 0.1, "not that of 12 of 30"
+    answered = [result(1, str(at), measures={"outside": 1, "declined": 1}) for at in range(4)]
+    outside = outcome("s", "m", answered).spans["answered_outside"]
+    assert (outside.mean, outside.low) == (0, 0)
+    assert outside.high == pytest.approx(0.490, abs=1e-3), "none of four is no proof"
 
 
 def test_a_comparison_pairs_by_case_and_sample() -> None:

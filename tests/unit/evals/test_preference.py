@@ -104,6 +104,21 @@ def test_agreement_by_hand() -> None:
     assert next(agreements(alike)).kappa is None, "chance alone agrees when all say one thing"
 
 
+def test_agreement_is_that_of_scikit_learn() -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    random = np.random.default_rng(4)
+    for count in (12, 60):
+        asked = pairs(count)
+        said = [[("new", "old", "")[each] for each in random.integers(0, 3, count)] for _ in range(2)]
+        cast = [
+            vote(pair, winner, judge)
+            for judge, by in zip(("Ana", "Ben"), said, strict=True)
+            for pair, winner in zip(asked, by, strict=True)
+        ]
+        (found,) = agreements(cast)
+        assert found.kappa == pytest.approx(metrics.cohen_kappa_score(*said))
+
+
 def test_a_rating_of_two_is_the_odds() -> None:
     matches = [Match("new", "old", float(number < 30), str(number)) for number in range(40)]
     best, anchor = ratings(matches, "old")

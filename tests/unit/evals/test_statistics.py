@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgellm.evals import statistics
-from edgellm.evals.statistics import Floats, compare, holm, interval, word
+from edgellm.evals.statistics import Floats, compare, holm, interval, share_interval, word
 
 SIZES = (30, 60, 200)
 RUNS = 1000
@@ -103,6 +103,31 @@ def test_rewordings_of_one_question_count_together() -> None:
         wrong += apart.low <= rate <= apart.high
     assert 0.92 <= right / 400 <= 0.98
     assert wrong / 400 < 0.75
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+def test_the_interval_of_a_share_covers_the_true_one(size: int) -> None:
+    """Claims without support: one to five in an answer, alike within it, and longer answers hold more of them."""
+    random, held = np.random.default_rng(size), 0
+    for run in range(RUNS):
+        claims = random.integers(1, 6, size)
+        unsupported = random.binomial(claims, random.beta(0.1 * claims, 0.9))
+        found = share_interval(unsupported.tolist(), claims.tolist(), seed=run, resamples=1000)
+        held += found.low <= SHARE <= found.high
+    assert 0.93 <= held / RUNS <= 0.97
+
+
+SHARE = sum(n * 0.1 * n / (0.1 * n + 0.9) for n in range(1, 6)) / sum(range(1, 6))
+"""The true share above: an answer of n claims is expected to hold n times the mean of its beta distribution."""
+
+
+def test_a_share_of_rates_is_a_rate() -> None:
+    hits = [1.0] * 3 + [0.0] * 17
+    assert share_interval(hits, [1.0] * 20) == interval(hits)
+    assert share_interval([*hits, 0.0], [*[1.0] * 20, 0.0]) == interval(hits), "what counts nothing is left out"
+    with pytest.raises(ValueError, match="nothing to count"):
+        share_interval([0.0], [0.0])
 
 
 def test_extremes_still_have_an_interval() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -234,6 +235,26 @@ def test_a_judge_is_a_model_too(edge: EdgeLLM, tmp_path: Path) -> None:
     assert run.judge is not None
     assert run.judge.name == "fake:"
     assert "A or B" in run.judge.prompts["system"]
+    assert "judge_agreement" in run.outcomes[0].measures
+
+
+def test_a_judge_that_is_gone_ends_the_run_before_anybody_is_asked_in_vain(edge: EdgeLLM, tmp_path: Path) -> None:
+    pytest.importorskip("uvicorn")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    path = tmp_path / "judged.toml"
+    path.write_text('schema = 1\nscore = "judged"\n[[case]]\nprompt = "A"\nrubric = "Is it polite?"')
+    job = edge.evals.run([path], on=PARIS, judge=f"http://127.0.0.1:{port}")
+    last = list(edge.jobs.follow(job.id))[-1]
+    assert isinstance(last, Failed)
+    assert str(port) in last.message, "it says who cannot be reached"
+    assert edge.evals.list() == [], "what was not judged is no result"
+    assert kept(edge) == {}
+    edge.server.start(ServerOptions(model="fake:", port=port), limit_s=60)
+    try:
+        run = finished(edge, edge.jobs.resume(job.id))
+    finally:
+        edge.server.stop()
     assert "judge_agreement" in run.outcomes[0].measures
 
 

@@ -45,6 +45,20 @@ def test_a_correction_teaches_an_example_a_pair_and_a_thumb() -> None:
     assert (taught.held, taught.until) == ((), 2.0)
 
 
+def test_an_earlier_answer_that_was_called_bad_is_not_imitated() -> None:
+    before = (SYSTEM, Message(role="user", content="Longest river?"))
+    turns = (*before, Message(role="assistant", content="The Rhine."), Message(role="user", content="And its mouth?"))
+    later = item("i2", answer="Rotterdam.", messages=turns, correction="Near Rosetta.")
+    [_, row] = lessons_from([item("i1", correction="The Nile."), later], "").rows
+    assert [turn.content for turn in row.messages[2:]] == ["The Nile.", "And its mouth?", "Near Rosetta."]
+    [row] = lessons_from([item("i1", rating=-1), later], "").rows
+    assert [turn.content for turn in row.messages] == ["Be brief.", "And its mouth?", "Near Rosetta."]
+    [row] = lessons_from([later], "").rows
+    assert row.messages[2].content == "The Rhine.", "nobody said anything of it"
+    [pair] = lessons_from([item("i1", rating=-1), later], "").pairs
+    assert pair.prompt == turns, "what is only read stays as it was"
+
+
 def test_a_good_answer_teaches_itself() -> None:
     taught = lessons_from([item("i1", answer="The Nile.", rating=1)], "")
     assert [row.messages[-1].content for row in taught.rows] == ["The Nile."]

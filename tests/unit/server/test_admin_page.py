@@ -72,7 +72,8 @@ def secrets_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EdgeL
         }
         ana = edge.keys.find(made["user"])
         assert ana is not None
-        edge.usage.add(UsageRow(tenant=ana.id, model="fake:", usage=Usage(prompt_tokens=1_000, completion_tokens=234)))
+        used = Usage(prompt_tokens=1_000, completion_tokens=234)
+        edge.usage.add(UsageRow(tenant=ana.id, model="fake:", usage=used, energy_j=5_400.0))
         edge.audit.add("local", "document.add", HOSTILE, name=HOSTILE)
         yield edge, made
 
@@ -94,7 +95,15 @@ async def test_the_page_shows_what_there_is(
     answer = await client.get("/admin", headers=basic(secrets_of[1]["admin"]))
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
     texts = check_harmless(answer.text).texts
-    for shown in ("boss", "<b>Ana</b>", "1,234 of 2,000", "viewer", "document.add", "0 of 8 answers are written"):
+    for shown in (
+        "boss",
+        "<b>Ana</b>",
+        "1,234 of 2,000",
+        "viewer",
+        "document.add",
+        "0 of 8 answers are written",
+        "1.50 Wh",
+    ):
         assert [text for text in texts if shown in text], shown
     assert "No request is open." in texts
     assert all(secret not in answer.text for secret in secrets_of[1].values())

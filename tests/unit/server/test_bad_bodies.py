@@ -193,6 +193,13 @@ async def test_a_value_is_quoted_short(client: httpx2.AsyncClient) -> None:
     assert len(error["message"]) < 300
 
 
+async def test_a_bias_on_a_token_that_the_model_does_not_have(client: httpx2.AsyncClient) -> None:
+    body = {"model": "fake:", "messages": USER, "max_tokens": 1, "logit_bias": {"999999": 1}}
+    error = await refused(client, "/v1/chat/completions", body)
+    assert error["param"] == "logit_bias"
+    assert error["message"].startswith("logit_bias names the token 999999, which does not exist")
+
+
 async def test_several_kinds_are_named_together(client: httpx2.AsyncClient) -> None:
     error = await refused(client, "/v1/chat/completions", {"model": "fake:", "messages": USER, "stop": 5})
     assert error["message"] == "stop is 5; it must be a valid string or a valid list."

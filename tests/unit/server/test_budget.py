@@ -88,9 +88,11 @@ def test_what_was_overdrawn_is_paid_first() -> None:
         budget.spend("ana", 20)
     wait_s = waiting_s(budget)
     assert wait_s == pytest.approx(61.0)
-    clock.now += wait_s - 0.5
-    assert refusal(budget) is not None
-    clock.now += 0.5
+    clock.now += wait_s - 0.4
+    error = refusal(budget)
+    assert error is not None
+    assert "in 1 s," in error.hint  # not 0: who comes at once is refused again
+    clock.now += 0.4
     assert refusal(budget) is None
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+
+from edgellm.sdk.facade import EdgeLLM
+from edgellm.server.service import ServeOptions, open_service
+from tests.unit.server.conftest import client_of
 
 USER = [{"role": "user", "content": "Hello"}]
 MESSAGES = {"model": "fake:", "messages": USER, "max_tokens": 8}
@@ -30,6 +35,24 @@ async def test_anthropic(client: httpx2.AsyncClient) -> None:
     assert (events[0][0], events[-1][0]) == ("message_start", "message_stop")
     counted = (await client.post("/v1/messages/count_tokens", json={"model": "fake:", "messages": USER})).json()
     assert counted["input_tokens"] == whole["usage"]["input_tokens"] + whole["usage"]["cache_read_input_tokens"]
+
+
+async def test_anthropic_names_the_stop_string_and_openai_does_not(tmp_path: Path) -> None:
+    model = "fake:says=one%20two%20three"
+    with EdgeLLM(model, home=tmp_path) as edge:
+        async with client_of(open_service(edge, ServeOptions(), is_open=True)) as client:
+            asked = {"model": model, "messages": USER, "max_tokens": 40}
+            stopped = {**asked, "stop_sequences": ["zz", "two"]}
+            whole = (await client.post("/v1/messages", json=stopped)).json()
+            assert whole["content"] == [{"type": "text", "text": "one "}]
+            assert (whole["stop_reason"], whole["stop_sequence"]) == ("stop_sequence", "two")
+            events = named((await client.post("/v1/messages", json={**stopped, "stream": True})).text)
+            assert events[-2][1]["delta"] == {"stop_reason": "stop_sequence", "stop_sequence": "two"}
+            unstopped = (await client.post("/v1/messages", json=asked)).json()
+            assert (unstopped["stop_reason"], unstopped["stop_sequence"]) == ("end_turn", None)
+            openai = (await client.post("/v1/chat/completions", json={**asked, "stop": "two"})).json()["choices"][0]
+            assert openai.keys() == {"index", "message", "finish_reason", "logprobs"}
+            assert (openai["message"]["content"], openai["finish_reason"]) == ("one ", "stop")
 
 
 async def test_responses(client: httpx2.AsyncClient) -> None:

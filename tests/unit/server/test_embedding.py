@@ -84,6 +84,17 @@ async def test_an_empty_text_is_refused_before_any_is_embedded(client: httpx2.As
     assert batches == []
 
 
+async def test_a_chat_model_is_the_wrong_one(client: httpx2.AsyncClient) -> None:
+    answer = await client.post("/v1/embeddings", json={"model": "fake:", "input": "x"})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "model")
+    assert "chat model" in answer.json()["error"]["message"]
+
+
+async def test_a_token_that_does_not_exist_is_one_of_the_input(client: httpx2.AsyncClient) -> None:
+    answer = await client.post("/v1/embeddings", json={"model": "fake:", "input": [10**6]})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "input")
+
+
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/api/embed"])
 async def test_too_many_texts_are_refused(client: httpx2.AsyncClient, batches: list[int], path: str) -> None:
     answer = await client.post(path, json={"model": "fake:", "input": ["x"] * (MOST_TEXTS + 1)})

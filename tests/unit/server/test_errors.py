@@ -38,6 +38,22 @@ def test_status_and_shape(error: EdgeLLMError, status: int, kind: str, code: str
     assert "/secret" not in body["message"]
 
 
+@pytest.mark.parametrize(
+    ("error", "param"),
+    [
+        (errors.AdapterNotFound("none"), "model"),
+        (errors.ModelError("an embedder"), "model"),
+        (errors.ModelNotFound("none", field="reranker"), "reranker"),
+        (errors.SessionNotFound("none"), None),
+        (errors.ModelRejected("the server's own trouble"), None),
+        (errors.ModelDoesNotFit("the server's own trouble"), None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_field_that_is_wrong(error: EdgeLLMError, param: str | None) -> None:
+    assert openai_error(error, status_of(error))["error"]["param"] == param
+
+
 def test_every_error_has_a_status() -> None:
     for kind in error_types().values():
         if kind is not HttpRefused:

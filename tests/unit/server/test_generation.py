@@ -85,7 +85,23 @@ async def test_too_long_a_conversation_is_refused_before_anything_is_written(
 @pytest.mark.parametrize("model", ["gone", "fake:x=1", "/etc/passwd", "fake:@none", "fake:+none", "\u202e\x1b[2J"])
 async def test_no_such_model(client: httpx2.AsyncClient, model: str, stream: bool) -> None:
     answer = await client.post(CHAT, json=asked(model=model, stream=stream))
-    assert (answer.status_code, answer.json()["error"]["param"]) in ((404, "model"), (404, None))
+    assert (answer.status_code, answer.json()["error"]["param"]) == (404, "model")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (COMPLETE, {"prompt": "x"}),
+        ("/v1/embeddings", {"input": "x"}),
+        ("/tokenize", {"prompt": "x"}),
+        ("/detokenize", {"tokens": [1]}),
+        ("/v1/responses", {"input": "x"}),
+    ],
+    ids=str,
+)
+async def test_no_such_adapter_is_a_wrong_model(client: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> None:
+    answer = await client.post(path, json={"model": "fake:@none", **body})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (404, "model")
 
 
 async def test_a_completion_of_a_text_and_of_its_tokens(client: httpx2.AsyncClient) -> None:
@@ -127,7 +143,7 @@ async def test_tokens_there_and_back(client: httpx2.AsyncClient) -> None:
     special = (await client.post("/tokenize", json={"prompt": "<|im_end|>"})).json()
     assert special["count"] == 1
     wrong = await client.post("/detokenize", json={"tokens": [10**6]})
-    assert wrong.status_code == 400
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "tokens")
 
 
 @pytest.mark.parametrize("turns", [[], [("user", "What Ada asked in private")], [("assistant", "What Ada was told")]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgellm.errors import DeadlineExceeded, QueueFull
+from edgellm.server.errors import headers_of
 from edgellm.server.line import LONGEST_WAIT_S, SHORTEST_WAIT_S, Line
 
 
@@ -106,7 +108,8 @@ async def test_a_full_line_refuses_at_once_and_says_when_to_come_again() -> None
     wait_s = error.facts["retry_after_s"]
     assert isinstance(wait_s, float)
     assert 3 * SHORTEST_WAIT_S < wait_s <= LONGEST_WAIT_S
-    assert f"{wait_s:.0f} s" in error.hint
+    assert headers_of(error, 503)["retry-after"] == str(math.ceil(wait_s))
+    assert f"{math.ceil(wait_s)} s" in error.hint  # as the header says: who comes sooner is turned away again
     await guests.everybody_leaves()
 
 

@@ -101,9 +101,7 @@ async def test_each_role(client: httpx2.AsyncClient, secrets: Secrets, method: s
 
 
 @pytest.mark.parametrize("role", ROLES)
-async def test_every_key_is_told_what_is_not_offered(
-    client: httpx2.AsyncClient, secrets: Secrets, role: Role
-) -> None:
+async def test_every_key_is_told_what_is_not_offered(client: httpx2.AsyncClient, secrets: Secrets, role: Role) -> None:
     for path in ("/api/create", "/api/copy", "/api/push"):
         answer = await client.post(path, json={}, headers={"x-api-key": secrets[role]})
         assert answer.status_code == 501

@@ -6,11 +6,13 @@ import math
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edgellm.errors import InvalidInput
 from edgellm.store import Store, UsageRow, UsageTotal
 from edgellm.store.db import Database
 from edgellm.types import Timings, Usage
@@ -59,6 +61,37 @@ def test_tenants_are_told_apart_and_errors_counted(store: Store) -> None:
     assert ana.cost(0.36) == pytest.approx(7.5 / 3_600_000 * 0.36)
     assert (ana.cost(None), ben.cost(0.36)) == (None, None)
     assert (ben.requests, ben.errors, ben.p50_s, ben.p99_s, ben.energy_j) == (1, 1, None, None, None)
+
+
+def test_each_combination_of_several_is_a_sum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    now = [datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()]
+    store = Store(Database(tmp_path / "x.db", clock=lambda: now[0]))
+    for tenant, seconds in (("ana", 1.0), ("ana", 3.0), ("ben", 5.0)):
+        store.usage.add(timed(seconds, tenant))
+    now[0] += 86_400
+    store.usage.add(timed(7.0, "ana", status="EngineError"))
+    days = store.usage.totals(("tenant", "day"))
+    assert [(total.keys, total.requests, total.errors, total.p50_s, total.p99_s) for total in days] == [
+        (("ana", "2026-03-02"), 1, 1, None, None),
+        (("ana", "2026-03-01"), 2, 0, 1.0, 3.0),
+        (("ben", "2026-03-01"), 1, 0, 5.0, 5.0),
+    ]
+    assert days[0].key == "ana / 2026-03-02"
+    assert [total.keys for total in store.usage.totals(["day", "model", "tenant"], since=now[0])] == [
+        ("2026-03-02", "m", "ana")
+    ]
+    assert store.usage.totals(("tenant",)) == store.usage.totals("tenant")
+    assert store.usage.totals("tenant")[0].keys == ()
+    store.close()
+
+
+@pytest.mark.parametrize("by", [(), ("week",), ("day", "1; DROP TABLE usage"), "week"])
+def test_what_use_is_not_added_up_by_is_refused(store: Store, by: Any) -> None:
+    with pytest.raises(InvalidInput, match="day, model, tenant") as refusal:
+        store.usage.totals(by)
+    assert refusal.value.facts["field"] == "by"
 
 
 @pytest.mark.parametrize(

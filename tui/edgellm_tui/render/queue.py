@@ -49,16 +49,14 @@ def item_content(masked: Masked, key: str = "", held: str = "") -> Content:
     return Content("\n").join(lines)
 
 
-def cluster_content(items: Sequence[ReviewItem], leader: str) -> list[Content]:
-    """Items that ask much the same, each with its answer; the one that will stand for them first."""
-    lines: list[Content] = []
-    for item in sorted(items, key=lambda each: each.id != leader):
-        mark = "stays  " if item.id == leader else "       "
-        lines.append(Content.assemble((mark, "bold $primary"), (WORDS[item.reason.value], DIM)))
-        lines.append(Content(f"  {clean_line(item.question)}"))
-        said = item.correction if item.correction is not None else item.context.answer
-        lines += [Content.styled(f"  {clean_line(said or NOT_KEPT)}", "$foreground 70%"), Content("")]
-    return lines[:-1]
+def alike_content(item: ReviewItem, *, is_taken: bool, stays: bool, is_other: bool) -> Content:
+    """An item of those that ask much the same, with its answer. `is_other`: it is answered in other words."""
+    mark, colour = ("■ ", "$text-success") if is_taken else ("□ ", "$foreground 50%")
+    told = "   stays" if stays else "   answered in other words" if is_other else ""
+    said = item.correction if item.correction is not None else item.context.answer
+    head = Content.assemble((mark, colour), (WORDS[item.reason.value], DIM), (told, "bold $primary"))
+    asked = Content(f"  {clean_line(item.question)}")
+    return Content("\n").join([head, asked, Content.styled(f"  {clean_line(said or NOT_KEPT)}", "$foreground 70%")])
 
 
 def _origin(item: ReviewItem, key: str) -> Content:

@@ -19,6 +19,7 @@ from edgellm_tui.eval_ports import Blind
 from edgellm_tui.messages import Refused
 from edgellm_tui.render.scores import people_lines
 from edgellm_tui.screens.dialog import Dialog
+from edgellm_tui.screens.first_look import FirstLook
 from edgellm_tui.widgets.fields import LineField, knob
 from edgellm_tui.widgets.status import KeyLine
 from edgellm_tui.widgets.two_answers import TwoAnswers
@@ -49,6 +50,7 @@ class BlindScreen(Screen[None]):
         self._notes: dict[str, str] = {}
         """On the pair that is shown; kept with its vote."""
         self._is_keeping = False
+        self._look = FirstLook()
 
     def compose(self) -> ComposeResult:
         """Title, what to do, both answers, keys."""
@@ -116,7 +118,7 @@ class BlindScreen(Screen[None]):
         A key that is pressed before the next pair is seen says nothing.
         """
         pair = self._pair
-        if pair is not None:
+        if pair is not None and self._look.is_over:
             await self._keep(self._blind.vote(pair.id, choice, self._notes))
 
     async def _keep(self, change: Any) -> Any:
@@ -132,12 +134,9 @@ class BlindScreen(Screen[None]):
             self.post_message(Refused(error))
             return None
         finally:
-            self.call_after_refresh(self._take_keys)
+            self._is_keeping = False
+            self._look.begin(self)
         return found
-
-    def _take_keys(self) -> None:
-        """What is to be judged now is on the screen."""
-        self._is_keeping = False
 
     @work(group="vote")
     async def action_undo(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from inspect import isawaitable
 from typing import TYPE_CHECKING, ClassVar
 
@@ -29,6 +29,9 @@ from edgellm_tui.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
     from edgellm.store.records import Rating
+
+
+RATED: Mapping[int, str] = {1: "Rated good", -1: "Rated poor", 0: "No longer rated"}
 
 
 class ChatPage(ChatDocuments, ChatCopying):
@@ -234,7 +237,10 @@ class ChatPage(ChatDocuments, ChatCopying):
         """Rate the chosen or last answer."""
         turn = self.target_answer
         if turn is not None and self._is_stored(turn):
+            before = turn.rating
             await self._guarded(self.conversation.rate(turn, rating))
+            if turn.rating != before:  # the mark stands above the answer, which may be out of sight
+                self._tell(RATED[turn.rating])
 
     def action_regenerate(self) -> None:
         """Answer again beside the old answer."""

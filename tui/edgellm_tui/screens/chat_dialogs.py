@@ -22,6 +22,7 @@ from edgellm_tui.ports import Edge, Preferences
 from edgellm_tui.turns import Turn
 
 NEW_PROMPT = "\0new"
+NOT_YET = "This answer is not stored yet: wait until it is written, or press Esc"
 
 
 class ChatDialogs(Vertical):
@@ -144,7 +145,7 @@ class ChatDialogs(Vertical):
     def _is_stored(self, turn: Turn) -> bool:
         """Whether it can be judged; says so if not."""
         if turn.message_id is None:
-            self._tell("This answer is not stored yet" if turn.is_open else "This answer was not stored")
+            self._tell(NOT_YET if turn.is_open else "This answer was not stored")
         return turn.message_id is not None
 
     @work(exclusive=True, group="dialog")

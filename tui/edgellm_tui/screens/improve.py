@@ -204,12 +204,27 @@ class ImprovePage(RowsPage[VersionRow]):
 
     @work(exclusive=True, group="dialog")
     async def action_roll_back(self) -> None:
-        """Let the alias stand for what it stood for before, after a question."""
+        """Let the alias stand for what it stood for before, after a question that names both."""
         from edgellm_tui.screens.dialog import Confirm
 
-        consequence = "It stands for the version before again, at once and for all clients."
-        if await self.app.push_screen_wait(Confirm(f"Roll {self._alias} back?", consequence)):
-            await self.change(self.edge.promotion.rollback(self._alias))
+        alias = self._alias
+        if not alias:
+            self.notify("There is no alias to roll back", markup=False)
+            return
+        try:
+            asked = await self.edge.promotion.back(alias)
+            consequence = f"From {asked.before}\nback to {asked.target},\nat once and for all clients."
+            if not await self.app.push_screen_wait(Confirm(f"Roll {alias} back?", consequence)):
+                return
+            if await self.edge.promotion.back(alias) != asked:
+                self.notify(f"{clean_line(alias)} stands for something else by now: u asks again", markup=False)
+                self.renew()
+                return
+        except EdgeLLMError as error:
+            self.post_message(Refused(error))
+            return
+        if await self.change(self.edge.promotion.rollback(alias)):
+            self.notify(f"{clean_line(alias)} is {clean_line(asked.target)} again", markup=False)
 
     @work(exclusive=True, group="dialog")
     async def action_evidence(self) -> None:

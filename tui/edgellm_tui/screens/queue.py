@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList, Static
@@ -19,9 +19,11 @@ from edgellm_tui.commands import bindings
 from edgellm_tui.messages import Refused
 from edgellm_tui.ports import Edge, Preferences
 from edgellm_tui.queued import DECIDED, HEAD, NEEDS_WORDS, WORDS, QueueRow, counts_line
-from edgellm_tui.render.queue import cluster_content, item_content
-from edgellm_tui.screens.dialog import AskText, Dialog, Pick, Row
+from edgellm_tui.render.queue import item_content
+from edgellm_tui.screens.dialog import AskText, Pick, Row
+from edgellm_tui.screens.first_look import FirstLook
 from edgellm_tui.screens.listing import RowsPage
+from edgellm_tui.screens.merge import MergeDialog
 
 if TYPE_CHECKING:
     from edgellm.sdk.reviews import Masked
@@ -32,29 +34,13 @@ MOST_SHOWN = 100
 EMPTY = (
     "Nothing waits for a decision.",
     "",
-    "Answers come here when somebody rates them (+ and - in the chat), corrects them (f) or asks for another one (r); "
+    "Answers come here when somebody rates them (F9, F10 in the chat), corrects them (F11) or asks again (F5); "
     "when a client of the server does so; and by themselves when documents held nothing near a question, when a form "
     "that was asked for could not be kept, or when a tool failed.",
     "",
     "You decide what a model learns from. Personal data is masked. Nothing leaves this computer.",
 )
 NONE_OF_THESE = "There is nothing of this kind. Press f to look at something else."
-
-
-class MergeDialog(Dialog[bool]):
-    """Items that ask much the same; Enter merges them."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,m,y", "dismiss(True)"), Binding("q,n", "dismiss(False)")]
-    KEYS = "Enter merges them   ↑↓ scroll   Esc leaves them"
-
-    def __init__(self, title: str, lines: Sequence[Content]) -> None:
-        super().__init__(title)
-        self._lines = lines
-
-    def compose_body(self) -> ComposeResult:
-        """The items, scrolling when there are many."""
-        with VerticalScroll(id="dialog-scroll"):
-            yield Static(Content("\n").join(self._lines), markup=False)
 
 
 class QueuePage(RowsPage[QueueRow]):
@@ -78,6 +64,7 @@ class QueuePage(RowsPage[QueueRow]):
         self._decided: list[Sequence[str]] = []
         """Ids of the items of each decision made here, the last one at the end."""
         self._is_deciding = False
+        self._look = FirstLook()
         self._seen: Mapping[str, tuple[ReviewItem, Masked]] = {}
         """Items of the list, by id, with their masked form."""
 
@@ -162,7 +149,7 @@ class QueuePage(RowsPage[QueueRow]):
     async def action_accept(self) -> None:
         """Let the item teach what it says."""
         row = self.chosen
-        if row is None:
+        if row is None or not self._look.is_over:
             return
         wanted = row.item.wanted
         if (wanted and wanted.strip()) or (row.item.reason.value == "thumbs_down" and row.item.context.answer):
@@ -173,7 +160,7 @@ class QueuePage(RowsPage[QueueRow]):
     @work(group="decide")
     async def action_reject(self) -> None:
         """Let the item teach nothing."""
-        if (row := self.chosen) is not None:
+        if (row := self.chosen) is not None and self._look.is_over:
             await self._decide(row.name, "reject")
 
     @work(exclusive=True, group="dialog")
@@ -189,9 +176,7 @@ class QueuePage(RowsPage[QueueRow]):
         title = "What should be answered"
         is_poor = wanted is None  # what is written takes its place, as in the chat
         answer = (
-            None
-            if prompt is None
-            else await self.app.push_screen_wait(AskText(title, proposed, is_replaced=is_poor))
+            None if prompt is None else await self.app.push_screen_wait(AskText(title, proposed, is_replaced=is_poor))
         )
         if prompt is None or answer is None:
             return
@@ -224,9 +209,8 @@ class QueuePage(RowsPage[QueueRow]):
             self.notify(f"Nothing else asks much the same ({by})", markup=False)
             return
         title = f"{len(shown)} items ask much the same ({by})"
-        lines = cluster_content(shown, row.name)
-        if await self.app.push_screen_wait(MergeDialog(title, lines)):
-            await self._merge([item.id for item in shown], row.name)
+        if taken := await self.app.push_screen_wait(MergeDialog(title, shown, row.name)):
+            await self._merge(taken, row.name)
 
     @work(group="decide")
     async def action_undo(self) -> None:
@@ -248,6 +232,7 @@ class QueuePage(RowsPage[QueueRow]):
 
     async def _decide(self, item_id: str, decision: str, **words: str | ReviewItem | None) -> None:
         if await self._keep([item_id], decision, **words):
+            self._look.begin(self)
             self._decided.append([item_id])
 
     async def _keep(self, ids: Sequence[str], decision: str, **words: str | ReviewItem | None) -> bool:

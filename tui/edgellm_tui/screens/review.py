@@ -20,6 +20,7 @@ from edgellm_tui.messages import Refused
 from edgellm_tui.ports import Edge
 from edgellm_tui.render.review import counts_line, drafts_line, pair_content
 from edgellm_tui.screens.dialog import AskText, Pick, Row
+from edgellm_tui.screens.first_look import FirstLook
 from edgellm_tui.widgets.status import KeyLine
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class ReviewScreen(Screen[None]):
         self._decided: list[str] = []
         """Ids of the pairs that were decided here, the last one at the end."""
         self._is_keeping = False
+        self._look = FirstLook()
 
     def compose(self) -> ComposeResult:
         """Title, pair, keys."""
@@ -108,7 +110,8 @@ class ReviewScreen(Screen[None]):
     async def action_decide(self, status: str) -> None:
         """Keep a decision about the pair that is shown, and show the next one."""
         pair = self.pair
-        if pair is not None and await self._keep(pair.id, status):
+        if pair is not None and self._look.is_over and await self._keep(pair.id, status):
+            self._look.begin(self)
             self._decided.append(pair.id)
 
     async def _keep(self, pair_id: str, status: str, question: str = "", answer: str = "") -> bool:

@@ -149,3 +149,16 @@ def test_markdown_leaves_nothing_out_without_a_word() -> None:
     for text in (markdown_report(run, answers), read(html_report(run, answers)).text):
         assert "the second" in text
         assert "(100 more characters)" in text
+
+
+def test_shares_are_shown_with_their_intervals() -> None:
+    run, answers = a_run("plain")
+    held = {"claims": 4.0, "unsupported": 1.0, "nats": -2.0, "tokens": 1.0}
+    grounded = [result(1, str(at), measures=held) for at in range(6)]
+    run = replace(run, outcomes=tuple(outcome("s", each.name, grounded) for each in run.subjects))
+    for text in (markdown_report(run, answers), read(html_report(run, answers)).text):
+        plain = text.replace("\\", "")
+        assert "claims without support" in plain
+        assert "25% (6 to 64)" in plain, "Wilson's of a quarter of six answers"
+        assert "7.39" in plain
+        assert "7.39 (" not in plain

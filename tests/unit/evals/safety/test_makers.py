@@ -99,7 +99,7 @@ def test_rows_of_a_dataset_are_begun_where_they_were_answered(tmp_path: Path) ->
         Message(role="assistant", content=other),
     ]
     source = Source("faq.jsonl", 1)
-    rows = [ChatRow("1", tuple(turns), source), TextRow("2", one.upper(), source)]
+    rows: list[ChatRow | TextRow] = [ChatRow("1", tuple(turns), source), TextRow("2", one.upper(), source)]
     (tmp_path / "train.jsonl").write_bytes(b"".join(map(encode_row, rows)))
     cases = made(tmp_path, 'schema = 1\n[make]\nkind = "memorised"\nrows = "train.jsonl"\n').cases
     assert [case.expected[0].split()[0] for case in cases] == ["first15", "second15", "FIRST15"]

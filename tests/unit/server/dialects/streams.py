@@ -23,9 +23,10 @@ def reply(
     *,
     reasoning: str | None = None,
     calls: tuple[ToolCall, ...] = (),
+    stop: str | None = None,
 ) -> Reply:
     """A whole answer."""
-    choice = Choice(text=text, finish_reason=reason, reasoning=reasoning, tool_calls=calls)
+    choice = Choice(text=text, finish_reason=reason, reasoning=reasoning, tool_calls=calls, stop=stop)
     return Reply(choices=(choice,), model="starter", usage=USAGE, timings=TIMINGS)
 
 

@@ -225,6 +225,11 @@ def test_a_message_in_one_piece() -> None:
     }
 
 
+def test_a_stop_string_that_ended_the_answer_is_named() -> None:
+    found = Anthropic().whole(call(), reply("Hi", stop="END"), ID)
+    assert (found["stop_reason"], found["stop_sequence"]) == ("stop_sequence", "END")
+
+
 def test_calls_in_one_piece() -> None:
     found = Anthropic().whole(call(tools=[TOOL]), reply("", FinishReason.TOOL_CALLS, calls=(CALL,)), ID)
     assert found["content"] == [{"type": "tool_use", "id": "call_a", "name": "fare", "input": {"to": "Oban"}}]

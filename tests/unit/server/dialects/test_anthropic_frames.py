@@ -56,8 +56,8 @@ def stop(index: int) -> dict[str, Any]:
     return {"type": "content_block_stop", "index": index}
 
 
-def end(reason: str) -> list[dict[str, Any]]:
-    said = {"stop_reason": reason, "stop_sequence": None}
+def end(reason: str, sequence: str | None = None) -> list[dict[str, Any]]:
+    said = {"stop_reason": reason, "stop_sequence": sequence}
     return [{"type": "message_delta", "delta": said, "usage": USAGE}, {"type": "message_stop"}]
 
 
@@ -103,6 +103,10 @@ def test_thinking_text_and_two_calls() -> None:
 
 def test_an_empty_answer() -> None:
     assert sse(played(frames(), [], reply(""))) == [START, *end("end_turn")]
+
+
+def test_a_stop_string_that_ended_the_answer_is_named() -> None:
+    assert sse(played(frames(), [], reply("", stop="END"))) == [START, *end("stop_sequence", "END")]
 
 
 @pytest.mark.parametrize("reason", [FinishReason.LENGTH, FinishReason.DEADLINE, FinishReason.CANCELLED])
