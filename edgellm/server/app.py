@@ -173,7 +173,7 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, EdgeLLMError)
-    if status_of(error) >= 500:
+    if status_of(error) >= 500 and not isinstance(error, HttpRefused):  # what is not offered is no fault
         request.app.state.service.log.error(request.url.path, error)
     return refusal(error, request.url.path)
 

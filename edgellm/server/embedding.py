@@ -13,7 +13,7 @@ from edgellm.server.admission import admitted
 from edgellm.server.caller import Caller
 from edgellm.server.deadline import Deadline
 from edgellm.server.dialects.fields import under
-from edgellm.server.model_name import resolve
+from edgellm.server.model_name import resolve_bare
 from edgellm.server.service import Service
 from edgellm.server.threads import to_the_end
 from edgellm.types import StreamEvent, Usage
@@ -43,9 +43,9 @@ class Embedding:
         self._deadline = Deadline(service, "The texts were not embedded", "Send fewer of them.")
 
     async def run(self, _put: Callable[[StreamEvent], None]) -> Vectors:
-        """Raises: ModelNotFound, ModelError for a model that embeds nothing; as `Generation.run`."""
+        """Raises: ModelNotFound, InvalidInput, ModelError for a model that embeds nothing; as `Generation.run`."""
         service = self._service
-        name = await asyncio.to_thread(resolve, service.names, self._caller, self._model)
+        name = await asyncio.to_thread(resolve_bare, service.names, self._caller, self._model)
         model, vectors = service.names.opened(name), list[list[float]]()
         account = Account(service, self._caller, name, "embeddings")
         async with account, admitted(service, self._caller, self._deadline.left_s()):

@@ -23,7 +23,7 @@ from edgellm.server.call import AnswerId, Call
 from edgellm.server.caller import Caller
 from edgellm.server.deadline import Deadline
 from edgellm.server.dialects.fields import under
-from edgellm.server.model_name import ModelName, resolve
+from edgellm.server.model_name import ModelName, resolve, resolve_bare
 from edgellm.server.service import Service
 from edgellm.server.shelves import shown_reply
 from edgellm.server.threads import to_the_end
@@ -48,7 +48,8 @@ class Generation:
         Raises: ModelNotFound, BudgetExceeded, QueueFull, DeadlineExceeded, ServerStopping; what the SDK raises.
         """
         service = self._service
-        name = await asyncio.to_thread(resolve, service.names, self._caller, self._call.model)
+        found = resolve if self._call.prompt is None else resolve_bare
+        name = await asyncio.to_thread(found, service.names, self._caller, self._call.model)
         account = Account(service, self._caller, name, "chat" if self._call.prompt is None else "text_completion")
         async with account, admitted(service, self._caller, self._deadline.left_s()):
             account.turn_came()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from edgellm.errors import ModelNotFound
+from edgellm.errors import InvalidInput, ModelNotFound
 from edgellm.server.caller import Caller
 from edgellm.server.ownership import collection_of, may_use, owner_of
 
@@ -123,6 +123,15 @@ def _own_collection(names: Names, caller: Caller, asked: str, own: str | None) -
     if own is None or not names.has_collection(collection_of(caller, own)):
         raise not_found(asked)
     return collection_of(caller, own)
+
+
+def resolve_bare(names: Names, caller: Caller, asked: str) -> ModelName:
+    """`resolve` for work that searches no documents. Raises: as it; InvalidInput for a name with a collection."""
+    name = resolve(names, caller, asked)
+    if name.collection is not None:
+        message = f"{asked[:200]!r} answers from documents, which nothing asked here can do."
+        raise InvalidInput(message, hint="Name the model without a collection, or ask by chat.", field="model")
+    return name
 
 
 def not_found(asked: str) -> ModelNotFound:

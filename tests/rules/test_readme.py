@@ -33,6 +33,7 @@ NEEDS_MORE = (
     "eval run",
     "edgellm promote",
     "edgellm rollback",
+    "edgellm improve",
 )
 """What marks a command that needs the network, what another command brought, or minutes, or that runs until it is
 stopped: those have live tests."""

@@ -133,6 +133,7 @@ async def test_equal_answers_everywhere_leave_nothing_to_choose() -> None:
         await shows(pilot, "done")
         await pilot.press("b")
         await shows(pilot, "There is nothing to choose")
+        assert "every pair is judged" not in screen_text(pilot)
 
 
 async def test_from_a_run_and_back_to_what_people_preferred_and_out_to_a_file(tmp_path: Path) -> None:
@@ -160,3 +161,15 @@ async def test_answers_are_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
     async with opened(edge=with_run(((payload, payload, payload + "x"),)), size=(140, 60)) as pilot:
         await to_blind(pilot)
         assert is_harmless(screen_text(pilot))
+
+
+async def test_an_interval_stands_in_the_line_of_its_score() -> None:
+    async with opened(edge=with_run()) as pilot:
+        await pilot.press("f19")
+        await shows(pilot, "done")
+        await pilot.press("enter")
+        await settle(pilot, lambda: isinstance(pilot.app.screen, EvaluationScreen))
+        await shows(pilot, "90.0 %")
+        lines = screen_text(pilot).splitlines()
+        assert all("━" in line for line in lines if "90.0 % (6" in line)
+        assert any(line.split() == ["0", "50", "100", "%"] for line in lines)

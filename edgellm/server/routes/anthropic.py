@@ -8,13 +8,14 @@ from starlette.responses import Response
 from edgellm.server.answering import answer, service_of
 from edgellm.server.dialects.anthropic import Anthropic
 from edgellm.server.dialects.anthropic_body import CountTokensBody, MessagesBody
+from edgellm.server.published import EVENTS
 from edgellm.server.refuse import JsonResponse
 from edgellm.server.routes.tokens import with_model
 
 router = APIRouter(tags=["Anthropic"])
 
 
-@router.post("/v1/messages")
+@router.post("/v1/messages", responses=EVENTS)
 async def message(body: MessagesBody, request: Request) -> Response:
     """Answer a conversation; `stream` sends it as it is written."""
     dialect = Anthropic(service_of(request).edge.settings.sampling)

@@ -32,6 +32,7 @@ from edgellm.server.dialects.openai_chat import OpenAIChat
 from edgellm.server.files import room_of
 from edgellm.server.forms import form_schema
 from edgellm.server.ownership import shown_collection
+from edgellm.server.published import EVENTS
 from edgellm.server.refuse import JsonResponse
 from edgellm.server.shelves import Shelf, uploads_of
 from edgellm.server.uploads import Limit, Upload, checked_filename, received
@@ -159,7 +160,7 @@ async def search(collection: str, body: SearchBody, request: Request) -> Respons
         return JsonResponse({"object": "list", "data": await asyncio.to_thread(shelf.use, found)})
 
 
-@router.post("/v1/documents/{collection}/ask")
+@router.post("/v1/documents/{collection}/ask", responses=EVENTS)
 async def ask(collection: str, body: AskBody, request: Request) -> Response:
     """Answer a question from the collection's passages: a chat completion, with `evidence` beside it."""
     service, shelf = service_of(request), _shelf(collection, request)

@@ -16,6 +16,7 @@ from edgellm.server.errors import HttpRefused
 from edgellm.server.files import MOST_FILES, FileShelf, StoredFile, room_of
 from edgellm.server.forms import form_schema
 from edgellm.server.pages import MOST, OrderedQuery, page_of
+from edgellm.server.published import BYTES
 from edgellm.server.refuse import JsonResponse
 from edgellm.server.service import Service
 from edgellm.server.uploads import Form, Limit, received
@@ -65,7 +66,7 @@ async def one_file(id: str, request: Request) -> Response:
     return JsonResponse(_object(await asyncio.to_thread(FileShelf(service.edge.home).get, caller, id)))
 
 
-@router.get("/v1/files/{id}/content")
+@router.get("/v1/files/{id}/content", response_class=FileResponse, responses=BYTES)
 async def content(id: str, request: Request) -> Response:
     """The file as it was sent."""
     service, caller = service_of(request), caller_of_request(request)

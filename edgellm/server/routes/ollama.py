@@ -26,6 +26,7 @@ from edgellm.server.dialects.ollama_models import (
 from edgellm.server.embedding import Embedding, Vectors
 from edgellm.server.errors import HttpRefused
 from edgellm.server.ollama_shelf import loaded_models, one_model, seen_models
+from edgellm.server.published import LINES
 from edgellm.server.refuse import JsonResponse
 from edgellm.server.routes.tokens import with_model
 from edgellm.server.running import Running
@@ -70,7 +71,7 @@ async def show(body: ShowBody, request: Request) -> Response:
     )
 
 
-@router.post("/api/chat")
+@router.post("/api/chat", responses=LINES)
 async def chat(body: ChatBody, request: Request) -> Response:
     """Answer a conversation, as lines of JSON unless `stream` is false."""
     dialect = OllamaChat(service_of(request).edge.settings.sampling)
@@ -79,7 +80,7 @@ async def chat(body: ChatBody, request: Request) -> Response:
     return await answer(request, dialect, dialect.call(body), "")
 
 
-@router.post("/api/generate")
+@router.post("/api/generate", responses=LINES)
 async def generate(body: GenerateBody, request: Request) -> Response:
     """Answer a prompt, as lines of JSON unless `stream` is false."""
     dialect = OllamaGenerate(service_of(request).edge.settings.sampling)

@@ -8,11 +8,12 @@ from starlette.responses import Response
 from edgellm.server.answering import answer, service_of
 from edgellm.server.dialects.responses import Responses
 from edgellm.server.dialects.responses_body import ResponsesBody
+from edgellm.server.published import EVENTS
 
 router = APIRouter(tags=["OpenAI"])
 
 
-@router.post("/v1/responses")
+@router.post("/v1/responses", responses=EVENTS)
 async def respond(body: ResponsesBody, request: Request) -> Response:
     """Answer a conversation; `stream` sends it as it is written."""
     dialect = Responses(service_of(request).edge.settings.sampling)

@@ -9,6 +9,7 @@ import pytest
 
 from edgellm.server.generation import Generation
 from edgellm.server.service import Service
+from tests.unit.server.published import page
 
 
 async def test_a_defect_is_one_line_in_the_log_and_nothing_in_the_answer(
@@ -54,3 +55,30 @@ async def test_a_log_that_cannot_be_written_stops_nothing(client: httpx2.AsyncCl
     service.log.path = service.log.path / "no" / "such"
     service.log.error("/x", ValueError("x"))
     assert (await client.get("/health")).status_code == 200
+
+
+async def test_what_is_not_offered_is_no_fault_of_the_server(client: httpx2.AsyncClient, service: Service) -> None:
+    service.log.path = service.log.path.with_name("another.log")
+    assert (await client.post("/api/create", json={})).status_code == 501
+    assert not service.log.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kinds"),
+    [
+        ("get", "/", {"text/plain"}),
+        ("get", "/metrics", {"text/plain"}),
+        ("get", "/admin", {"text/html"}),
+        ("get", "/v1/files/{id}/content", {"application/octet-stream"}),
+        ("post", "/v1/chat/completions", {"application/json", "text/event-stream"}),
+        ("post", "/v1/completions", {"application/json", "text/event-stream"}),
+        ("post", "/v1/responses", {"application/json", "text/event-stream"}),
+        ("post", "/v1/messages", {"application/json", "text/event-stream"}),
+        ("post", "/v1/documents/{collection}/ask", {"application/json", "text/event-stream"}),
+        ("post", "/api/chat", {"application/json", "application/x-ndjson"}),
+        ("post", "/api/generate", {"application/json", "application/x-ndjson"}),
+        ("post", "/v1/embeddings", {"application/json"}),
+    ],
+)
+def test_the_page_says_what_kind_of_answer_comes(method: str, path: str, kinds: set[str]) -> None:
+    assert set(page()["paths"][path][method]["responses"]["200"]["content"]) == kinds

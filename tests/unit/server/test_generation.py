@@ -104,6 +104,12 @@ async def test_no_such_adapter_is_a_wrong_model(client: httpx2.AsyncClient, path
     assert (answer.status_code, answer.json()["error"]["param"]) == (404, "model")
 
 
+@pytest.mark.parametrize(("path", "body"), [("completions", {"prompt": "a"}), ("embeddings", {"input": "a"})])
+async def test_documents_are_not_silently_left_out(client: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> None:
+    answer = await client.post(f"/v1/{path}", json={"model": "fake:+ferry", **body})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "model")
+
+
 async def test_a_completion_of_a_text_and_of_its_tokens(client: httpx2.AsyncClient) -> None:
     body = {"model": "fake:", "prompt": "Once", "seed": 1, "max_tokens": 8}
     of_text = (await client.post(COMPLETE, json=body)).json()

@@ -102,7 +102,8 @@ class BlindScreen(Screen[None]):
         from edgellm.evals.preference import People  # loaded by now, for the SDK has counted votes
 
         found = await self._blind.result()
-        self.head.update(Content.styled(" Blind comparison: every pair is judged", "bold $primary"))
+        told = ": every pair is judged" if found.votes else ""
+        self.head.update(Content.styled(f" Blind comparison{told}", "bold $primary"))
         if not found.votes:
             self.story.update(Content.styled(NOTHING, "$foreground 70%"))
         else:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 SECTIONS = {"scores": "Scores", "worst": "Worst cases", "people": "People"}
 NO_WORST = "There is no worst case: nothing was lost against the baseline, or nothing was wrong."
+BESIDE = 9
+"""Cells that margins and the scroll bar take."""
 NOBODY_YET = (
     "Nobody has judged these answers yet. b begins: two answers at a time, without names, each decided with one key."
 )
@@ -114,7 +116,7 @@ class EvaluationScreen(Screen[None]):
             self._draw_case()
             self.answers.focus()
         else:
-            self.text.update(Content("\n").join(self._lines(section, max(self.size.width - 6, 20))))
+            self.text.update(Content("\n").join(self._lines(section, max(self.size.width - BESIDE, 20))))
             self.scroll.focus()
         self.refresh_bindings()
 
