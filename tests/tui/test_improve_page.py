@@ -13,7 +13,7 @@ from edgellm.events import Failed, Finished, Progressed
 from edgellm.sdk.improve_plan import Refusal
 from tests.tui.conftest import edge_of, opened, screen_text, settle, shows
 from tests.tui.fakes import FakeEdge
-from tests.tui.fakes.improve import EVIDENCE, PLAN, REFUSED, run_at, version
+from tests.tui.fakes.improve import EVIDENCE, FIRST, PLAN, REFUSED, run_at, version
 from tests.tui.payloads import HOSTILE, is_harmless
 
 SIZES = [(80, 24), (140, 40)]
@@ -115,6 +115,21 @@ async def test_a_version_goes_live_after_a_question() -> None:
         await settle(pilot, lambda: edge.improve.promoted == ["r2"])
         await pilot.press("p")
         await shows(pilot, "Only a version that is proposed")
+
+
+async def test_the_version_that_a_run_made_is_what_the_next_key_means() -> None:
+    edge = await with_run("gate")
+    edge.improve.versions = [FIRST]
+    async with opened(edge=edge) as pilot:
+        await to_improve(pilot, "◐ gate")
+        edge.improve.versions = [version(2, "proposed", run="j1"), FIRST]
+        edge.improve.runs[0] = run_at(None, "j1")
+        edge.jobs.say("j1", Finished(result={}))
+        await shows(pilot, "passed the gate: p lets it go live", "proposed")
+        await pilot.press("p")
+        await shows(pilot, "assistant-v2")
+        await pilot.press("enter")
+        await settle(pilot, lambda: edge.improve.promoted == ["j1"])
 
 
 async def test_rolling_back_takes_one_key_and_a_question() -> None:

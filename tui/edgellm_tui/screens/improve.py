@@ -44,6 +44,8 @@ class ImprovePage(RowsPage[VersionRow]):
         self._names: list[str] = []
         self._alias = ""
         self._state = LoopState()
+        self._ended_run = ""
+        """Whose version is highlighted when the list is next read."""
         self._looking: Worker[None] | None = None
         self._aliases = Static(id="improve-aliases", markup=False)
         self._stages = Static(id="improve-stages", markup=False)
@@ -81,7 +83,15 @@ class ImprovePage(RowsPage[VersionRow]):
             return  # another was chosen meanwhile
         self._state = state
         self.fill(version_rows(versions, time.time()))
+        self._highlight_version()
         self._draw()
+
+    def _highlight_version(self) -> None:
+        """What a run made is what the next key means."""
+        made = [at for at, row in enumerate(self._items) if self._ended_run and row.version.run == self._ended_run]
+        if made:
+            self.list.highlighted = made[0]
+        self._ended_run = ""
 
     def _tick(self) -> None:
         is_busy = self._looking is not None and not self._looking.is_finished
@@ -100,6 +110,7 @@ class ImprovePage(RowsPage[VersionRow]):
         self._state = state
         if before.is_active and not state.is_active:
             self._announce(state)
+            self._ended_run = state.run.id if state.run else ""
             self.renew()
         self._draw()
 
