@@ -1,4 +1,4 @@
-"""The pictures in the documentation, taken of the real app at work: python -m scripts.pictures."""
+"""The pictures in the documentation, taken of the real app at work: python -m scripts.pictures [NAME ...]."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from edgellm_tui.app import make_app
@@ -73,7 +73,7 @@ async def documents(pilot: Pilot[None]) -> None:
     await pilot.press("f2")
     await pilot.press(*"/new", "enter", *"/docs ferry", "enter")
     await until(pilot, lambda shown: "from ferry" in shown)
-    await pilot.press(*"What do dogs pay?", "enter")
+    await pilot.press(*"What does a dog pay on the ferry?", "enter")
     await until(pilot, lambda shown: "handbook.md" in shown)
     await pilot.press("ctrl+g")
     await until(pilot, lambda shown: "dogs pay 1 crown" in shown and "Timetable" in shown)
@@ -158,23 +158,28 @@ def correct(edge: EdgeLLM) -> None:
     edge.improve.promote(run.id)
 
 
-async def take() -> None:
-    """All pictures, one scene after the other."""
+async def take(names: Sequence[str]) -> None:
+    """These pictures, one scene after the other."""
     app = make_app(LateEdge(), load_preferences())
     async with app.run_test(size=SIZE) as pilot:
-        for name, scene in SCENES.items():
-            await scene(pilot)
+        for name in names:
+            await SCENES[name](pilot)
             (PICTURES / f"{name}.svg").write_text(app.export_screenshot(title="EdgeLLM"), encoding="utf-8")
             print(f"docs/pictures/{name}.svg", file=sys.stderr)
 
 
 def main() -> int:
-    """Take the pictures. Returns the exit code."""
+    """Take the pictures that are named, or all. Returns the exit code."""
+    names = sys.argv[1:] or list(SCENES)
+    if unknown := set(names) - set(SCENES):
+        print(f"There is no picture {', '.join(sorted(unknown))}; there are {', '.join(SCENES)}.", file=sys.stderr)
+        return 2
     with tempfile.TemporaryDirectory() as folder:
         os.environ["EDGELLM_HOME"] = os.path.join(folder, "home")
         os.environ["COLORTERM"] = "truecolor"
+        os.environ["EDGELLM_SAMPLING_TEMPERATURE"] = "0"  # the same answers whenever they are taken
         teach(Path(folder))
-        asyncio.run(take())
+        asyncio.run(take(names))
     return 0
 
 

@@ -10,8 +10,8 @@ from edgellm.server.dialects.wire import EVENT_STREAM, JSON_LINES
 
 REFUSAL = {"description": "A refusal; the body says why.", "content": {"application/json": {"schema": {}}}}
 
-EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}}}
-LINES: dict[int | str, dict[str, Any]] = {200: {"content": {JSON_LINES: {"schema": {"type": "string"}}}}}
+EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {EVENT_STREAM: {}}}}
+LINES: dict[int | str, dict[str, Any]] = {200: {"content": {JSON_LINES: {}}}}
 """What a route may answer with besides JSON, when it is asked to stream."""
 BYTES: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
 

@@ -96,7 +96,8 @@ def _settings(item: ReviewItem) -> str | None:
     """What was asked for beside the conversation."""
     sampling, told = item.context.sampling, []
     if sampling is not None:
-        told.append(f"temperature {sampling.temperature:g}   top_p {sampling.top_p:g}   seed {sampling.seed}")
+        seed = "" if sampling.seed is None else f"   seed {sampling.seed}"
+        told.append(f"temperature {sampling.temperature:g}   top_p {sampling.top_p:g}{seed}")
     for name, value in (item.context.settings or {}).items():
         told.append(f"{name}   {json.dumps(value, ensure_ascii=False)}")
     return "\n".join(told) or None
