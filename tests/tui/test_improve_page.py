@@ -10,6 +10,7 @@ from edgellm_tui.wording import in_app
 from textual.pilot import Pilot
 
 from edgellm.events import Failed, Finished, Progressed
+from edgellm.sdk.improve_history import VersionState
 from edgellm.sdk.improve_plan import Refusal
 from tests.tui.conftest import edge_of, opened, screen_text, settle, shows
 from tests.tui.fakes import FakeEdge
@@ -114,7 +115,20 @@ async def test_a_version_goes_live_after_a_question() -> None:
         await pilot.press("y")
         await settle(pilot, lambda: edge.improve.promoted == ["r2"])
         await pilot.press("p")
-        await shows(pilot, "Only a version that is proposed")
+        await shows(pilot, "Only a version that passed the gate")
+
+
+async def test_a_version_that_was_live_goes_live_again() -> None:
+    edge = await with_run(None)
+    edge.improve.versions = [version(2, "earlier"), replace(FIRST, state=VersionState.LIVE)]
+    async with opened(edge=edge) as pilot:
+        await to_improve(pilot, "earlier")
+        await pilot.press("p")
+        await shows(pilot, "Let qwen3-4b@assistant-v2 be assistant?")
+        await pilot.press("y")
+        await settle(pilot, lambda: edge.improve.promoted == ["r2"])
+        await pilot.press("down", "p")
+        await shows(pilot, "Only a version that passed the gate")
 
 
 async def test_the_version_that_a_run_made_is_what_the_next_key_means() -> None:

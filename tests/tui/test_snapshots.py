@@ -71,7 +71,7 @@ async def chat(pilot: Pilot[None]) -> None:
 async def messages(pilot: Pilot[None]) -> None:
     await chat(pilot)
     await pilot.press("tab", "plus")
-    await settle(pilot, lambda: "▲ good" in screen_text(pilot))
+    await settle(pilot, lambda: all(part in screen_text(pilot) for part in ("▲ good", "Rated good")))
 
 
 async def greeting(pilot: Pilot[None]) -> None:

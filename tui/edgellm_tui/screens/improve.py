@@ -202,12 +202,12 @@ class ImprovePage(RowsPage[VersionRow]):
 
     @work(exclusive=True, group="dialog")
     async def action_promote(self) -> None:
-        """Let the highlighted version go live, after a question."""
+        """Let the highlighted version go live, after a question; one that was live before, again."""
         from edgellm_tui.screens.dialog import Confirm
 
         version = self.chosen.version if self.chosen else None
-        if version is None or version.state != "proposed":
-            self.notify("Only a version that is proposed can go live here", markup=False)
+        if version is None or not version.run or version.state not in ("proposed", "earlier"):
+            self.notify("Only a version that passed the gate, and is not live, can go live here", markup=False)
             return
         consequence = "The next request of every client goes to it; u goes back."
         if await self.app.push_screen_wait(Confirm(f"Let {version.target} be {self._alias}?", consequence)):
