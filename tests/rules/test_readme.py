@@ -87,7 +87,7 @@ def test_the_commands_run(line: str) -> None:
     command = line.replace("edgellm", f"'{sys.executable}' -m edgellm")
     done = run("bash", "-c", command)
     assert done.returncode in (0, 1) if "doctor" in line else done.returncode == 0, done.stderr
-    assert done.stdout.strip() or "sessions" in line
+    assert done.stdout.strip() or " list" in line  # a list may be empty, and says so to people only
     assert "Traceback" not in done.stderr
 
 
