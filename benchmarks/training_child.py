@@ -55,7 +55,7 @@ def _take_back(change: str) -> None:
         put(batch, "shared_beginning", lambda _rows: 0)
     elif change == "exp":
         put(numerics, "softmax", lambda scores: mx.softmax(scores, axis=-1, precise=True))
-        put(numerics, "sigmoid", mx.sigmoid)
+        put(numerics, "swiglu", lambda gate, up: gate * mx.sigmoid(gate) * up)
     elif change == "logits":
         put(decoder.Decoder, "frozen_head", lambda _model: None)
 

@@ -64,6 +64,11 @@ class Home:
         return self.data / "adapters"
 
     @property
+    def kernels(self) -> Path:
+        """What MLX compiled on this machine's CPU."""
+        return self.cache / "kernels"
+
+    @property
     def evals(self) -> Path:
         """One folder per evaluation: its manifest, answers and reports."""
         return self.data / "evals"

@@ -16,17 +16,18 @@ from edgellm.engine.native import NativeChild
 from edgellm.gguf_header import GGUFHeader
 from edgellm.paths import private_dir, write_private
 from edgellm.train.gate import Gate, refuse
+from edgellm.train.kernels import keep_kernels, lend_kernels
 
 
-def pass_gate(header: GGUFHeader, base_sha256: str, folder: Path) -> Gate:
-    """What was found; kept in `folder`, by base and by what reads it.
+def pass_gate(header: GGUFHeader, base_sha256: str, folder: Path, kernels: Path) -> Gate:
+    """What was found; kept in `folder`, by base and by what reads it. `kernels`: where compiled ones are kept.
 
     Raises: ModelRejected when the base is read in another way; DiskFull, WorkerDied.
     """
     path = folder / f"{_identity(base_sha256)}.json"
     with suppress(OSError, msgspec.MsgspecError):  # not asked yet, or damaged: asked again
         return _passed(header, from_json(path.read_bytes(), type=Gate))
-    gate = _ask(header, private_dir(folder))
+    gate = _ask(header, private_dir(folder), kernels)
     write_private(path, msgspec.json.encode(gate))
     return _passed(header, gate)
 
@@ -36,12 +37,16 @@ def _passed(header: GGUFHeader, gate: Gate) -> Gate:
     return gate
 
 
-def _ask(header: GGUFHeader, folder: Path) -> Gate:
+def _ask(header: GGUFHeader, folder: Path, kernels: Path) -> Gate:
     with TemporaryDirectory(dir=folder) as copies:
+        lend_kernels(kernels, Path(copies))
         child = NativeChild("edgellm.train.gate_child")
         try:
             child.send({"path": str(header.path), "folder": copies})
-            return convert(child.receive(), Gate)
+            gate = convert(child.receive(), Gate)
+            with suppress(OSError):  # the next process compiles them again
+                keep_kernels(Path(copies), kernels)
+            return gate
         finally:
             child.close()
 

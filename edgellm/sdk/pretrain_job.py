@@ -77,6 +77,8 @@ class _Run:
     """The files of a run; the spec is written last, and a resumed job begins with it."""
 
     folder: Path
+    kernels: Path
+    """Where compiled ones are kept between runs."""
 
     @property
     def first(self) -> Path:
@@ -99,14 +101,14 @@ class _Run:
 def pretrain(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, Any]:
     """Do a pretraining job; `folder` keeps what a resumed job needs. Returns the result as JSON values."""
     request, library = request_from(arguments), library_in(home)
-    run = _Run(private_dir(folder / "run"))
+    run = _Run(private_dir(folder / "run"), home.kernels)
     if not run.spec.exists():
         check_vacant(library, request.name)
         _prepare(request, run, emit)
     steps = read_spec(run.spec).settings.steps
     made_from = from_json(run.made_from.read_bytes(), type=MadeFrom)
     emit(Started(title=f"Making {request.name}", total=steps, unit="steps"))
-    outcome = follow(run.folder, Together(), emit)
+    outcome = follow(run.folder, Together(), run.kernels, emit)
     model, sample = _install(home, library, request, run, outcome)
     result = _result(model, made_from, outcome) | {"sample": sample}
     shutil.rmtree(run.folder, ignore_errors=True)
@@ -159,7 +161,7 @@ def _step_s(run: _Run, settings: TrainSettings) -> float:
     trial = private_dir(run.folder / "trial")
     shutil.rmtree(trial / "checkpoints", ignore_errors=True)  # of an attempt that was killed
     write_spec(trial / "spec.json", _spec(run, settings))
-    outcome = follow(trial, Together(), lambda _event: None)
+    outcome = follow(trial, Together(), run.kernels, lambda _event: None)
     shutil.rmtree(trial, ignore_errors=True)
     assert outcome.first is not None
     assert outcome.last is not None

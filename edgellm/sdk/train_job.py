@@ -83,7 +83,7 @@ def prepare(home: Home, request: TrainRequest, folder: Path, emit: Emit) -> Prep
     refuse_if_hopeless(shape, request.settings, header.parameters, processes, probe().available_bytes)
     dataset = _dataset(home, request, folder)
     emit(Started(title=f"Comparing how {base.name} is read with llama.cpp"))
-    gate = pass_gate(header, base.sha256 or sha256_of(base.path), home.cache / "readings")
+    gate = pass_gate(header, base.sha256 or sha256_of(base.path), home.cache / "readings", home.kernels)
     private_dir(folder)
     if request.start and not _start_in(folder).exists():
         keep_start(starting_adapter(Shelf(home), base, request.start), _start_in(folder))
@@ -165,7 +165,7 @@ def train(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, Any
     prepared = prepare(home, request, folder / "run", emit)
     write_spec(prepared.folder / "spec.json", _spec(prepared))
     emit(Started(title=f"Teaching {prepared.base.name}", total=prepared.plan.steps, unit="steps"))
-    outcome = follow(prepared.folder, _together(prepared), emit, _sampler(prepared))
+    outcome = follow(prepared.folder, _together(prepared), home.kernels, emit, _sampler(prepared))
     kept = _keep(home, prepared, outcome) if request.makes_adapter else _keep_model(home, prepared, outcome, emit)
     result = kept | _result(prepared, outcome) | told(request, read_rows(prepared.rows), outcome)
     shutil.rmtree(prepared.folder, ignore_errors=True)
@@ -193,7 +193,7 @@ def plan(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, Any]
     write_spec(prepared.folder / "spec.json", trial)
     emit(Started(title=f"Trying {prepared.base.name}", total=steps, unit="steps"))
     clock, began = _ValidationClock(emit), time.monotonic()
-    outcome = follow(prepared.folder, _together(prepared), clock)
+    outcome = follow(prepared.folder, _together(prepared), home.kernels, clock)
     wall_s = time.monotonic() - began
     shutil.rmtree(prepared.folder, ignore_errors=True)
     assert outcome.last is not None

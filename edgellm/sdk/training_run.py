@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import traceback
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,9 @@ from edgellm.errors import EdgeLLMError, TrainingError
 from edgellm.events import Measured, Progressed
 from edgellm.sdk.run_samples import Sampler
 from edgellm.sdk.work import CancelRequested, Emit
+from edgellm.train.environment import TEMPORARY
 from edgellm.train.history import History
+from edgellm.train.kernels import keep_kernels, lend_kernels
 from edgellm.train.launch import Heard, Launch
 from edgellm.train.ring import Member
 from edgellm.train.settings import TrainSettings
@@ -59,15 +63,17 @@ class Outcome(msgspec.Struct, kw_only=True):
         return self.last.tokens / self.last.spent_s if self.last is not None and self.last.spent_s else 0.0
 
 
-def follow(folder: Path, together: Together, emit: Emit, sampler: Sampler | None = None) -> Outcome:
+def follow(folder: Path, together: Together, kernels: Path, emit: Emit, sampler: Sampler | None = None) -> Outcome:
     """Train as the folder's spec says, until the run is complete; a sampler is asked at every checkpoint.
 
-    A resumed run tells what it had said before it goes on.
+    A resumed run tells what it had said before it goes on. `kernels`: where compiled ones are kept between runs.
 
     Raises: TrainingError, or what the run broke with; CancelRequested, after the run has written a checkpoint.
     """
     heard = _Heard(folder, emit, sampler)
     outcome = heard.outcome
+    shutil.rmtree(folder / TEMPORARY, ignore_errors=True)  # an attempt that was killed may have left half a kernel
+    lend_kernels(kernels, folder / TEMPORARY)
     with Launch(folder, os.environ, together.members, together.base_sha256) as launch:
         try:
             heard.note_all(launch.sayings())
@@ -77,6 +83,8 @@ def follow(folder: Path, together: Together, emit: Emit, sampler: Sampler | None
             raise
     if not outcome.is_complete:
         raise TrainingError("The run was stopped from outside.", hint="Resume it: edgellm jobs resume")
+    with suppress(OSError):  # the next run compiles them again
+        keep_kernels(folder / TEMPORARY, kernels)
     return outcome
 
 

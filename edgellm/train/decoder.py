@@ -68,8 +68,8 @@ class Block(nn.Module):
             gate, up = self.ffn_gate(x), self.ffn_up(x)
         else:
             gate, up = mx.split(self.ffn_up(x), 2, axis=-1)
-        activation = numerics.silu if self._shape.activation == "silu" else numerics.gelu
-        return self.ffn_down(activation(gate) * up)
+        activation = numerics.swiglu if self._shape.activation == "silu" else numerics.geglu
+        return self.ffn_down(activation(gate, up))
 
     def _project(self, x: mx.array) -> tuple[mx.array, mx.array, mx.array]:
         """Queries, keys and values, (tokens, heads, head width)."""

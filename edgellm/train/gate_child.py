@@ -5,6 +5,7 @@ One request: `path` of the base, `folder` for the copies that are read. One answ
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,6 +19,7 @@ def main() -> None:
     host = NativeHost()
 
     def compare(request: Object) -> None:
+        os.environ["TMPDIR"] = request["folder"]  # why: edgellm.train.environment
         host.answer(asdict(compare_reading(read_header(request["path"]), Path(request["folder"]))))
 
     host.serve(compare)

@@ -25,6 +25,7 @@ from edgellm.decoding import from_msgpack
 from edgellm.errors import EdgeLLMError, InvalidInput, ModelNotFound
 from edgellm.hub.installed import Library, sha256_of
 from edgellm.paths import private_dir
+from edgellm.train.environment import TEMPORARY, mlx_environment
 from edgellm.train.ring import Member, addresses, ring_environment
 from edgellm.train.spec import Broke, RunSpec, read_spec, say, write_spec
 
@@ -132,7 +133,7 @@ def _take_part(stdin: RawIOBase, sent: Package, base: Path, place: Path) -> int:
         target = private_dir(place / "checkpoints" / Path(sent.checkpoint).name)
         for name, content in sent.checkpoint_files.items():
             (target / Path(name).name).write_bytes(content)
-    environment = os.environ | ring_environment(place, sent.members, sent.rank)
+    environment = mlx_environment(os.environ, place / TEMPORARY) | ring_environment(place, sent.members, sent.rank)
     child = subprocess.Popen(
         [sys.executable, "-m", "edgellm.train.child", str(place)],
         cwd=place,

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from edgellm.errors import EdgeLLMError, TrainingError, error_types
-from edgellm.paths import private_dir
+from edgellm.train.environment import TEMPORARY, mlx_environment
 from edgellm.train.joining import STOP, package, ssh_command
 from edgellm.train.ring import Member, addresses, loopback, ring_environment
 from edgellm.train.spec import Broke, Ended, Opened, Saved, Saying, Stepped, Validated, understand
@@ -40,8 +40,7 @@ class Launch:
         """
         self._log = folder / "train.log"
         self._heard: queue.Queue[tuple[int, bytes | None]] = queue.Queue()
-        private_dir(folder / "tmp")
-        shared = {**environment, "TMPDIR": str(folder / "tmp")}
+        shared = mlx_environment(environment, folder / TEMPORARY)
         listed = list(members) or loopback(1)
         self._processes: list[subprocess.Popen[bytes]] = []
         try:

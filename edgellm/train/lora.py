@@ -37,7 +37,7 @@ class LoRALinear(nn.Module):
     def _changed(self, y: mx.array, x: mx.array) -> mx.array:
         """What the adapter makes of x, added to y in the same product."""
         x = x if self._dropout is None else self._dropout(x)
-        return mx.addmm(y, x @ self.lora_a, self.lora_b, alpha=self._scale)
+        return mx.addmm(y, (x @ self.lora_a) * self._scale, self.lora_b)  # scaled where it is narrow
 
 
 class DoRALinear(LoRALinear):

@@ -14,7 +14,7 @@ from mlx import nn
 from mlx.nn.utils import checkpoint
 
 from edgellm.train.decoder import Decoder
-from edgellm.train.numerics import exp
+from edgellm.train.numerics import exp_beside
 from edgellm.train.plan import CHUNK_TOKENS
 
 
@@ -52,25 +52,27 @@ Loss = Callable[[mx.array, mx.array, mx.array], tuple[mx.array, mx.array]]
 
 
 def _cross_entropy(x: mx.array, targets: mx.array, head: mx.array) -> tuple[mx.array, mx.array]:
-    logits, weights, total = _softmax_parts(x, head)
+    logits = x @ head.T
+    most, weights, total = _softmax_parts(logits)
     own = mx.take_along_axis(logits, targets[:, None], axis=-1)
-    return (mx.log(total) - own)[:, 0], (weights @ head) / total - head[targets]
+    return (mx.log(total) - (own - most))[:, 0], (weights @ head) / total - head[targets]
 
 
 def _divergence(x: mx.array, base_x: mx.array, head: mx.array) -> tuple[mx.array, mx.array]:
-    base_logits, base_weights, base_total = _softmax_parts(base_x, head)
-    logits, weights, total = _softmax_parts(x, head)
+    base_logits, logits = base_x @ head.T, x @ head.T
+    base_most, base_weights, base_total = _softmax_parts(base_logits)
+    most, weights, total = _softmax_parts(logits)
     wanted = base_weights / base_total
-    loss = (wanted * (base_logits - logits)).sum(axis=-1) + (mx.log(total) - mx.log(base_total))[:, 0]
-    return loss, (weights @ head) / total - wanted @ head
+    apart = (wanted * (base_logits - logits)).sum(axis=-1, keepdims=True)
+    loss = apart - (base_most - most) + mx.log(total) - mx.log(base_total)
+    return loss[:, 0], (weights / total - wanted) @ head
 
 
-def _softmax_parts(x: mx.array, head: mx.array) -> tuple[mx.array, mx.array, mx.array]:
-    """Logits with the largest at 0, their exponentials, and the sums of those."""
-    logits = x @ head.T
-    logits = logits - logits.max(axis=-1, keepdims=True)
-    weights = exp(logits)
-    return logits, weights, weights.sum(axis=-1, keepdims=True)
+def _softmax_parts(logits: mx.array) -> tuple[mx.array, mx.array, mx.array]:
+    """The largest logits, (positions, 1), the others' exponentials beside them, and the sums of those."""
+    most = logits.max(axis=-1, keepdims=True)
+    weights = exp_beside(logits, most)
+    return most, weights, weights.sum(axis=-1, keepdims=True)
 
 
 def _joined(loss: Loss, x: mx.array, wanted: mx.array, head: mx.array) -> mx.array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Generic, TypeVar
 
 import mlx.core as mx
@@ -18,6 +19,8 @@ from edgellm.train.noise import noise_for
 from edgellm.train.ragged import Rows
 from edgellm.train.rows import Row, Unit, tokens_of
 
+ANCHORS_TOGETHER = 4
+"""Anchors that are read at a time before anything learns: what they share is computed once for each such part."""
 Gradients = dict[str, object]
 U = TypeVar("U", bound=Unit)
 U_co = TypeVar("U_co", bound=Unit, covariant=True)
@@ -48,7 +51,7 @@ class Objective(Generic[U]):
         self, model: Decoder, goal: Goal[U], anchors: Sequence[Row], anchor_weight: float, noise: float = 0.0
     ) -> None:
         self._model, self._goal, self._anchor_weight, self._noise = model, goal, anchor_weight, noise
-        self._base = {anchor: self._opinion(anchor) for anchor in anchors}
+        self._base = self._read_anchors(anchors)
         self._below = Below(model, 0, 0)
 
     def keep_below(self, layers: int, budget_bytes: int) -> None:
@@ -116,10 +119,15 @@ class Objective(Generic[U]):
     def _opinions(self, anchors: Sequence[Row]) -> mx.array:
         return mx.concatenate([self._base[anchor] for anchor in anchors])
 
-    def _opinion(self, anchor: Row) -> mx.array:
-        """What the base's head reads at the anchor's positions: (positions, width)."""
-        batch = make_batch([anchor])
-        x = self._model.run(self._model.embed(batch.tokens), batch.rows)
-        opinion = mx.stop_gradient(self._model.normed(x[batch.positions]))
-        mx.eval(opinion)
-        return opinion
+    def _read_anchors(self, anchors: Sequence[Row]) -> dict[Row, mx.array]:
+        """What the base's head reads at each anchor's positions: (positions, width)."""
+        read: dict[Row, mx.array] = {}
+        for at in range(0, len(anchors), ANCHORS_TOGETHER):
+            part = anchors[at : at + ANCHORS_TOGETHER]
+            batch = make_batch(part)
+            x = self._model.run(self._model.embed(batch.tokens), batch.rows)
+            opinions = mx.stop_gradient(self._model.normed(x[batch.positions]))
+            ends = list(accumulate(anchor.targets for anchor in part))[:-1]
+            read |= zip(part, mx.split(opinions, ends), strict=True)
+            mx.eval(read)
+        return read

@@ -44,7 +44,7 @@ def test_a_wrong_rotation_is_attention(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_wrong_activation_is_feed_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numerics, "silu", numerics.gelu)
+    monkeypatch.setattr(numerics, "swiglu", numerics.geglu)
     assert compare_reading(header_of(tmp_path, "llama"), tmp_path).fault == "feed-forward"
 
 
@@ -55,9 +55,9 @@ def test_a_wrong_scale_of_the_embedding_is_neither(tmp_path: Path, monkeypatch: 
 
 def test_it_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     header = header_of(tmp_path, "llama")
-    first = pass_gate(header, "hash", tmp_path / "readings")
+    first = pass_gate(header, "hash", tmp_path / "readings", tmp_path / "kernels")
     monkeypatch.setattr(import_gate, "_ask", lambda *_: pytest.fail("asked again"))
-    assert pass_gate(header, "hash", tmp_path / "readings") == first
+    assert pass_gate(header, "hash", tmp_path / "readings", tmp_path / "kernels") == first
 
 
 def test_a_kept_refusal_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,4 +65,4 @@ def test_a_kept_refusal_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(import_gate, "_ask", lambda *_: Gate(kl=1.0, layers=2, fault="attention"))
     for _ in range(2):
         with pytest.raises(ModelRejected, match="attention"):
-            pass_gate(header, "hash", tmp_path / "readings")
+            pass_gate(header, "hash", tmp_path / "readings", tmp_path / "kernels")

@@ -21,7 +21,7 @@ from edgellm.paths import Home, home_from
 from edgellm.sdk import pretrain_job
 from edgellm.sdk.inspections import library_in
 from edgellm.sdk.pretrain_job import TRIAL_STEPS, pretrain
-from edgellm.sdk.training_run import Outcome
+from edgellm.sdk.training_run import Outcome, Together
 from edgellm.train.rows import read_rows
 from edgellm.train.settings import TrainSettings
 from edgellm.train.spec import Stepped, read_spec
@@ -45,7 +45,7 @@ class FakeTrainer:
     breaks: int = 0
     """How many runs break before one ends well."""
 
-    def __call__(self, folder: Path, _ranks: int, _emit: Any) -> Outcome:
+    def __call__(self, folder: Path, _together: Together, _kernels: Path, _emit: Any) -> Outcome:
         spec = read_spec(folder / "spec.json")
         self.told.append(spec.settings)
         if self.breaks and spec.settings.steps != TRIAL_STEPS:

@@ -75,7 +75,7 @@ def test_sayings_become_events_and_an_outcome(monkeypatch: pytest.MonkeyPatch, t
         stepped(2),
         Ended(is_complete=True, checkpoint="step-2", best="step-1"),
     )
-    outcome = follow(tmp_path, Together(), events.append)
+    outcome = follow(tmp_path, Together(), tmp_path / "kernels", events.append)
     assert (outcome.blas, outcome.checkpoint, outcome.best_checkpoint) == ("fast", "step-2", "step-1")
     assert outcome.tokens_per_s == 50
     assert [event.values["loss"] for event in events if isinstance(event, Measured) and "loss" in event.values] == [
@@ -95,13 +95,13 @@ def test_without_a_measurement_the_newest_checkpoint_is_the_best(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     play(monkeypatch, stepped(1), Ended(is_complete=True, checkpoint="step-1"))
-    assert follow(tmp_path, Together(), lambda _event: None).best_checkpoint == "step-1"
+    assert follow(tmp_path, Together(), tmp_path / "kernels", lambda _event: None).best_checkpoint == "step-1"
 
 
 def test_who_cancels_waits_for_the_checkpoint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     events = play(monkeypatch, stepped(1), CancelRequested(), stepped(2), Ended(is_complete=False, checkpoint="step-2"))
     with pytest.raises(CancelRequested):
-        follow(tmp_path, Together(), events.append)
+        follow(tmp_path, Together(), tmp_path / "kernels", events.append)
     assert FakeLaunch.newest.said == ["Stepped", "asked to stop", "Stepped", "Ended", "killed"]
     assert len(events) == 2, "what comes after the cancel is not told"
 
@@ -109,7 +109,7 @@ def test_who_cancels_waits_for_the_checkpoint(monkeypatch: pytest.MonkeyPatch, t
 def test_a_run_that_somebody_else_stopped_is_no_success(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     play(monkeypatch, stepped(1), Ended(is_complete=False, checkpoint="step-1"))
     with pytest.raises(TrainingError, match="Resume it"):
-        follow(tmp_path, Together(), lambda _event: None)
+        follow(tmp_path, Together(), tmp_path / "kernels", lambda _event: None)
 
 
 def test_a_resumed_run_tells_its_first_steps_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_resumed_run_tells_its_first_steps_again(monkeypatch: pytest.MonkeyPat
     with (tmp_path / "history.jsonl").open("ab") as file:
         file.write(b'{"type":"stepped","st')  # as a kill leaves it
     again = play(monkeypatch, opened(1), stepped(2), stepped(3), Ended(is_complete=True, checkpoint="step-3"))
-    outcome = follow(tmp_path, Together(), again.append)
+    outcome = follow(tmp_path, Together(), tmp_path / "kernels", again.append)
     assert [event.step for event in again if isinstance(event, Measured)] == [1, 2, 3]
     assert outcome.first == stepped(1)
     assert "going on from step 1" in [event.note for event in again if isinstance(event, Progressed)]
@@ -138,7 +138,7 @@ def test_a_sampler_is_asked_at_the_start_and_at_checkpoints_and_may_fail(
 ) -> None:
     saved = [Saved(step=step, checkpoint=f"step-{step}") for step in (1, 2, 3)]
     events = play(monkeypatch, opened(0), *saved, Ended(is_complete=True, checkpoint="step-3"))
-    follow(tmp_path, Together(), events.append, cast(Sampler, FakeSampler()))
+    follow(tmp_path, Together(), tmp_path / "kernels", events.append, cast(Sampler, FakeSampler()))
     assert [(event.step, event.text) for event in events if isinstance(event, Sampled)] == [
         (0, "None"),
         (1, "step-1/weights.safetensors"),
