@@ -6,6 +6,7 @@ import json
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,13 @@ def run(options: harness.Options) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         base = str(options.model)
         with EdgeLLM(base, home=Path(folder) / "home", settings=Settings(context_tokens=2048)) as edge:
+            began = time.monotonic()
             result = teach(edge, base, options)
+            spent_s = time.monotonic() - began
             arms = {"base": answers(edge, base), NAME: answers(edge, result["model"])}
         arms[NAME] |= {
-            "seconds": result["train_s"],
+            "seconds": spent_s,
+            "of them steps": result["train_s"],
             "perplexity, risen": perplexity_rise(base, Path(result["path"]) / "adapter.gguf"),
             "shorter": 100 * (1 - arms[NAME]["general answer"] / arms["base"]["general answer"]),
         }
@@ -48,13 +52,20 @@ def run(options: harness.Options) -> Report:
         name="Teaching",
         what="60 rows of an invented domain, default settings. `not known`: held-out questions in other words whose "
         "answer lacks the fact. `general answer`: mean length of the answers to 20 questions about anything else.",
-        units={"not known": "%", "general answer": "words", "shorter": "%", "perplexity, risen": "%", "seconds": "s"},
+        units={
+            "not known": "%",
+            "general answer": "words",
+            "shorter": "%",
+            "perplexity, risen": "%",
+            "seconds": "s",
+            "of them steps": "s",
+        },
         arms={name: {metric: Spread((value,)) for metric, value in found.items()} for name, found in arms.items()},
         limits=[
             Limit(path="held-out questions not known", arm=NAME, metric="not known", floor=15, aim=15),
             Limit(path="perplexity of general text, risen", arm=NAME, metric="perplexity, risen", floor=10, aim=10),
             Limit(path="general answers, shorter", arm=NAME, metric="shorter", floor=10, aim=0),
-            Limit(path="time of training", arm=NAME, metric="seconds", floor=360, aim=360),
+            Limit(path="time of the whole run", arm=NAME, metric="seconds", floor=360, aim=360),
         ],
         is_trial=options.is_meaningless,
     )

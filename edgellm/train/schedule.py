@@ -6,7 +6,7 @@ import math
 
 from edgellm.train.settings import TrainSettings
 
-MOST_EPOCHS = 12.0
+MOST_EPOCHS = 10.0
 FEW_ROWS = 100
 """So few rows are read `MOST_EPOCHS` times: measured on 60 rows of an invented domain."""
 FEWEST_STEPS = 40

@@ -44,7 +44,7 @@ class TrainSettings:
     layers: int | None = None
     """How many layers, counted from the top, learn; None: all."""
     epochs: float | None = None
-    """How often each row is read; None: twelve times up to a hundred rows, three times for dpo and kto, less for more;
+    """How often each row is read; None: ten times up to a hundred rows, three times for dpo and kto, less for more;
     40 steps at least, 12 for dpo and kto."""
     effort: float = 1.0
     """What the number of epochs that follows from the rows is multiplied by."""
