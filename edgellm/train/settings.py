@@ -194,3 +194,10 @@ def check(settings: TrainSettings) -> None:
         raise InvalidInput(
             f"targets are {', '.join(map(repr, unknown)) or 'empty'}; known are {', '.join(TARGETS)}.", field="targets"
         )
+    if settings.dropout and settings.has_gradient_checkpointing:
+        # layers that are computed again would leave out other inputs than the first time: gradients of another loss
+        raise InvalidInput(
+            "dropout does not go together with has_gradient_checkpointing.",
+            hint="Set dropout to 0, or has_gradient_checkpointing to false.",
+            field="dropout",
+        )

@@ -17,6 +17,7 @@ from edgellm.errors import InvalidInput
 from edgellm.events import Cancelled, JobEvent, Measured, Progressed, Started
 from edgellm.store.records import JobState
 from edgellm.train import settings
+from edgellm.train.schedule import MOST_EPOCHS
 from edgellm.train.settings import settings_for
 from tests.tui.fakes import FakeEdge, installed
 from tests.tui.fakes.clock import NOW
@@ -157,6 +158,15 @@ def test_a_file_is_taken_as_it_is(tmp_path: Path) -> None:
     assert checked(replace(WANTED, data=str(path)), OFFERS).data == str(path)
     assert name_for(str(path)) == "my-facts"
     assert name_for("  ") == name_for("/") == ""
+
+
+def test_accepted_drafts_are_examples_too() -> None:
+    drafts = replace(WANTED, data="drafts:rooms")
+    assert checked(drafts, OFFERS) is drafts
+
+
+def test_what_is_said_of_the_default_is_what_it_does() -> None:
+    assert f"few examples are read {MOST_EPOCHS:g} times" in meaning("balanced")
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PRESETS = ("quick", "balanced", "best")
 _MEANING = {
     "quick": "a third of the time, to see that it works",
-    "balanced": "the default: few examples are read twelve times, many less often",
+    "balanced": "the default: few examples are read 10 times, many less often",
     "best": "twice the time, for facts that must stick",
 }
 _VERDICTS = {
@@ -99,11 +99,13 @@ def name_for(data: str) -> str:
 
 def checked(wanted: Wanted, offers: Offers) -> Wanted:
     """The same. Raises: InvalidInput for what the SDK would refuse later."""
+    from edgellm.data.draft_source import PREFIX
     from edgellm.hub.adapters import adapter_name
 
     if not wanted.data:
         raise InvalidInput("Say which examples it learns from: a dataset's name or a file.", field="data")
-    if wanted.data not in offers.datasets and not Path(wanted.data).expanduser().exists():
+    is_known = wanted.data in offers.datasets or wanted.data.startswith(PREFIX)  # the SDK knows which drafts there are
+    if not is_known and not Path(wanted.data).expanduser().exists():
         raise InvalidInput(f"{wanted.data!r} is neither a dataset nor a file.", field="data")
     adapter_name(wanted.name)
     if wanted.name in offers.adapters:

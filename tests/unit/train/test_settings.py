@@ -37,6 +37,12 @@ def test_a_value_out_of_range_is_named(name: str, value: object) -> None:
     assert caught.value.facts["field"] == name
 
 
+def test_layers_that_are_computed_twice_leave_nothing_out() -> None:
+    with pytest.raises(InvalidInput, match="dropout does not go together with has_gradient_checkpointing") as caught:
+        settings_for("balanced", dropout=0.1, has_gradient_checkpointing=True)
+    assert "Set dropout to 0" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("text", "name", "value"),
     [
