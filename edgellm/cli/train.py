@@ -111,6 +111,7 @@ def plan(world: World, /, as_data: bool, **said: Any) -> None:
     memory = f"{size(result['total_bytes'])} of {size(result['available_bytes'])}, {result['verdict']}"
     world.out.facts(
         [
+            *([("examples", "; ".join(result["data_notes"]))] if result["data_notes"] else []),  # preferences have none
             ("rows", f"{result['rows']}, {result['tokens']} tokens, {result['targets']} of them to be predicted"),
             ("cut", f"{result['cut_rows']} rows are longer than the context" if result["cut_rows"] else "no row"),
             ("left out", _left_out(result) or "no row"),
@@ -209,6 +210,8 @@ def _show(world: World, result: dict[str, Any], as_data: bool) -> None:
     )
     facts = f"{clock(result['train_s'])}, {result['tokens_per_s']:.0f} tokens a second"
     world.out.line(dim(f"{facts}, {size(result['peak_memory_bytes'])} at the peak"))
+    if notes := result.get("data_notes"):  # results from before they were kept have none
+        world.err.note(f"Examples: {'; '.join(notes)}.")
     if left_out := _left_out(result):
         world.err.note(f"Left out: {left_out}")
     if "preference" in result:

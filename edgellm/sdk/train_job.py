@@ -25,6 +25,7 @@ from edgellm.hub.hardware import probe
 from edgellm.hub.installed import InstalledModel, sha256_of
 from edgellm.paths import Home, private_dir, write_private
 from edgellm.sdk.anchors import kept_anchors
+from edgellm.sdk.data_notes import data_notes
 from edgellm.sdk.engines import Engines
 from edgellm.sdk.import_gate import pass_gate
 from edgellm.sdk.inspections import library_in
@@ -168,6 +169,7 @@ def train(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, Any
     outcome = follow(prepared.folder, _together(prepared), home.kernels, emit, _sampler(prepared))
     kept = _keep(home, prepared, outcome) if request.makes_adapter else _keep_model(home, prepared, outcome, emit)
     result = kept | _result(prepared, outcome) | told(request, read_rows(prepared.rows), outcome)
+    result["data_notes"] = _data_notes(home, prepared)
     shutil.rmtree(prepared.folder, ignore_errors=True)
     return result
 
@@ -202,6 +204,7 @@ def plan(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, Any]
     available = probe().available_bytes
     counts: dict[str, Any] = msgspec.to_builtins(prepared.plan)
     return counts | {
+        "data_notes": _data_notes(home, prepared),
         "total_bytes": prepared.plan.total_bytes,
         "available_bytes": available,
         "verdict": prepared.plan.verdict(available),
@@ -210,6 +213,10 @@ def plan(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, Any]
         "tokens_per_s": outcome.tokens_per_s,
         "peak_memory_bytes": outcome.last.peak_bytes,
     }
+
+
+def _data_notes(home: Home, prepared: Prepared) -> list[str]:
+    return data_notes(home.datasets / prepared.request.dataset, prepared.dataset.hash)
 
 
 class _ValidationClock:

@@ -182,6 +182,8 @@ def test_a_plan_is_told_in_words() -> None:
     told = dict(plan_facts(PLAN))
     assert told["Memory"] == "It fits: about 1.2 GB of the 6.2 GB that are free"
     assert told["Learns"].startswith("4.9 million weights")
+    assert told["Data"].endswith("212 of 220 rows kept; left out: 8 answer of one word")
+    assert "Data" not in dict(plan_facts({**PLAN, "data_notes": []})), "preferences have none"
     assert "are cut" not in dict(plan_facts({**PLAN, "cut_rows": 0}))["Examples"]
     assert dict(plan_facts({**PLAN, "verdict": "tight"}))["Memory"].startswith("It is tight")
     assert told["Left out"] == "2 rows teach nothing. The first: Its question alone fills the context of 512 tokens."

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgellm.errors import EdgeLLMError, InvalidInput
+from edgellm.safetext import clean_line
 from edgellm.sizes import size
 from edgellm_tui.ports import Edge
 from edgellm_tui.render import meter
@@ -118,10 +119,11 @@ def plan_facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     verdict = _VERDICTS.get(result["verdict"], str(result["verdict"]))
     needed, free = size(result["total_bytes"]), size(result["available_bytes"])
     cut = f"; {result['cut_rows']:,} are too long and are cut" if result["cut_rows"] else ""
-    without = left_out(result)
+    without, notes = left_out(result), result["data_notes"]
     return [
         ("Memory", f"{verdict}: about {needed} of the {free} that are free"),
         ("Time", f"about {meter.seconds(result['seconds'])}: {result['steps']:,} steps of {result['step_s']:.1f} s"),
+        *([("Data", clean_line("; ".join(notes)))] if notes else []),
         ("Examples", f"{result['rows']:,} rows, {result['tokens']:,} tokens{cut}"),
         *([("Left out", without)] if without else []),
         ("Learns", f"{result['learning_weights'] / 1e6:.1f} million weights beside the model, which stays as it is"),

@@ -16,6 +16,7 @@ from tests.tui.fakes.jobs import FakeJobs
 
 STEPS = 80
 PLAN: dict[str, Any] = {
+    "data_notes": ["read as csv of prompt and completion", "212 of 220 rows kept; left out: 8 answer of one word"],
     "rows": 212,
     "tokens": 14_300,
     "targets": 5_100,

@@ -17,7 +17,9 @@ RESULT: dict[str, Any] = {
     "adapter": "tax", "model": "starter@tax", "path": "/there", "losses": {"first": 3.2, "last": 0.05},
     "steps": 20, "tokens": 9000, "tokens_per_s": 180.0, "train_s": 50.0, "peak_memory_bytes": 2_000_000_000, "blas": "",
 }  # fmt: skip
+NOTES = ["read as csv of prompt and completion", "60 of 62 rows kept; left out: 2 answer of one word"]
 PLAN: dict[str, Any] = {
+    "data_notes": NOTES,
     "rows": 60, "tokens": 3600, "targets": 900, "cut_rows": 0, "steps": 48, "learning_weights": 4_900_000,
     "total_bytes": 2_000_000_000, "available_bytes": 8_000_000_000, "verdict": "fits", "step_s": 3.0, "seconds": 160.0,
 }  # fmt: skip
@@ -110,6 +112,18 @@ def test_a_plan_is_read_before_anything_is_begun() -> None:
     assert "2.0 GB of 8.0 GB, fits" in at.out
     assert "about 2:40, 3.0 s a step" in at.out
     assert "4.9 million weights" in at.out
+
+
+def test_how_a_file_was_read_is_told_unasked() -> None:
+    at = bench(Finished(result=PLAN))
+    assert at.run("train", "plan", "--data", "t.jsonl") == 0
+    assert "; ".join(NOTES) in at.out
+    at = bench(Finished(result=RESULT | {"data_notes": NOTES}))
+    assert at.run("train", "run", "--data", "t.jsonl", "--name", "tax") == 0
+    assert f"Examples: {'; '.join(NOTES)}." in at.err
+    at = bench(Finished(result=PLAN | {"data_notes": []}))
+    assert at.run("train", "plan", "--data", "pairs.jsonl") == 0
+    assert "examples" not in at.out, "preferences have none"
 
 
 LEFT_OUT = {"left_out_rows": 3, "left_out_why": "Its question alone fills the context of 64 tokens."}
