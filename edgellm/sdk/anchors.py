@@ -23,8 +23,10 @@ from edgellm.types import Delta, Message, Sampling
 
 ANSWER_TOKENS = 64
 """Most tokens of an answer. With 96 answers stayed as long as with 64, and each step took a tenth longer."""
-STRIDE = 2
+STRIDE = 3
 """Every so manyth position is compared: neighbours say much the same, and the head is the costly part."""
+ENDINGS = (".", "!", "?", ":", "\n", "\n\n", ".\n", ".\n\n", ":\n", ":\n\n")
+"""Behind each of these the position is compared too: there an answer ends or goes on; short rows teach it to end."""
 QUESTIONS = "questions.jsonl"
 TOGETHER = 8
 """Questions asked at a time."""
@@ -34,7 +36,7 @@ OnProgress = Callable[[int, int], None]
 
 def kept_anchors(worker: Worker, folder: Path, base_sha256: str, on_progress: OnProgress) -> tuple[Row, ...]:
     """The anchors of a base, asked for once and kept in `folder`. Raises: errors of the worker, OSError."""
-    identity = f"{base_sha256} {ANSWER_TOKENS} {STRIDE} {_questions()}"
+    identity = f"{base_sha256} {ANSWER_TOKENS} {STRIDE} {ENDINGS} {_questions()}"
     path = folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.msgpack"
     if path.exists():
         with suppress(InvalidInput):  # damaged: made again
@@ -50,9 +52,11 @@ def anchors(worker: Worker, on_progress: OnProgress = lambda _done, _total: None
     chats = list(_answered(worker, _questions(), on_progress))
     made = [row for rows in worker.training_rows(chats) if not isinstance(rows, str) for row in rows]
     opening = max(1, _common(made)) if made else 1  # a base that answers nothing has nothing to be held to
+    endings = {tokens[-1].id for ending in ENDINGS if (tokens := worker.tokenize(f"so{ending}"))}
     for row in made:
         end = min(row.supervised[0][0] + ANSWER_TOKENS, len(row.tokens))
-        yield Row(row.tokens[:end], tuple((at, at + 1) for at in range(opening, end, STRIDE)))
+        compared = [at for at in range(opening, end) if (at - opening) % STRIDE == 0 or row.tokens[at - 1] in endings]
+        yield Row(row.tokens[:end], tuple((at, at + 1) for at in compared))
 
 
 def _questions() -> list[str]:

@@ -139,7 +139,9 @@ def test_anchors_are_the_models_own_answers(edge: EdgeLLM) -> None:
     for row in made:
         assert row.supervised[0][0] >= opening, "what all rows begin with says nothing"
         assert {end - start for start, end in row.supervised} == {1}
-        assert {later[0] - earlier[0] for earlier, later in pairwise(row.supervised)} == {STRIDE}
+        compared = [start for start, _ in row.supervised]
+        assert max(later - earlier for earlier, later in pairwise(compared)) == STRIDE
+        assert {at for at in range(opening, len(row.tokens)) if row.tokens[at - 1] in map(ord, ".!?:\n")} <= {*compared}
     question = next(iter(made))
     own = edge.chat([Message(role="user", content="Define inflation in plain language.")],
                     sampling=Sampling(temperature=0, max_tokens=ANSWER_TOKENS)).text  # fmt: skip
