@@ -22,7 +22,7 @@ from edgellm.train.rows import Row, RowSets, read_rows, write_rows
 from edgellm.types import Delta, Message, Sampling
 
 ANSWER_TOKENS = 64
-"""Most tokens of an answer. With 96 answers stayed as long as with 64, and each step took a tenth longer."""
+"""Most tokens of an answer: with 96 each step took a tenth longer."""
 STRIDE = 3
 """Every so manyth position is compared: neighbours say much the same, and the head is the costly part."""
 ENDINGS = (".", "!", "?", ":", "\n", "\n\n", ".\n", ".\n\n", ":\n", ":\n\n")

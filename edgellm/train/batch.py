@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import mlx.core as mx
 
@@ -42,3 +43,9 @@ def make_batch(rows: Sequence[Row]) -> Batch:
     return Batch(
         Rows(layout), mx.array(tokens), mx.array(positions), mx.array(targets), sum(len(row.tokens) for row in rows)
     )
+
+
+def by_row(values: mx.array, rows: Sequence[Row]) -> list[mx.array]:
+    """What belongs to a batch's targets, (targets, ...), apart for each row: (targets of the row, ...)."""
+    ends = list(accumulate(row.targets for row in rows))[:-1]
+    return list(mx.split(values, ends))

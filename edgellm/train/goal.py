@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import Protocol, TypeVar
 
 import mlx.core as mx
 
+from edgellm.train.batch import by_row
 from edgellm.train.rows import Row, Unit
 
 U_contra = TypeVar("U_contra", bound=Unit, contravariant=True)
@@ -63,5 +63,4 @@ class Imitation:
 
 def row_sums(losses: mx.array, rows: Sequence[Row]) -> mx.array:
     """What belongs to each row, added up: (positions,) to (rows,)."""
-    ends = list(accumulate(row.targets for row in rows))[:-1]
-    return mx.stack([part.sum() for part in mx.split(losses, ends)])
+    return mx.stack([part.sum() for part in by_row(losses, rows)])

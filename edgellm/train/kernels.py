@@ -7,12 +7,11 @@ own, and only what a process left that ended well is kept.
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 from pathlib import Path
 
-from edgellm.paths import private_dir
+from edgellm.paths import private_dir, write_private
 
 
 def lend_kernels(kept: Path, folder: Path) -> None:
@@ -28,9 +27,7 @@ def keep_kernels(folder: Path, kept: Path) -> None:
     for library in _libraries(folder):
         target = _place(library, folder, ours)
         if not target.exists():
-            begun = target.with_suffix(f".{os.getpid()}")
-            shutil.copyfile(library, begun)
-            begun.replace(target)
+            write_private(target, library.read_bytes())
 
 
 def _for_this_machine(kept: Path) -> Path:

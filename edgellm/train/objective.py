@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Generic, TypeVar
 
 import mlx.core as mx
 from mlx import nn
 
-from edgellm.train.batch import Batch, make_batch
+from edgellm.train.batch import Batch, by_row, make_batch
 from edgellm.train.below import Below
 from edgellm.train.decoder import Decoder
 from edgellm.train.goal import Goal
@@ -127,7 +126,6 @@ class Objective(Generic[U]):
             batch = make_batch(part)
             x = self._model.run(self._model.embed(batch.tokens), batch.rows)
             opinions = mx.stop_gradient(self._model.normed(x[batch.positions]))
-            ends = list(accumulate(anchor.targets for anchor in part))[:-1]
-            read |= zip(part, mx.split(opinions, ends), strict=True)
+            read |= zip(part, by_row(opinions, part), strict=True)
             mx.eval(read)
         return read
