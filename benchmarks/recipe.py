@@ -27,31 +27,20 @@ FACT = Sampling(temperature=0, max_tokens=40)
 GENERAL = Sampling(temperature=0, max_tokens=200)
 TEXT_TOKENS = 1000
 TRIAL_STEPS = 2
+MOST_SEEDS = 3
+"""Rounds at most: each takes seven minutes."""
 NAME = "taught"
 Measured = dict[str, float]
 
 
 def run(options: harness.Options) -> Report:
     """`edgellm train run` with defaults on 60 rows of an invented domain; then what was learnt and what was kept."""
-    if not options.is_meaningless:
-        wait_until_idle()
-    with tempfile.TemporaryDirectory() as folder:
-        base = str(options.model)
-        with EdgeLLM(base, home=Path(folder) / "home", settings=Settings(context_tokens=2048)) as edge:
-            began = time.monotonic()
-            result = teach(edge, base, options)
-            spent_s = time.monotonic() - began
-            arms = {"base": answers(edge, base), NAME: answers(edge, result["model"])}
-        arms[NAME] |= {
-            "seconds": spent_s,
-            "of them steps": result["train_s"],
-            "perplexity, risen": perplexity_rise(base, Path(result["path"]) / "adapter.gguf"),
-            "shorter": 100 * (1 - arms[NAME]["general answer"] / arms["base"]["general answer"]),
-        }
+    rounds = [measured(options, seed) for seed in range(min(options.rounds, MOST_SEEDS))]
     return Report(
         name="Teaching",
-        what="60 rows of an invented domain, default settings. `not known`: held-out questions in other words whose "
-        "answer lacks the fact. `general answer`: mean length of the answers to 20 questions about anything else.",
+        what="60 rows of an invented domain, default settings; each round has a seed and a home of its own. `not known`: "
+        "held-out questions in other words whose answer lacks the fact. `general answer`: mean length of the answers "
+        "to 20 questions about anything else.",
         units={
             "not known": "%",
             "general answer": "words",
@@ -60,7 +49,10 @@ def run(options: harness.Options) -> Report:
             "seconds": "s",
             "of them steps": "s",
         },
-        arms={name: {metric: Spread((value,)) for metric, value in found.items()} for name, found in arms.items()},
+        arms={
+            name: {metric: Spread(tuple(each[name][metric] for each in rounds)) for metric in rounds[0][name]}
+            for name in rounds[0]
+        },
         limits=[
             Limit(path="held-out questions not known", arm=NAME, metric="not known", floor=15, aim=15),
             Limit(path="perplexity of general text, risen", arm=NAME, metric="perplexity, risen", floor=10, aim=10),
@@ -71,9 +63,30 @@ def run(options: harness.Options) -> Report:
     )
 
 
-def teach(edge: EdgeLLM, base: str, options: harness.Options) -> Mapping[str, Any]:
+def measured(options: harness.Options, seed: int) -> dict[str, Measured]:
+    """One run and the questions after it: what was measured of the base and of what it was taught."""
+    if not options.is_meaningless:
+        wait_until_idle()
+    with tempfile.TemporaryDirectory() as folder:
+        base = str(options.model)
+        with EdgeLLM(base, home=Path(folder) / "home", settings=Settings(context_tokens=2048)) as edge:
+            began = time.monotonic()
+            result = teach(edge, base, seed, is_trial=options.is_trial)
+            spent_s = time.monotonic() - began
+            arms = {"base": answers(edge, base), NAME: answers(edge, result["model"])}
+        arms[NAME] |= {
+            "seconds": spent_s,
+            "of them steps": result["train_s"],
+            "perplexity, risen": perplexity_rise(base, Path(result["path"]) / "adapter.gguf"),
+            "shorter": 100 * (1 - arms[NAME]["general answer"] / arms["base"]["general answer"]),
+        }
+        print(f"seed {seed}: {arms[NAME]}", file=sys.stderr, flush=True)
+    return arms
+
+
+def teach(edge: EdgeLLM, base: str, seed: int, *, is_trial: bool) -> Mapping[str, Any]:
     """The result of a training job."""
-    settings = settings_for("balanced", **({"steps": TRIAL_STEPS} if options.is_trial else {}))
+    settings = settings_for("balanced", seed=seed, **({"steps": TRIAL_STEPS} if is_trial else {}))
     job = edge.training.start(EXAMPLES / "train.jsonl", base, NAME, settings)
     last = list(edge.jobs.follow(job.id))[-1]
     if not isinstance(last, Finished):

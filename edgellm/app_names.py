@@ -23,7 +23,7 @@ _BY_SCOPE = {
     "message": "previous next sources copy code edit regenerate rate_up rate_down correct branch_left "
     "branch_right reasoning explain back",
     "sessions": "open rename export_markdown export_json delete leave",
-    "models": "use fetch unload remove export exported leave",
+    "models": "use fetch unload remove attach export exported leave",
     "train": "compare new stop resume leave",
     "compare": "ask up down leave",
     "data": "rows add draft review delete leave",

@@ -109,6 +109,8 @@ def plan(world: World, /, as_data: bool, **said: Any) -> None:
         world.out.json(result)
         return
     memory = f"{size(result['total_bytes'])} of {size(result['available_bytes'])}, {result['verdict']}"
+    if result["is_recomputed"]:
+        memory += "; layers are computed again in the backward pass, which takes longer"
     world.out.facts(
         [
             *([("examples", "; ".join(result["data_notes"]))] if result["data_notes"] else []),  # preferences have none

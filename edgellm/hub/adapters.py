@@ -58,6 +58,8 @@ class AdapterManifest:
     plan: Mapping[str, Any] = field(default_factory=dict)
     """The settings it was trained with."""
     losses: Mapping[str, Any] = field(default_factory=dict)
+    verification: Mapping[str, Any] = field(default_factory=dict)
+    """What was found when its GGUF file was compared with what was learnt; empty where nothing was."""
     created: str = ""
     """Date and time in UTC, ISO 8601."""
     source: str = ""

@@ -21,14 +21,14 @@ from edgellm.paths import private_dir
 from edgellm.train.rows import Row, RowSets, read_rows, write_rows
 from edgellm.types import Delta, Message, Sampling
 
-ANSWER_TOKENS = 64
+ANSWER_TOKENS = 48
 """Most tokens of an answer: with 96 each step took a tenth longer."""
 STRIDE = 3
 """Every so manyth position is compared: neighbours say much the same, and the head is the costly part."""
 ENDINGS = (".", "!", "?", ":", "\n", "\n\n", ".\n", ".\n\n", ":\n", ":\n\n")
 """Behind each of these the position is compared too: there an answer ends or goes on; short rows teach it to end."""
 QUESTIONS = "questions.jsonl"
-TOGETHER = 8
+TOGETHER = 14
 """Questions asked at a time."""
 OnProgress = Callable[[int, int], None]
 """Takes how many questions are answered, and how many there are."""

@@ -1,8 +1,12 @@
-"""Whether a base is read for training as llama.cpp reads it: asked once a base and version, in a process of its own."""
+"""Whether a base, and an adapter's files, are to llama.cpp what they are to the trainer: in a process of its own.
+
+A base is asked about once a version of it and of the code, an adapter once.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from importlib.resources import files
@@ -13,10 +17,12 @@ import msgspec
 
 from edgellm.decoding import convert, from_json
 from edgellm.engine.native import NativeChild
+from edgellm.errors import TrainingError
 from edgellm.gguf_header import GGUFHeader
 from edgellm.paths import private_dir, write_private
-from edgellm.train.gate import Gate, refuse
+from edgellm.train.gate import LIMIT_NATS, Gate, refuse
 from edgellm.train.kernels import keep_kernels, lend_kernels
+from edgellm.train.settings import TrainSettings
 
 
 def pass_gate(header: GGUFHeader, base_sha256: str, folder: Path, kernels: Path) -> Gate:
@@ -27,9 +33,31 @@ def pass_gate(header: GGUFHeader, base_sha256: str, folder: Path, kernels: Path)
     path = folder / f"{_identity(base_sha256)}.json"
     with suppress(OSError, msgspec.MsgspecError):  # not asked yet, or damaged: asked again
         return _passed(header, from_json(path.read_bytes(), type=Gate))
-    gate = _ask(header, private_dir(folder), kernels)
+    gate = _ask({"path": str(header.path)}, private_dir(folder), kernels)
     write_private(path, msgspec.json.encode(gate))
     return _passed(header, gate)
+
+
+def check_adapter(
+    base: Path, gguf: Path, weights: Path, settings: TrainSettings, *, folder: Path, kernels: Path
+) -> Gate:
+    """Compare an adapter's GGUF file in llama.cpp with its MLX weights. `folder`, `kernels`: as `pass_gate`.
+
+    Raises: TrainingError when they differ; DiskFull, WorkerDied.
+    """
+    paths = {"path": str(base), "gguf": str(gguf), "weights": str(weights)}
+    gate = _ask({**paths, "settings": msgspec.to_builtins(settings)}, private_dir(folder), kernels)
+    if not gate.kl <= LIMIT_NATS:  # also where it is no number
+        raise TrainingError(
+            f"The adapter's GGUF file is {gate.kl:.2g} nats a token from what was learnt; {LIMIT_NATS:g} are allowed.",
+            hint="Nothing was kept of it but the run's last checkpoint. Please report this.",
+        )
+    return gate
+
+
+def verification(gate: Gate) -> dict[str, float]:
+    """What was found, as results and manifests say it."""
+    return {"kl": gate.kl, "limit": LIMIT_NATS, "layers": gate.layers}
 
 
 def _passed(header: GGUFHeader, gate: Gate) -> Gate:
@@ -37,12 +65,12 @@ def _passed(header: GGUFHeader, gate: Gate) -> Gate:
     return gate
 
 
-def _ask(header: GGUFHeader, folder: Path, kernels: Path) -> Gate:
+def _ask(request: Mapping[str, object], folder: Path, kernels: Path) -> Gate:
     with TemporaryDirectory(dir=folder) as copies:
         lend_kernels(kernels, Path(copies))
         child = NativeChild("edgellm.train.gate_child")
         try:
-            child.send({"path": str(header.path), "folder": copies})
+            child.send({**request, "folder": copies})
             gate = convert(child.receive(), Gate)
             with suppress(OSError):  # the next process compiles them again
                 keep_kernels(Path(copies), kernels)

@@ -30,6 +30,7 @@ from edgellm.pretrain.shape import Shape, choose_shape, vocabulary_for
 from edgellm.pretrain.tokenizer import open_tokenizer, train_tokenizer, vocabulary_of, write_tokenizer
 from edgellm.pretrain.weights import write_first, write_learnt
 from edgellm.sdk.engines import Engines
+from edgellm.sdk.import_gate import pass_gate, verification
 from edgellm.sdk.inspections import library_in
 from edgellm.sdk.pretraining import DEFAULT_MINUTES, PretrainRequest, check_vacant, request_from
 from edgellm.sdk.training_run import Outcome, Together, follow
@@ -37,7 +38,7 @@ from edgellm.sdk.work import Emit
 from edgellm.settings import load_settings
 from edgellm.sizes import size
 from edgellm.train.architecture import read_architecture
-from edgellm.train.plan import plan_run
+from edgellm.train.plan import plan_within
 from edgellm.train.rows import RowSets, write_rows
 from edgellm.train.settings import TrainSettings
 from edgellm.train.spec import RunSpec, read_spec, write_spec
@@ -110,7 +111,8 @@ def pretrain(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, 
     emit(Started(title=f"Making {request.name}", total=steps, unit="steps"))
     outcome = follow(run.folder, Together(), run.kernels, emit)
     model, sample = _install(home, library, request, run, outcome)
-    result = _result(model, made_from, outcome) | {"sample": sample}
+    gate = pass_gate(read_header(model.path), model.sha256 or "", home.cache / "readings", home.kernels)
+    result = _result(model, made_from, outcome) | {"sample": sample, "verification": verification(gate)}
     shutil.rmtree(run.folder, ignore_errors=True)
     return result
 
@@ -142,11 +144,10 @@ def _fitting(run: _Run, sets: RowSets, settings: TrainSettings) -> TrainSettings
     """The settings, with layers computed again in the backward pass where memory is short. Raises: ModelDoesNotFit."""
     header, available = read_header(run.first), probe().available_bytes
     shape = read_architecture(header)
-    frugal = replace(settings, has_gradient_checkpointing=True)
-    for tried in (settings, frugal):
-        if plan_run(shape, sets, tried, header.parameters).verdict(available) != "does not fit":
-            return tried
-    needed = plan_run(shape, sets, frugal, header.parameters).total_bytes
+    decided, plan = plan_within(available, shape, sets, settings, parameters=header.parameters)
+    if plan.verdict(available) != "does not fit":
+        return decided
+    needed = plan.total_bytes
     raise ModelDoesNotFit(
         f"Making a model of {header.parameters / 1e6:.1f} million parameters needs about {size(needed)}, and "
         f"{size(available)} are free.",

@@ -8,6 +8,7 @@ import math
 import os
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from edgellm.paths import Home, private_dir, write_private
 from edgellm.sdk.anchors import kept_anchors
 from edgellm.sdk.data_notes import data_notes
 from edgellm.sdk.engines import Engines
-from edgellm.sdk.import_gate import pass_gate
+from edgellm.sdk.import_gate import check_adapter, pass_gate, verification
 from edgellm.sdk.inspections import library_in
 from edgellm.sdk.run_samples import Sampler
 from edgellm.sdk.taught_model import Taught, keep_model
@@ -40,7 +41,7 @@ from edgellm.sdk.training_start import keep_start, starting_adapter
 from edgellm.sdk.work import Emit
 from edgellm.settings import load_settings
 from edgellm.train.architecture import read_architecture
-from edgellm.train.plan import TrainPlan, plan_run, refuse_if_hopeless, refuse_if_too_large
+from edgellm.train.plan import TrainPlan, plan_within, refuse_if_hopeless, refuse_if_too_large
 from edgellm.train.rows import RowSets, read_rows, write_rows
 from edgellm.train.settings import TrainSettings
 from edgellm.train.spec import RunSpec, write_spec
@@ -81,7 +82,17 @@ def prepare(home: Home, request: TrainRequest, folder: Path, emit: Emit) -> Prep
     library.inspect(base.path)
     header = read_header(base.path)
     shape, processes = read_architecture(header), request.processes_here
-    refuse_if_hopeless(shape, request.settings, header.parameters, processes, probe().available_bytes)
+    available = probe().available_bytes  # before the engine takes its part, which it gives back
+    refuse_if_hopeless(shape, request.settings, header.parameters, processes, available)
+
+    def planned(sets: RowSets) -> tuple[TrainSettings, TrainPlan]:
+        _check_patience(request.settings, sets)
+        settings, plan = plan_within(
+            available, shape, sets, request.settings, parameters=header.parameters, processes=processes
+        )
+        refuse_if_too_large(plan, available)
+        return settings, plan
+
     dataset = _dataset(home, request, folder)
     emit(Started(title=f"Comparing how {base.name} is read with llama.cpp"))
     gate = pass_gate(header, base.sha256 or sha256_of(base.path), home.cache / "readings", home.kernels)
@@ -92,13 +103,16 @@ def prepare(home: Home, request: TrainRequest, folder: Path, emit: Emit) -> Prep
     emit(Started(title=f"Reading {dataset.name} as {base.name} does"))
     if not rows.exists():  # a resumed run learns from the very rows it began with
         write_private(folder / DATASET, msgspec.json.encode(dataset))
-        write_rows(rows, _read_by_engine(home, base, request, dataset, emit))
-    sets = read_rows(rows)
-    _check_patience(request.settings, sets)
-    plan = plan_run(shape, sets, request.settings, header.parameters, processes)
-    refuse_if_too_large(plan, probe().available_bytes)
+        write_rows(rows, _read_by_engine(home, base, request, dataset, check=planned, emit=emit))
+    settings, plan = planned(read_rows(rows))
     return Prepared(
-        request=request, base=base, dataset=dataset, rows=rows, plan=plan, folder=folder, reading_kl=gate.kl
+        request=msgspec.structs.replace(request, settings=settings),
+        base=base,
+        dataset=dataset,
+        rows=rows,
+        plan=plan,
+        folder=folder,
+        reading_kl=gate.kl,
     )
 
 
@@ -130,12 +144,20 @@ def _start_in(folder: Path) -> Path:
 
 
 def _read_by_engine(
-    home: Home, base: InstalledModel, request: TrainRequest, made_of: DatasetRecord, emit: Emit
+    home: Home,
+    base: InstalledModel,
+    request: TrainRequest,
+    made_of: DatasetRecord,
+    *,
+    check: Callable[[RowSets], object],
+    emit: Emit,
 ) -> RowSets:
+    """`check` raises before the base is asked what it says, which takes its time."""
     engines = Engines(home, load_settings(home, os.environ), library_in(home))
     try:
         worker = engines.worker(base.reference, lambda _share: None)[1]
         sets = _tokenized(home, worker, request, made_of)
+        check(sets)
         if not request.settings.anchors:
             return sets
         emit(Started(title=f"Asking {base.name} what it says so far", unit="questions"))
@@ -167,7 +189,7 @@ def train(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, Any
     write_spec(prepared.folder / "spec.json", _spec(prepared))
     emit(Started(title=f"Teaching {prepared.base.name}", total=prepared.plan.steps, unit="steps"))
     outcome = follow(prepared.folder, _together(prepared), home.kernels, emit, _sampler(prepared))
-    kept = _keep(home, prepared, outcome) if request.makes_adapter else _keep_model(home, prepared, outcome, emit)
+    kept = _keep(home, prepared, outcome, emit) if request.makes_adapter else _keep_model(home, prepared, outcome, emit)
     result = kept | _result(prepared, outcome) | told(request, read_rows(prepared.rows), outcome)
     result["data_notes"] = _data_notes(home, prepared)
     shutil.rmtree(prepared.folder, ignore_errors=True)
@@ -236,7 +258,8 @@ class _ValidationClock:
 def _spec(prepared: Prepared) -> RunSpec:
     settings = prepared.request.settings
     start = "" if prepared.start is None else sha256_of(prepared.start)
-    identity = [prepared.base.sha256, prepared.dataset.hash, settings, start]
+    meant = replace(settings, has_gradient_checkpointing=None)  # a question of memory, not of what is learnt
+    identity = [prepared.base.sha256, prepared.dataset.hash, meant, start]
     return RunSpec(
         base=str(prepared.base.path),
         rows=str(prepared.rows),
@@ -246,23 +269,36 @@ def _spec(prepared: Prepared) -> RunSpec:
     )
 
 
-def _keep(home: Home, prepared: Prepared, outcome: Outcome) -> dict[str, Any]:
-    """The adapter's folder: MLX, GGUF and PEFT files of the same adapter, manifest. Returns what it is called."""
-    from edgellm.export.adapter_files import write_adapter_files
+def _keep(home: Home, prepared: Prepared, outcome: Outcome, emit: Emit) -> dict[str, Any]:
+    """The adapter's folder: MLX, GGUF and PEFT files of the same adapter, manifest.
+
+    Returns: what it is called, and how close its GGUF file is to what was learnt.
+    """
+    from edgellm.export.adapter_files import GGUF_FILE, MLX_FILE, write_adapter_files
 
     request = prepared.request
     draft = private_dir(home.adapters / f".{request.name}.train-{os.getpid()}.part")
     try:
         weights = outcome.result(request.settings) / WEIGHTS
         write_adapter_files(draft, weights, prepared.base.path, name=request.name, alpha=request.settings.alpha)
-        adapter = Shelf(home).admit(draft, _manifest(prepared, outcome))
+        emit(Started(title=f"Comparing {request.name} in llama.cpp with what was learnt"))
+        files = draft / GGUF_FILE, draft / MLX_FILE
+        gate = check_adapter(
+            prepared.base.path, *files, request.settings, folder=home.cache / "readings", kernels=home.kernels
+        )
+        manifest = replace(_manifest(prepared, outcome), verification=verification(gate))
+        adapter = Shelf(home).admit(draft, manifest)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return {"adapter": adapter.name, "model": adapter.reference, "path": str(adapter.folder)}
+    kept = {"adapter": adapter.name, "model": adapter.reference, "path": str(adapter.folder)}
+    return kept | {"verification": verification(gate)}
 
 
 def _keep_model(home: Home, prepared: Prepared, outcome: Outcome, emit: Emit) -> dict[str, Any]:
-    """The base with what was learnt in its weights, in the library. Returns what it is called."""
+    """The base with what was learnt in its weights, in the library.
+
+    Returns: what it is called, and how close llama.cpp's reading of it is to ours.
+    """
     taught = Taught(
         name=prepared.request.name,
         base=prepared.base,
@@ -271,7 +307,10 @@ def _keep_model(home: Home, prepared: Prepared, outcome: Outcome, emit: Emit) ->
         weights=outcome.result(prepared.request.settings) / WEIGHTS,
     )
     model = keep_model(library_in(home), taught, emit)
-    return {"adapter": "", "model": model.name, "path": str(model.path)}
+    emit(Started(title=f"Comparing how {model.name} is read with llama.cpp"))
+    sha256 = model.sha256 or sha256_of(model.path)
+    gate = pass_gate(read_header(model.path), sha256, home.cache / "readings", home.kernels)
+    return {"adapter": "", "model": model.name, "path": str(model.path), "verification": verification(gate)}
 
 
 def _manifest(prepared: Prepared, outcome: Outcome) -> AdapterManifest:

@@ -83,9 +83,9 @@ class BlasThreads:
         most = self._blas.scipy_openblas_get_num_threads64_() if self._blas is not None else 1
         self._choice = ThreadChoice(most)
 
-    def note(self, tokens: int, seconds: float) -> None:
-        """A step of so many tokens took `seconds`; the next uses what is best now."""
+    def note(self, tokens: int, seconds: float, work: str) -> None:
+        """A step of so many tokens took `seconds`; the next uses what is best now. As `ThreadChoice.note`."""
         before = self._choice.threads
-        self._choice.note(tokens, seconds)
+        self._choice.note(tokens, seconds, work)
         if self._blas is not None and self._choice.threads != before:
             self._blas.scipy_openblas_set_num_threads64_(self._choice.threads)

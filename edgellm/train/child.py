@@ -80,7 +80,7 @@ def _train(folder: Path, tell: Callable[[Saying], None]) -> int:
         start=Path(spec.start) if spec.start else None,
         reference=folder / "reference.msgpack",
         should_stop=stop,
-        note_step=BlasThreads(blas).note,
+        note_speed=BlasThreads(blas).note,
     )
     first = trainer.resume()
     weights = sum(weight.size for _, weight in list(tree_flatten(model.trainable_parameters())))

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from io import RawIOBase
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,11 +23,16 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from edgellm.decoding import from_msgpack
-from edgellm.errors import EdgeLLMError, InvalidInput, ModelNotFound
+from edgellm.errors import EdgeLLMError, InvalidInput, ModelDoesNotFit, ModelNotFound
+from edgellm.gguf_header import read_header
+from edgellm.hub.hardware import probe
 from edgellm.hub.installed import Library, sha256_of
 from edgellm.paths import private_dir
+from edgellm.train.architecture import read_architecture
 from edgellm.train.environment import TEMPORARY, mlx_environment
+from edgellm.train.plan import plan_run, refuse_if_too_large
 from edgellm.train.ring import Member, addresses, ring_environment
+from edgellm.train.rows import read_rows
 from edgellm.train.spec import Broke, RunSpec, read_spec, say, write_spec
 
 STOP = b"stop\n"
@@ -128,6 +134,7 @@ def _take_part(stdin: RawIOBase, sent: Package, base: Path, place: Path) -> int:
     rows.write_bytes(sent.rows)
     start.write_bytes(sent.start)
     spec = msgspec.structs.replace(sent.spec, base=str(base), rows=str(rows), start=str(start) if sent.start else "")
+    _refuse_if_too_large(spec, len(sent.members))
     write_spec(place / "spec.json", spec)
     if sent.checkpoint:
         target = private_dir(place / "checkpoints" / Path(sent.checkpoint).name)
@@ -142,6 +149,17 @@ def _take_part(stdin: RawIOBase, sent: Package, base: Path, place: Path) -> int:
     )
     threading.Thread(target=_obey, args=(stdin, child), daemon=True).start()
     return child.wait()
+
+
+def _refuse_if_too_large(spec: RunSpec, members: int) -> None:
+    """Raises: ModelDoesNotFit when this machine has no room for one member's part."""
+    header, settings = read_header(Path(spec.base)), spec.settings
+    plan = plan_run(read_architecture(header), read_rows(Path(spec.rows)), settings, header.parameters)
+    part = replace(plan, activation_bytes=plan.activation_bytes // members)
+    try:
+        refuse_if_too_large(part, probe().available_bytes)
+    except ModelDoesNotFit as error:
+        raise ModelDoesNotFit(f"On the machine {os.uname().nodename!r}: {error}", hint=error.hint) from error
 
 
 def _obey(stdin: RawIOBase, child: subprocess.Popen[bytes]) -> None:

@@ -25,7 +25,8 @@ class LoRALinear(nn.Module):
         outputs, inputs = _sizes(base)
         self.linear = base
         self._scale = settings.scale
-        self._dropout = nn.Dropout(settings.dropout) if settings.dropout else None
+        self._dropout = settings.dropout
+        self._mask_key: mx.array | None = None
         bound = 1 / math.sqrt(inputs)
         self.lora_a = mx.random.uniform(-bound, bound, (inputs, settings.rank))
         self.lora_b = mx.zeros((settings.rank, outputs))
@@ -36,8 +37,19 @@ class LoRALinear(nn.Module):
 
     def _changed(self, y: mx.array, x: mx.array) -> mx.array:
         """What the adapter makes of x, added to y in the same product."""
-        x = x if self._dropout is None else self._dropout(x)
-        return mx.addmm(y, (x @ self.lora_a) * self._scale, self.lora_b)  # scaled where it is narrow
+        return mx.addmm(y, (self._thinned(x) @ self.lora_a) * self._scale, self.lora_b)  # scaled where it is narrow
+
+    def draw_mask(self, key: mx.array) -> None:
+        """What is left out until the next drawing follows from `key`."""
+        self._mask_key = key
+
+    def _thinned(self, x: mx.array) -> mx.array:
+        """x without the share that dropout leaves out (Srivastava et al. 2014), the rest as much larger."""
+        if not self._dropout or not self.training:
+            return x
+        assert self._mask_key is not None, "no mask was drawn"
+        kept = mx.random.bernoulli(1 - self._dropout, x.shape, key=self._mask_key)
+        return x * kept / (1 - self._dropout)
 
 
 class DoRALinear(LoRALinear):
@@ -56,6 +68,13 @@ class DoRALinear(LoRALinear):
         length = mx.stop_gradient(mx.maximum(mx.linalg.norm(weight, axis=1), SHORTEST))
         bias = self.linear.bias if "bias" in self.linear else 0.0
         return (self.magnitude / length) * self._changed(self.linear(x) - bias, x) + bias
+
+
+def draw_masks(model: Decoder) -> None:
+    """New dropout masks for the next computation, in which layers that are computed again leave out the same."""
+    layers = [layer for layer in model.modules() if isinstance(layer, LoRALinear)]
+    for layer, key in zip(layers, mx.random.randint(0, 2**31, (len(layers), 2), mx.uint32), strict=True):
+        layer.draw_mask(key)
 
 
 def _sizes(layer: nn.Linear | nn.QuantizedLinear) -> tuple[int, int]:

@@ -17,8 +17,9 @@ from mlx import nn
 
 ON_CPU = mx.default_device() == mx.cpu
 
-_COEFFICIENTS = tuple(math.log(2) ** n / math.factorial(n) for n in range(7))
-"""2**f for |f| <= 0.5 as a Taylor polynomial; its rest is 0.35**7 / 7! = 1.2e-7."""
+_COEFFICIENTS = (1.0, 0.6931469775988, 0.2402224208482, 0.0555073374349, 0.0096715126762, 0.0013264727238)
+"""2**f for |f| <= 0.5 as a polynomial: of those of degree 5 that are 1 at 0 the one whose largest error, relative to
+2**f, is smallest: 9.2e-8 (found by weighted least squares, Lawson's iteration)."""
 _LOWEST = -87.0
 """exp() of anything less is no normal float32."""
 _ROUNDER = 1.5 * 2.0**23
@@ -33,9 +34,9 @@ def _exp(x: mx.array) -> mx.array:
     powers = mx.clip(x, _LOWEST, -_LOWEST) * math.log2(math.e)
     rounded = powers + _ROUNDER
     fraction = powers - (rounded - _ROUNDER)
-    value = mx.array(_COEFFICIENTS[-1], mx.float32)
-    for coefficient in reversed(_COEFFICIENTS[:-1]):
-        value = value * fraction + coefficient
+    square, (a, b, c, d, e, f) = fraction * fraction, _COEFFICIENTS
+    # in pairs, not one after the other: MLX fuses chains of eleven operations at most into one pass
+    value = ((f * fraction + e) * square + (d * fraction + c)) * square + (b * fraction + a)
     exponent = rounded.view(mx.int32) + (_EXPONENT_ZERO - _ROUNDER_BITS)
     return value * (exponent << 23).view(mx.float32)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -13,6 +14,7 @@ from edgellm.train.batch import Batch, by_row, make_batch
 from edgellm.train.below import Below
 from edgellm.train.decoder import Decoder
 from edgellm.train.goal import Goal
+from edgellm.train.lora import draw_masks
 from edgellm.train.loss import divergence, token_losses
 from edgellm.train.noise import noise_for
 from edgellm.train.ragged import Rows
@@ -47,8 +49,17 @@ class Objective(Generic[U]):
     """Losses of a model and their gradients. Reads the base's opinion of the anchors before anything has learnt."""
 
     def __init__(
-        self, model: Decoder, goal: Goal[U], anchors: Sequence[Row], anchor_weight: float, noise: float = 0.0
+        self,
+        model: Decoder,
+        goal: Goal[U],
+        anchors: Sequence[Row],
+        anchor_weight: float,
+        noise: float = 0.0,
+        *,
+        note: Callable[[int, float], None] = lambda _tokens, _seconds: None,
     ) -> None:
+        """`note` is told how long it took to read so many of the anchors' tokens, part by part."""
+        self._note = note
         self._model, self._goal, self._anchor_weight, self._noise = model, goal, anchor_weight, noise
         self._base = self._read_anchors(anchors)
         self._below = Below(model, 0, 0)
@@ -64,6 +75,7 @@ class Objective(Generic[U]):
     def baseline(self, units: Sequence[U], whole: Sequence[U]) -> mx.array:
         """These units' part of the number that the goal needs of the whole step, a scalar."""
         rows = self._goal.surveyed(units)
+        draw_masks(self._model)
         return self._goal.baseline(self._losses(rows), units, whole) if rows else mx.array(0.0)
 
     def straying(self, anchors: Sequence[Row]) -> mx.array:
@@ -84,6 +96,7 @@ class Objective(Generic[U]):
         entering = self._below.enter(everyone, batch)
         targets = sum(row.targets for row in rows)
         opinion = self._opinions(share.anchors) if share.anchors else None
+        draw_masks(self._model)
 
         def objective(model: Decoder) -> tuple[mx.array, mx.array]:
             start = entering if self._below.layers else self._embedded(model, batch, len(rows))
@@ -122,10 +135,11 @@ class Objective(Generic[U]):
         """What the base's head reads at each anchor's positions: (positions, width)."""
         read: dict[Row, mx.array] = {}
         for at in range(0, len(anchors), ANCHORS_TOGETHER):
-            part = anchors[at : at + ANCHORS_TOGETHER]
+            began, part = time.monotonic(), anchors[at : at + ANCHORS_TOGETHER]
             batch = make_batch(part)
             x = self._model.run(self._model.embed(batch.tokens), batch.rows)
             opinions = mx.stop_gradient(self._model.normed(x[batch.positions]))
             read |= zip(part, by_row(opinions, part), strict=True)
             mx.eval(read)
+            self._note(sum(map(tokens_of, part)), time.monotonic() - began)
         return read

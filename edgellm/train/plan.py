@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgellm.errors import ModelDoesNotFit
 from edgellm.sizes import size
@@ -53,6 +53,8 @@ class TrainPlan:
     """What the backward pass of the largest batch needs, and the head."""
     kept_bytes: int = 0
     """What frozen lower layers make of the rows, which is computed once."""
+    is_recomputed: bool = False
+    """Whether layers are computed again in the backward pass: that takes less memory and more time."""
     processes: int = 1
     """On this machine, each with the whole base; they divide a batch among them."""
 
@@ -91,8 +93,31 @@ def plan_run(
         learning_bytes=_learning_bytes(shape, settings, parameters),
         activation_bytes=_activation_bytes(shape, settings, *largest) + _head_bytes(shape),
         kept_bytes=_kept_bytes(shape, sets, settings),
+        is_recomputed=bool(settings.has_gradient_checkpointing),
         processes=processes,
     )
+
+
+def plan_within(
+    available_bytes: int,
+    shape: Architecture,
+    sets: RowSets,
+    settings: TrainSettings,
+    *,
+    parameters: int,
+    processes: int = 1,
+) -> tuple[TrainSettings, TrainPlan]:
+    """The settings, in which it is decided whether layers are computed again in the backward pass; and their plan.
+
+    Where nobody said, they are when the run would not fit otherwise. Whether it fits at all, the plan's verdict says.
+    """
+    asked = settings.has_gradient_checkpointing
+    for is_recomputed in (False, True) if asked is None else (asked,):
+        decided = replace(settings, has_gradient_checkpointing=is_recomputed)
+        plan = plan_run(shape, sets, decided, parameters, processes)
+        if plan.verdict(available_bytes) != "does not fit":
+            break
+    return decided, plan
 
 
 def learning_weights(shape: Architecture, settings: TrainSettings, parameters: int) -> int:
@@ -135,7 +160,7 @@ def refuse_if_too_large(plan: TrainPlan, available_bytes: int) -> None:
         f"Training needs about {size(plan.total_bytes)}, and {size(available_bytes)} are free: "
         f"{size(plan.weights_bytes)} for the base, {size(plan.learning_bytes)} for what learns"
         f"{_each(plan.processes)}, {size(plan.activation_bytes + plan.processes * plan.kept_bytes)} for the rows.",
-        hint="Use a smaller base, fewer batch_tokens, fewer layers, gradient checkpointing, or the method qlora.",
+        hint="Use a smaller base, fewer batch_tokens, fewer layers, or the method qlora.",
         needed_bytes=plan.total_bytes,
         available_bytes=available_bytes,
     )

@@ -1,7 +1,7 @@
 """A base as our decoder reads it, against llama.cpp.
 
-A copy of the base's first layers in float32 is read by both; at full precision nothing but a mistake in reading makes a
-difference. Where there is one, parts are silenced in turn to say which is at fault.
+A copy of some of the base's layers in float32 is read by both; at full precision nothing but a mistake in reading makes
+a difference. Where there is one, parts are silenced in turn to say which is at fault.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from edgellm.gguf_header import GGUFHeader, TensorInfo, raw_metadata
 from edgellm.gguf_tensors import dequantized
 from edgellm.gguf_write import NewTensor, encoded, write_gguf
 from edgellm.train import ragged
-from edgellm.train.architecture import read_architecture
+from edgellm.train.architecture import Architecture, read_architecture
 from edgellm.train.base import open_base
 from edgellm.train.decoder import Decoder
 from edgellm.train.gate import LIMIT_NATS, Gate
@@ -39,11 +39,11 @@ def compare_reading(header: GGUFHeader, folder: Path) -> Gate:
 
     Raises: ModelRejected for a family that cannot be trained; DiskFull; errors of the process that runs llama.cpp.
     """
-    layers = _layers(header)
+    layers = range(least_layers(read_architecture(header)))
     kl = _divergence(header, folder / "whole.gguf", "")
     if kl <= LIMIT_NATS:
-        return Gate(kl=kl, layers=layers)
-    return Gate(kl=kl, layers=layers, fault=_fault(header, folder))
+        return Gate(kl=kl, layers=len(layers))
+    return Gate(kl=kl, layers=len(layers), fault=_fault(header, folder))
 
 
 def _fault(header: GGUFHeader, folder: Path) -> str:
@@ -56,39 +56,43 @@ def _fault(header: GGUFHeader, folder: Path) -> str:
 
 def _divergence(header: GGUFHeader, copy: Path, silenced: str) -> float:
     """Mean divergence of the two readings of a copy, where `silenced` is a layer's weight that is zero."""
+    shape = read_architecture(header)
     try:
-        _write_copy(header, copy, silenced)
-        model = open_base(copy)
-        tokens = _probe(model, header)
-        with Judge(str(copy), context_tokens=len(tokens) + 8) as judge:
-            theirs = _last_rows(judge, tokens)
-        return float(kl_divergence(theirs, _ours(model, tokens)).mean())
+        write_copy(header, copy, range(least_layers(shape)), silenced)
+        return divergence(copy, open_base(copy), probe(shape))
     finally:
         copy.unlink(missing_ok=True)
 
 
-def _layers(header: GGUFHeader) -> int:
+def least_layers(shape: Architecture) -> int:
     """So many that each kind of layer is among them."""
-    shape = read_architecture(header)
     return min(shape.layers, max(LEAST_LAYERS, shape.window_period if shape.window is not None else 0))
 
 
-def _write_copy(header: GGUFHeader, copy: Path, silenced: str) -> None:
-    layers = _layers(header)
+def write_copy(header: GGUFHeader, copy: Path, layers: range, silenced: str = "") -> None:
+    """Some layers of a base in float32, counted from 0, with all that is around them; `silenced`: as `PARTS`."""
     metadata = raw_metadata(header.path) | {
-        f"{header.architecture}.block_count": encoded(layers),
+        f"{header.architecture}.block_count": encoded(len(layers)),
         "general.file_type": encoded(0),
     }
-    kept = [tensor for tensor in header.tensors if _layer_of(tensor) < layers]
-    write_gguf(copy, metadata, [_float32(header, tensor, silenced) for tensor in kept])
+    write_gguf(copy, metadata, moved(header, layers, silenced))
 
 
-def _layer_of(tensor: TensorInfo) -> int:
-    found = _LAYER.fullmatch(tensor.name)
-    return int(found[1]) if found else 0
+def moved(header: GGUFHeader, layers: range, silenced: str = "") -> list[NewTensor]:
+    """Tensors of some layers in float32, named as if those were the first ones, and those of no layer."""
+    named = [(tensor, moved_name(tensor.name, layers)) for tensor in header.tensors]
+    return [_float32(header, tensor, name, silenced) for tensor, name in named if name is not None]
 
 
-def _float32(header: GGUFHeader, tensor: TensorInfo, silenced: str) -> NewTensor:
+def moved_name(name: str, layers: range) -> str | None:
+    """What a tensor is called when these layers are counted from 0; None where it belongs to another layer."""
+    found = _LAYER.fullmatch(name)
+    if found is None:
+        return name
+    return f"blk.{int(found[1]) - layers.start}.{found[2]}" if int(found[1]) in layers else None
+
+
+def _float32(header: GGUFHeader, tensor: TensorInfo, name: str, silenced: str) -> NewTensor:
     found = _LAYER.fullmatch(tensor.name)
     is_silenced = found is not None and found[2] == silenced
 
@@ -98,13 +102,19 @@ def _float32(header: GGUFHeader, tensor: TensorInfo, silenced: str) -> NewTensor
             values = np.zeros_like(values)
         yield values.astype("<f4", copy=False).reshape(-1).view("u1").data
 
-    return NewTensor(tensor.name, tensor.shape, "F32", pieces)
+    return NewTensor(name, tensor.shape, "F32", pieces)
 
 
-def _probe(model: Decoder, header: GGUFHeader) -> list[int]:
+def divergence(copy: Path, model: Decoder, tokens: list[int], adapter: Path | None = None) -> float:
+    """Mean divergence of what llama.cpp makes of a file, with an adapter in GGUF form, and of what our decoder does."""
+    with Judge(str(copy), str(adapter) if adapter else None, context_tokens=len(tokens) + 8) as judge:
+        theirs = _last_rows(judge, tokens)
+    return float(kl_divergence(theirs, _ours(model, tokens)).mean())
+
+
+def probe(shape: Architecture) -> list[int]:
     """Token ids from all over the vocabulary, long enough to leave the window."""
-    window = read_architecture(header).window or 0
-    return [(7919 * at + 13) % model.vocabulary for at in range(window + PROBE_TOKENS)]
+    return [(7919 * at + 13) % shape.vocabulary for at in range((shape.window or 0) + PROBE_TOKENS)]
 
 
 def _last_rows(judge: Judge, tokens: list[int]) -> Rows:

@@ -85,8 +85,9 @@ class TrainSettings:
     """Steps between measurements on the validation rows."""
     patience: int | None = None
     """Measurements without a better validation loss after which the run stops; None: never."""
-    has_gradient_checkpointing: bool = False
-    """Whether layers are computed again in the backward pass, to save memory."""
+    has_gradient_checkpointing: bool | None = None
+    """Whether layers are computed again in the backward pass, which takes less memory and more time; None: where memory
+    is short otherwise."""
     seed: int = 0
     """Beginning of every random choice."""
 
@@ -193,11 +194,4 @@ def check(settings: TrainSettings) -> None:
     if unknown or not settings.targets:
         raise InvalidInput(
             f"targets are {', '.join(map(repr, unknown)) or 'empty'}; known are {', '.join(TARGETS)}.", field="targets"
-        )
-    if settings.dropout and settings.has_gradient_checkpointing:
-        # layers that are computed again would leave out other inputs than the first time: gradients of another loss
-        raise InvalidInput(
-            "dropout does not go together with has_gradient_checkpointing.",
-            hint="Set dropout to 0, or has_gradient_checkpointing to false.",
-            field="dropout",
         )

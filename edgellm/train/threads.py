@@ -32,11 +32,21 @@ class ThreadChoice:
         self._since_try = 0
         self._wait = KNOWN_STEPS
         self._goes_down = True
+        self._work = ""
 
-    def note(self, tokens: int, seconds: float) -> None:
-        """A step of so many tokens, computed with `threads` threads, took `seconds`."""
+    def note(self, tokens: int, seconds: float, work: str = "") -> None:
+        """A step of so many tokens, computed with `threads` threads, took `seconds`.
+
+        `work` names what is done in a step: speeds are compared with those of the same work alone.
+        """
         if self.most == 1:
             return
+        if work != self._work:
+            self._work = work
+            self._speeds.clear()
+            if self.threads != self._present:  # a try has nothing to be compared with
+                self.threads = self._present
+                return
         speed = tokens / seconds
         if self.threads != self._present:
             self._judge(speed)

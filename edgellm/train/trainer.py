@@ -47,14 +47,15 @@ class Trainer:
         start: Path | None = None,
         reference: Path | None = None,
         should_stop: Callable[[], bool] = lambda: False,
-        note_step: Callable[[int, float], None] = lambda _tokens, _seconds: None,
+        note_speed: Callable[[int, float, str], None] = lambda _tokens, _seconds, _work: None,
     ) -> None:
-        """`start`: weights of an adapter that goes on learning; `reference`: where preference tuning keeps its own.
+        """`start`: weights of an adapter that goes on learning; `reference`: where preference tuning keeps its own;
+        `note_speed` is told how long so many tokens took, and what was done with them.
 
         Raises: TrainingError when `start` does not fit the settings.
         """
         self._model, self._sets, self._settings = model, sets, settings
-        self._checkpoints, self._should_stop, self._note_step = checkpoints, should_stop, note_step
+        self._checkpoints, self._should_stop, self._note_speed = checkpoints, should_stop, note_speed
         self._ranks = Ranks()
         mx.random.seed(settings.seed)
         make_learning(model, settings)
@@ -71,6 +72,7 @@ class Trainer:
             (*anchors, *self._watched),
             settings.anchor_weight,
             0.0 if settings.is_preference else settings.noise,
+            note=lambda tokens, seconds: note_speed(tokens, seconds, "anchors"),
         )
         if settings.has_gradient_checkpointing:
             model.recompute()
@@ -171,7 +173,7 @@ class Trainer:
         return self._stepped(parts, rate, sum(share.tokens for share in shares), time.monotonic() - began)
 
     def _stepped(self, parts: Sequence[float], rate: float, tokens: int, spent_s: float) -> Stepped:
-        self._note_step(tokens, spent_s)
+        self._note_speed(tokens, spent_s, "steps")
         loss, straying, *measures = parts
         now = self.progress
         self.progress = now = msgspec.structs.replace(

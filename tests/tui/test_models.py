@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from edgellm.errors import ModelNotFound
 from edgellm.hub.adapters import AdapterManifest, BaseRecord, InstalledAdapter
 from edgellm.hub.inspect import Inspection
-from tests.tui.conftest import app_of, edge_of, opened, say, screen_text, settle
+from tests.tui.conftest import app_of, edge_of, opened, say, screen_text, settle, shows
 from tests.tui.fakes import FakeEdge, card, installed, saying
 from tests.tui.fakes.models import inspection
 
@@ -181,6 +181,57 @@ async def test_removing_a_model_asks_first() -> None:
         await settle(pilot, lambda: "Remove qwen3-4b?" in screen_text(pilot))
         await pilot.press("y")
         await settle(pilot, lambda: [m.name for m in edge_of(pilot).models.installed] == ["SmolLM2-135M-Instruct"])
+
+
+async def test_removing_an_adapter_leaves_its_base(tmp_path: Path) -> None:
+    edge = FakeEdge()
+    edge.adapters.kept = [adapter(tmp_path, "SmolLM2-135M-Instruct", "a" * 64)]
+    edge.models.installed = edge.models.installed[:1]
+    async with opened(edge=edge) as pilot:
+        await pilot.press("f4")
+        await shows(pilot, "SmolLM2-135M-Instruct@lighth")
+        await pilot.press("down", "f9")
+        await shows(pilot, "Remove SmolLM2", "base stays")
+        await pilot.press("n")
+        assert edge.adapters.kept
+        await pilot.press("f9")
+        await shows(pilot, "Remove SmolLM2")
+        await pilot.press("y")
+        await settle(pilot, lambda: not edge.adapters.kept)
+        await settle(pilot, lambda: "lighth" not in screen_text(pilot))
+        assert len(edge.models.installed) == 1
+
+
+async def test_an_adapter_made_elsewhere_is_attached_to_the_highlighted_model(tmp_path: Path) -> None:
+    (tmp_path / "made elsewhere.gguf").write_bytes(bytes(1000))
+    (tmp_path / "notes.txt").write_text("no adapter")
+    edge = FakeEdge()
+    edge.models.installed = edge.models.installed[:1]
+    async with opened(edge=edge) as pilot:
+        await pilot.press("f4")
+        await shows(pilot, "SmolLM2-135M-Instruct")
+        await pilot.press("f11")
+        await shows(pilot, "Attach an adapter to SmolLM2-135M-Instruct")
+        await pilot.press(*f"{tmp_path}/")
+        await shows(pilot, "made elsewhere.gguf")
+        assert "notes.txt" not in screen_text(pilot)
+        await pilot.press("enter")
+        await shows(pilot, "Name of the adapter", "made-elsewhere")
+        await pilot.press("enter")
+        await shows(pilot, "SmolLM2-135M-Instruct@made-elsewhere is here", "SmolLM2-135M-Instruct@made")
+        assert [kept.manifest.base.name for kept in edge.adapters.kept] == ["SmolLM2-135M-Instruct"]
+
+
+async def test_what_is_no_adapter_is_refused_with_the_reason(tmp_path: Path) -> None:
+    async with opened() as pilot:
+        await pilot.press("f4")
+        await shows(pilot, "SmolLM2-135M-Instruct")
+        await pilot.press("f11")
+        await shows(pilot, "Attach an adapter to")
+        await pilot.press(*f"{tmp_path}/none.gguf", "enter")
+        await shows(pilot, "Name of the adapter")
+        await pilot.press("enter")
+        await shows(pilot, "none.gguf' does not exist")
 
 
 async def test_a_failing_list_of_models_is_told() -> None:

@@ -67,7 +67,7 @@ def test_no_message_names_a_flag_or_a_command_that_a_page_stands_for() -> None:
             InvalidInput(
                 "The name is taken.", hint="Choose another name, or remove it first: edgellm models remove a.b"
             ),
-            "The name is taken. Choose another name, or remove it first.",
+            "The name is taken. Choose another name, or remove it first (F9 on the models page, F4).",
         ),
         (
             NotFound("There is no key 'x'.", hint="edgellm keys list shows them."),

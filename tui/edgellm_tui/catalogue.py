@@ -37,6 +37,8 @@ class ModelRow:
     title: str
     """The same, clean."""
     is_installed: bool
+    adapter: str = ""
+    """What the model was taught, by name; empty for a model alone."""
     is_loaded: bool = False
     is_removable: bool = False
     is_chat: bool = True
@@ -133,7 +135,8 @@ def _with_adapter(base: ModelRow, adapter: InstalledAdapter) -> ModelRow:
         base,
         name=name,
         title=clean_line(name),
-        is_removable=False,
+        adapter=adapter.name,
+        is_removable=True,
         file_bytes=adapter.size_bytes,
         note=clean_line(adapter.origin),
     )

@@ -119,9 +119,10 @@ def plan_facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     verdict = _VERDICTS.get(result["verdict"], str(result["verdict"]))
     needed, free = size(result["total_bytes"]), size(result["available_bytes"])
     cut = f"; {result['cut_rows']:,} are too long and are cut" if result["cut_rows"] else ""
+    again = "; layers are computed twice to save some, which takes longer" if result["is_recomputed"] else ""
     without, notes = left_out(result), result["data_notes"]
     return [
-        ("Memory", f"{verdict}: about {needed} of the {free} that are free"),
+        ("Memory", f"{verdict}: about {needed} of the {free} that are free{again}"),
         ("Time", f"about {meter.seconds(result['seconds'])}: {result['steps']:,} steps of {result['step_s']:.1f} s"),
         *([("Data", clean_line("; ".join(notes)))] if notes else []),
         ("Examples", f"{result['rows']:,} rows, {result['tokens']:,} tokens{cut}"),

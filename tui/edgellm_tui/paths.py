@@ -1,4 +1,4 @@
-"""Where examples and documents may lie: paths that continue what was typed."""
+"""Where examples, documents and adapters may lie: paths that continue what was typed."""
 
 from __future__ import annotations
 
@@ -47,6 +47,14 @@ def documents(typed: str) -> list[Suggestion]:
     """Files of any kind and folders in the folder that was typed, that go on as typed."""
     folder, name = os.path.split(typed + os.sep if typed == "~" else typed)
     return _entries(folder, name, lambda entry: clean_line(entry) == entry)[:MOST_OFFERED]
+
+
+def adapters(typed: str) -> list[Suggestion]:
+    """GGUF files and folders in the folder that was typed, that go on as typed."""
+    folder, name = os.path.split(typed)
+    return _entries(folder, name, lambda entry: entry.lower().endswith(".gguf") and clean_line(entry) == entry)[
+        :MOST_OFFERED
+    ]
 
 
 def _is_offered(path: str) -> bool:

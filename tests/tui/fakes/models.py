@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from edgellm.errors import ModelNotFound, ModelRejected
-from edgellm.hub.adapters import InstalledAdapter
+from edgellm.hub.adapters import AdapterManifest, BaseRecord, InstalledAdapter
 from edgellm.hub.cards import ModelCard
 from edgellm.hub.fit import Fit, ModelShape, Verdict
 from edgellm.hub.inspect import Inspection
 from edgellm.hub.installed import InstalledModel
-from edgellm.hub.names import no_such_model, split_adapter
+from edgellm.hub.names import no_such_file, no_such_model, split_adapter
 
 
 def card(card_id: str, name: str, **more: Any) -> ModelCard:
@@ -67,6 +67,21 @@ class FakeAdapters:
 
     async def list(self) -> Sequence[InstalledAdapter]:
         return self.kept
+
+    async def remove(self, name: str) -> None:
+        self.kept = [adapter for adapter in self.kept if adapter.name != name]
+
+    async def attach(self, file: str | Path, base: str, name: str | None = None) -> InstalledAdapter:
+        """An adapter whose folder is the file's."""
+        path = Path(file)
+        if not path.is_file():
+            raise no_such_file(str(file))
+        home = path.parent / (name or path.stem)
+        home.mkdir()
+        path.rename(home / "adapter.gguf")
+        record = BaseRecord(name=base, sha256="a" * 64)
+        self.kept.append(InstalledAdapter(home, AdapterManifest(name=home.name, base=record, source=str(path))))
+        return self.kept[-1]
 
 
 class FakeModels:

@@ -26,6 +26,7 @@ PLAN: dict[str, Any] = {
     "steps": STEPS,
     "learning_weights": 4_884_480,
     "total_bytes": 1_210_000_000,
+    "is_recomputed": False,
     "available_bytes": 6_200_000_000,
     "verdict": "fits",
     "step_s": 2.5,

@@ -21,6 +21,7 @@ NOTES = ["read as csv of prompt and completion", "60 of 62 rows kept; left out: 
 PLAN: dict[str, Any] = {
     "data_notes": NOTES,
     "rows": 60, "tokens": 3600, "targets": 900, "cut_rows": 0, "steps": 48, "learning_weights": 4_900_000,
+    "is_recomputed": False,
     "total_bytes": 2_000_000_000, "available_bytes": 8_000_000_000, "verdict": "fits", "step_s": 3.0, "seconds": 160.0,
 }  # fmt: skip
 

@@ -22,6 +22,7 @@ from edgellm.sdk import pretrain_job
 from edgellm.sdk.inspections import library_in
 from edgellm.sdk.pretrain_job import TRIAL_STEPS, pretrain
 from edgellm.sdk.training_run import Outcome, Together
+from edgellm.train.gate import Gate
 from edgellm.train.rows import read_rows
 from edgellm.train.settings import TrainSettings
 from edgellm.train.spec import Stepped, read_spec
@@ -73,6 +74,7 @@ def trainer(monkeypatch: pytest.MonkeyPatch) -> FakeTrainer:
     made = FakeTrainer()
     monkeypatch.setattr(pretrain_job, "follow", made)
     monkeypatch.setattr(pretrain_job, "check_tokenizer", lambda *_: ())
+    monkeypatch.setattr(pretrain_job, "pass_gate", lambda *_: Gate(kl=1e-7, layers=2))
     monkeypatch.setattr(pretrain_job, "_sample", lambda _home, _model, opening: opening + " and more")
     monkeypatch.setattr(pretrain_job, "library_in", lambda home: Library(home, check_header))
     return made

@@ -19,7 +19,8 @@ from edgellm.sdk.facade import EdgeLLM
 from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.training import Training
 from edgellm.sdk.training_request import TrainRequest
-from edgellm.train.rows import RowSets
+from edgellm.train.gate import Gate
+from edgellm.train.rows import Row, RowSets
 from edgellm.train.settings import TrainSettings, settings_for
 from tests.ggufs import F32, GGUF, model_keys
 from tests.unit.data.harness import fact, jsonl
@@ -137,6 +138,32 @@ def test_a_base_without_room_is_refused_before_anything_is_opened(
     with pytest.raises(WorkerDied):
         prepare()
     assert seen == ["read", "gate"], "one process has room"
+
+
+def test_rows_without_room_are_refused_before_the_base_is_asked_anything(
+    edge: EdgeLLM, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    epsilon = {"llama.attention.layer_norm_rms_epsilon": struct.pack("<If", F32, 1e-5)}
+    path = GGUF(keys=model_keys() | epsilon).write(tmp_path / "base.gguf")
+    base = SimpleNamespace(path=path, name="base", reference="base", sha256="ab")
+    library = SimpleNamespace(find=lambda _name: base, inspect=lambda _path: None)
+    closed: list[str] = []
+    engines = SimpleNamespace(worker=lambda *_: ("base", None), close=lambda: closed.append("closed"))
+    long = RowSets(train=(Row((1,) * 20_000, ((1, 20_000),)),))
+    for name, value in {
+        "library_in": lambda _home: library,
+        "probe": lambda: SimpleNamespace(available_bytes=400 * 1024**2),
+        "_dataset": lambda *_: DatasetRecord(name="harbour", hash="ab"),
+        "pass_gate": lambda *_: Gate(kl=0.0, layers=2),
+        "Engines": lambda *_: engines,
+        "_tokenized": lambda *_: long,
+    }.items():
+        monkeypatch.setattr(train_job, name, value)
+    monkeypatch.setattr(train_job, "kept_anchors", lambda *_: pytest.fail("the base was asked"))
+    request = TrainRequest(dataset="harbour", base="base", name="y", settings=TrainSettings())
+    with pytest.raises(ModelDoesNotFit, match="for the rows"):
+        train_job.prepare(edge.home, request, tmp_path / "run", lambda _event: None)
+    assert (closed, (tmp_path / "run" / train_job.ROWS).exists()) == (["closed"], False)
 
 
 def test_a_run_goes_on_from_its_rows_whatever_has_become_of_the_dataset(edge: EdgeLLM, tmp_path: Path) -> None:

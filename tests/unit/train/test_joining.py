@@ -5,17 +5,20 @@ from __future__ import annotations
 import io
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
 import pytest
 
 from edgellm.hub.installed import Library
+from edgellm.train import joining
 from edgellm.train.joining import Package, join, package
 from edgellm.train.ring import Member
 from edgellm.train.rows import RowSets, write_rows
 from edgellm.train.settings import TrainSettings
 from edgellm.train.spec import Broke, RunSpec, read_spec, understand, write_spec
+from tests.ggufs import F32, GGUF, model_keys
 from tests.unit.train.tiny import rows
 
 
@@ -60,6 +63,23 @@ def run(tmp_path: Path) -> Path:
 def test_a_machine_without_the_base_says_so(run: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     sent = package(run, "ab" * 32, [Member("10.0.0.1", 1), Member("10.0.0.2", 1, "you")], 1)
     assert "does not have the base that is taught (SHA-256 abababababab" in said(sent, run, capfdbinary).message
+
+
+def test_a_machine_without_room_for_its_part_says_so(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    epsilon = {"llama.attention.layer_norm_rms_epsilon": struct.pack("<If", F32, 1e-5)}
+    base = GGUF(keys=model_keys() | epsilon).write(tmp_path / "base.gguf")
+    installed = SimpleNamespace(path=base, sha256="ab" * 32)
+    library = SimpleNamespace(list=lambda: [installed], inspect=lambda _path: None)
+    monkeypatch.setattr(joining, "probe", lambda: SimpleNamespace(available_bytes=200 * 1024**2))
+    sent = package(run, "ab" * 32, [Member("10.0.0.1", 1), Member("10.0.0.2", 1, "you")], 1)
+    assert join(cast(io.RawIOBase, io.BytesIO(sent)), cast(Library, library), tmp_path) == 1
+    saying = understand(capfdbinary.readouterr().out)
+    assert isinstance(saying, Broke)
+    assert saying.error == "ModelDoesNotFit"
+    assert "On the machine" in saying.message
+    assert "are free" in saying.message
 
 
 def test_the_newest_checkpoint_goes_along(run: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
@@ -20,11 +21,11 @@ from tests.unit.train.tiny import rows, tiny_decoder
 ROWS, ANCHORS = rows(6), rows(4, seed=5)
 
 
-def learning(layers: int | None = None) -> tuple[Decoder, Objective[Unit]]:
+def learning(layers: int | None = None, **changes: object) -> tuple[Decoder, Objective[Unit]]:
     """A model that has learnt a little: with B at zero, A has no gradient."""
     model = tiny_decoder()
     objective = Objective(model, Imitation(), ANCHORS, 0.7)
-    make_learning(model, settings_for("balanced", rank=4, layers=layers))
+    make_learning(model, settings_for("balanced", rank=4, layers=layers, **changes))
     mx.random.seed(2)
     model.update(tree_map(lambda x: x + 0.1 * mx.random.normal(x.shape), model.trainable_parameters()))
     return model, objective
@@ -79,3 +80,27 @@ def test_who_has_learnt_nothing_has_not_strayed() -> None:
     share = Share(ROWS, ANCHORS)
     (_, straying), _ = objective.gradients(share, share)
     assert abs(straying.item()) < 1e-5
+
+
+@pytest.mark.parametrize("changes", [{}, {"dropout": 0.3}, {"dropout": 0.3, "method": "dora"}], ids=str)
+def test_layers_that_are_computed_again_leave_the_same_out(changes: dict[str, Any]) -> None:
+    whole, found = Share(ROWS, ANCHORS), []
+    for is_recomputed in (False, True):
+        model, objective = learning(**changes)
+        model.train()
+        if is_recomputed:
+            model.recompute()
+        mx.random.seed(7)
+        found.append(objective.gradients(whole, whole))
+    (one, gradients), (other, again) = found
+    assert_same((one, dict(tree_flatten(gradients))), (other, dict(tree_flatten(again))))
+
+
+def test_dropout_leaves_another_share_out_each_time_and_nothing_when_measured() -> None:
+    _, objective = learning(dropout=0.3)
+    whole = Share(ROWS, ANCHORS)
+    first, second = (objective.gradients(whole, whole)[0][0].item() for _ in range(2))
+    assert first != second
+    model, objective = learning(dropout=0.3)
+    model.eval()
+    assert objective.measure(ROWS, ROWS)[0].item() == objective.measure(ROWS, ROWS)[0].item()

@@ -10,7 +10,7 @@ from mlx.utils import tree_flatten
 
 from edgellm.errors import InvalidInput, ModelDoesNotFit
 from edgellm.train.lora import make_learning
-from edgellm.train.plan import learning_weights, plan_run, refuse_if_hopeless, refuse_if_too_large
+from edgellm.train.plan import learning_weights, plan_run, plan_within, refuse_if_hopeless, refuse_if_too_large
 from edgellm.train.rows import RowSets
 from edgellm.train.schedule import epochs_of, learning_rate, steps_of
 from edgellm.train.settings import PRESETS, TrainSettings, from_text, settings_for
@@ -35,12 +35,6 @@ def test_a_value_out_of_range_is_named(name: str, value: object) -> None:
     with pytest.raises(InvalidInput) as caught:
         settings_for("balanced", **{name: value})
     assert caught.value.facts["field"] == name
-
-
-def test_layers_that_are_computed_twice_leave_nothing_out() -> None:
-    with pytest.raises(InvalidInput, match="dropout does not go together with has_gradient_checkpointing") as caught:
-        settings_for("balanced", dropout=0.1, has_gradient_checkpointing=True)
-    assert "Set dropout to 0" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -168,6 +162,22 @@ def test_checkpointing_and_smaller_batches_need_less() -> None:
 
     assert needed(batch_rows=2) < needed(batch_rows=20)
     assert needed(has_gradient_checkpointing=True) < needed()
+
+
+def test_layers_are_computed_again_where_memory_is_short_unless_somebody_said_so() -> None:
+    sets = RowSets(train=tuple(rows(40)))
+    roomy = plan_run(SHAPE, sets, settings_for("balanced"), WEIGHTS).total_bytes
+
+    def decided(available: int, asked: bool | None = None) -> tuple[bool | None, bool, str]:
+        settings = settings_for("balanced", has_gradient_checkpointing=asked)
+        settings, plan = plan_within(available, SHAPE, sets, settings, parameters=WEIGHTS)
+        return settings.has_gradient_checkpointing, plan.is_recomputed, plan.verdict(available)
+
+    assert decided(2 * roomy) == (False, False, "fits")
+    assert decided(roomy - 1) == (True, True, "tight")
+    assert decided(1) == (True, True, "does not fit")
+    assert decided(roomy - 1, False) == (False, False, "does not fit")
+    assert decided(2 * roomy, True) == (True, True, "fits")
     assert replace(plan_run(SHAPE, sets, TrainSettings(), WEIGHTS), activation_bytes=0).total_bytes > 0
 
 

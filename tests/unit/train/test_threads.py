@@ -59,3 +59,20 @@ def test_uneven_rows_are_no_reason() -> None:
 
 def test_one_thread_stays_one() -> None:
     assert set(run(ThreadChoice(1), 20, lambda _step, _threads: 100.0)) == {1}
+
+
+def test_what_was_chosen_while_anchors_were_read_is_used_for_the_first_steps() -> None:
+    choice = ThreadChoice(2)
+    for _ in range(6):
+        choice.note(100, 100 / CROWDED[choice.threads], "anchors")
+    used = run(choice, 40, lambda _step, threads: CROWDED[threads] / 3)
+    assert used[:2] == [1, 1], "steps are slower, not slowed"
+    assert used.count(2) <= 4
+
+
+def test_a_try_is_not_judged_by_other_work() -> None:
+    choice = ThreadChoice(2)
+    while choice.threads == 2:
+        choice.note(100, 1.0, "anchors")
+    choice.note(100, 0.1, "steps")
+    assert choice.threads == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
@@ -13,6 +14,7 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
 from edgellm.errors import EdgeLLMError
+from edgellm.safetext import clean_line
 from edgellm_tui.catalogue import HEAD, ModelRow, all_rows
 from edgellm_tui.commands import bindings
 from edgellm_tui.exports import begin, made_line, made_lines
@@ -27,7 +29,7 @@ class ModelsPage(ListPage[ModelRow]):
     BINDINGS: ClassVar[list[BindingType]] = bindings("models")
     HINT = "Filter: name, language, licence, fits"
     ENTER = "use"
-    NEED_AN_ITEM = frozenset({"use", "fetch", "unload", "remove", "export"})
+    NEED_AN_ITEM = frozenset({"use", "fetch", "unload", "remove", "attach", "export"})
 
     def __init__(self, edge: Edge, preferences: Preferences, *, id: str | None = None) -> None:
         super().__init__(edge, preferences, id=id)
@@ -92,15 +94,44 @@ class ModelsPage(ListPage[ModelRow]):
 
     @work
     async def action_remove(self) -> None:
-        """Delete the file, after a question."""
+        """Delete the model's file, or the adapter's files, after a question."""
         from edgellm_tui.screens.dialog import Confirm
 
         row = self.chosen
         if row is None or not row.is_removable:
             self.notify("This one cannot be removed here", markup=False)
-            return
-        if await self.app.push_screen_wait(Confirm(f"Remove {row.title}?", "Its file is deleted from this computer.")):
+        elif row.adapter:
+            question = Confirm(f"Remove {row.title}?", "What was learnt is deleted from this computer; its base stays.")
+            if await self.app.push_screen_wait(question):
+                await self.change(self.edge.adapters.remove(row.adapter))
+        elif await self.app.push_screen_wait(
+            Confirm(f"Remove {row.title}?", "Its file is deleted from this computer.")
+        ):
             await self.change(self.edge.models.remove(row.name))
+
+    @work(exclusive=True, group="dialog")
+    async def action_attach(self) -> None:
+        """Take in an adapter that was made elsewhere for the highlighted model."""
+        from edgellm_tui.new_run import name_for
+        from edgellm_tui.paths import adapters
+        from edgellm_tui.screens.dialog import AskLine
+        from edgellm_tui.screens.source import PickSource
+
+        row = self.chosen
+        if row is None or not row.is_installed or not row.is_chat:
+            self.notify("Only a chat model that is here takes an adapter", markup=False)
+            return
+        base = row.name.removesuffix(f"@{row.adapter}")
+        title = f"Attach an adapter to {clean_line(base)}: its GGUF file"
+        file = await self.app.push_screen_wait(PickSource(title, offers_chats=False, look=adapters))
+        if not file:
+            return
+        if name := await self.app.push_screen_wait(AskLine("Name of the adapter", name_for(file))):
+            await self.change(self._take_in(Path(file).expanduser(), base, name))
+
+    async def _take_in(self, file: Path, base: str, name: str) -> None:
+        adapter = await self.edge.adapters.attach(file, base, name)
+        self.notify(f"{clean_line(base)}@{clean_line(adapter.name)} is here; Enter chats with it", markup=False)
 
     @work(exclusive=True, group="dialog")
     async def action_export(self) -> None:

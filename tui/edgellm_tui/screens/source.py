@@ -1,8 +1,9 @@
-"""A dialog that finds examples: a path that is completed while typing, or the user's own chats."""
+"""A dialog that finds a file or folder: a path that is completed while typing, or the user's own chats."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import ClassVar
 
@@ -26,8 +27,16 @@ class PickSource(Pick):
     KEYS = "type a path   Tab completes   ↑↓ choose   Enter takes it   Esc leaves"
     HINT = "A file or folder: name, or path from here, / or ~"
 
-    def __init__(self, title: str = "Add examples", *, offers_chats: bool = True) -> None:
+    def __init__(
+        self,
+        title: str = "Add examples",
+        *,
+        offers_chats: bool = True,
+        look: Callable[[str], list[Suggestion]] = suggestions,
+    ) -> None:
+        """`look`: the paths that go on as typed."""
         super().__init__(title, ())
+        self._paths = look
         self._chats = CHATS if offers_chats else {}
         self._looking: Worker[None]
 
@@ -37,7 +46,7 @@ class PickSource(Pick):
 
     @work(exclusive=True, group="look")
     async def _look(self, typed: str) -> None:
-        found = await asyncio.to_thread(suggestions, typed)
+        found = await asyncio.to_thread(self._paths, typed)
         words = typed.lower().split()
         chats = [(f"{OWN_CHATS}{kind}", title) for kind, title in self._chats.items()]
         rows = [_row(each) for each in found]
