@@ -38,9 +38,9 @@ def run(options: harness.Options) -> Report:
     rounds = [measured(options, seed) for seed in range(min(options.rounds, MOST_SEEDS))]
     return Report(
         name="Teaching",
-        what="60 rows of an invented domain, default settings; each round has a seed and a home of its own. `not known`: "
-        "held-out questions in other words whose answer lacks the fact. `general answer`: mean length of the answers "
-        "to 20 questions about anything else.",
+        what="60 rows of an invented domain, default settings; each round has a seed and a home of its own. "
+        "`not known`: held-out questions in other words whose answer lacks the fact. `general answer`: mean length of "
+        "the answers to 20 questions about anything else.",
         units={
             "not known": "%",
             "general answer": "words",
