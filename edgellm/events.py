@@ -23,6 +23,8 @@ class Started(Event, frozen=True, kw_only=True, tag="started"):
     total: float | None = None
     """Amount of work in `unit`; None while unknown."""
     unit: str = ""
+    note: str = ""
+    """What whoever waits should know before it."""
 
 
 class Progressed(Event, frozen=True, kw_only=True, tag="progressed"):

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_CODE_BYTES = 16
+_FEW_BITS = {"Q1_0": (1, (-1, 1)), "Q2_0": (2, (-1, 0, 1, 2))}
+"""Types of ggml that the package `gguf` does not read: bits of a code, and what each code means before it is scaled."""
+
+
 def raw_blocks(header: GGUFHeader, tensor: TensorInfo) -> NDArray[np.uint8]:
     """The tensor's bytes as they lie in the file: (rows, bytes of a row), a read-only memory map."""
     import numpy as np
@@ -30,16 +35,46 @@ def dequantized(header: GGUFHeader, tensor: TensorInfo) -> NDArray[np.float32]:
     """
     import numpy as np
 
+    blocks = raw_blocks(header, tensor)
+    if tensor.type.name in _FEW_BITS:
+        values = _few_bits(blocks, *_FEW_BITS[tensor.type.name])
+        return values.reshape(tensor.shape[::-1])
+    if tensor.type.name == "F64":
+        return _narrowed(header, tensor, blocks.view("<f8")).reshape(tensor.shape[::-1])
     quants, kinds = _gguf()
     kind = getattr(kinds, tensor.type.name, None)
     if kind is None:
         raise _unreadable(header, tensor)
-    blocks = raw_blocks(header, tensor)
     try:
         values = quants.dequantize(blocks, kind)
     except NotImplementedError:  # how `gguf` says that it knows a type's name only
         raise _unreadable(header, tensor) from None
     return np.ascontiguousarray(values.reshape(tensor.shape[::-1]), dtype=np.float32)
+
+
+def _few_bits(blocks: NDArray[np.uint8], bits: int, values: tuple[int, ...]) -> NDArray[np.float32]:
+    """Blocks of a scale in half precision and 16 bytes of codes, lowest bits first: (rows, bytes) to (rows, items)."""
+    import numpy as np
+
+    parts = blocks.reshape(len(blocks), -1, 2 + _CODE_BYTES)
+    scales = np.ascontiguousarray(parts[..., :2]).view("<f2").astype(np.float32)
+    codes = parts[..., 2:, None] >> np.arange(0, 8, bits, dtype=np.uint8) & (2**bits - 1)
+    found = np.array(values, np.float32)[codes].reshape(*parts.shape[:2], -1) * scales
+    return np.ascontiguousarray(found.reshape(len(blocks), -1))
+
+
+def _narrowed(header: GGUFHeader, tensor: TensorInfo, values: NDArray[np.float64]) -> NDArray[np.float32]:
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        narrowed = values.astype(np.float32)
+    if (np.isinf(narrowed) & ~np.isinf(values)).any():
+        raise ModelRejected(
+            f"Tensor {tensor.name!r} of {str(header.path)!r} holds numbers that float32 cannot hold.",
+            hint="Choose another file of the model.",
+            path=str(header.path),
+        )
+    return narrowed
 
 
 def _unreadable(header: GGUFHeader, tensor: TensorInfo) -> ModelRejected:

@@ -72,6 +72,7 @@ def show(world: World, name: str, as_data: bool) -> None:
             ("dataset sha256", manifest.dataset.hash if manifest.dataset else ""),
             ("plan", _pairs(manifest.plan)),
             ("losses", _pairs(manifest.losses)),
+            ("llama.cpp", _pairs(manifest.verification)),
         ]
     )
     world.err.note(f"Use it: edgellm chat -m {adapter.reference}")

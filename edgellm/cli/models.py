@@ -17,6 +17,7 @@ from edgellm.cli.units import rate
 from edgellm.cli.waiting import leave, wait_for
 from edgellm.cli.world import World, pass_world
 from edgellm.errors import ModelNotFound
+from edgellm.hub.names import split_adapter
 from edgellm.sizes import size
 
 if TYPE_CHECKING:
@@ -126,9 +127,13 @@ def show(world: World, name: str, as_data: bool) -> None:
         except ModelNotFound as unknown:
             _show_card(world, _card(edge, name, unknown), as_data)
             return
+        adapter = split_adapter(name)[1]
+        if adapter is not None:
+            edge.models.resolve(name)  # refuses one that was made for another base
+        taught = edge.adapters.get(adapter) if adapter is not None else None
         inspection = edge.models.inspect(name)
     if as_data:
-        world.out.json({"model": model, "inspection": inspection})
+        world.out.json({"model": model, "inspection": inspection, "adapter": taught and taught.manifest})
         return
     world.out.line(bold(model.name))
     world.out.facts(
@@ -136,6 +141,7 @@ def show(world: World, name: str, as_data: bool) -> None:
             ("file", str(model.path)),
             ("size", size(model.size_bytes)),
             ("from", model.source),
+            ("taught", f"{taught.name}, {taught.origin}; `edgellm adapters show {taught.name}`" if taught else ""),
             ("sha256", model.sha256 or dim("not recorded")),
             ("model", inspection.name),
             ("kind", "embedder" if inspection.shape.is_embedder else "chat"),

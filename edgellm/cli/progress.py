@@ -26,6 +26,8 @@ class ProgressLine:
             self._title, self._unit, self._total = event.title, event.unit, event.total
             if not self._err.has_cursor:
                 self._err.note(event.title)
+            if event.note:
+                self._err.note(event.note)
         elif isinstance(event, Progressed):
             self._total = event.total or self._total
             self._err.status(progress_line(self._title, event, self._total, self._unit, self._err.width or 80))

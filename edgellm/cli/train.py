@@ -212,6 +212,8 @@ def _show(world: World, result: dict[str, Any], as_data: bool) -> None:
     )
     facts = f"{clock(result['train_s'])}, {result['tokens_per_s']:.0f} tokens a second"
     world.out.line(dim(f"{facts}, {size(result['peak_memory_bytes'])} at the peak"))
+    if checked := result.get("verification"):  # nor have they this
+        world.out.line(dim(f"in llama.cpp {checked['kl']:.1g} nats a token from it, {checked['limit']:g} allowed"))
     if notes := result.get("data_notes"):  # results from before they were kept have none
         world.err.note(f"Examples: {'; '.join(notes)}.")
     if left_out := _left_out(result):

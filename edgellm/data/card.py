@@ -113,11 +113,13 @@ def _cells(found: TokenStatistics) -> Sequence[str]:
 
 def _rules(manifest: Manifest) -> str:
     rules = manifest.rules
+    national = f" and national ones of {rules.phone_region}" if rules.phone_region else " alone"
     return "\n".join(
         (
             f"- answers of one word: {rules.short_answers}",
             f"- near duplicates (similarity {rules.similarity:g} and more): {rules.near_duplicates}",
-            f"- rows longer than the context: {rules.long_rows}",
+            f"- rows longer than the context of {rules.context_tokens:,} tokens: {rules.long_rows}",
+            f"- phone numbers: those with a country code{national}",
             f"- languages: {', '.join(rules.languages) or 'all'}",
             f"- split by content: {rules.valid_share:.0%} to validate, {rules.test_share:.0%} to test",
         )

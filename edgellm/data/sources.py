@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,10 +123,11 @@ def _read(path: Path, detected: Detected, reading: Reading) -> Iterator[Record]:
 
 def _fingerprint(path: Path, file: str, detected: Detected) -> tuple[int, str]:
     """Size in bytes and SHA-256 of the content; of a folder, over its text files one after the other."""
-    paths = text_files(path, file) if detected.format is Format.FOLDER else [path]
+    is_folder = detected.format is Format.FOLDER
+    paths = text_files(path, file) if is_folder else [path]
     digest, size = hashlib.sha256(), 0
     for each in paths:
-        with opened(each, file) as handle:
+        with opened(each, os.path.join(file, each.relative_to(path)) if is_folder else file) as handle:
             while block := handle.read(HASH_BYTES):
                 digest.update(block)
                 size += len(block)

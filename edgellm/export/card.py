@@ -76,8 +76,10 @@ def _origin(manifest: Manifest) -> str:
     lines = [
         f"- base: {_safe(base.name)}, {_safe(base.architecture)}, {base.parameters / 1e6:,.0f} million weights, "
         f"stored as {base.quantization}, SHA-256 `{base.sha256}`",
-        f"- licence of the base: {_safe(base.licence) or 'not stated in the file'}",
+        f"- licence of the base: {_code(base.licence) if base.licence else 'not stated in the file'}",
     ]
+    if base.description:
+        lines.append(f"- the base says of itself: {_code(base.description)}")
     if adapter is not None:
         lines.append(f"- adapter: {_safe(adapter.name)}, SHA-256 `{adapter.sha256}`")
         rows = f", {adapter.dataset_rows:,} rows" if adapter.dataset_rows is not None else ""
@@ -123,6 +125,11 @@ def _answers(files: Sequence[Exported]) -> Iterable[str]:
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _code(text: str) -> str:
+    """Text of a stranger's file: as code it is no link, picture or HTML."""
+    return f"`{clean_line(text).replace('`', chr(39))}`"
 
 
 def _safe(text: str) -> str:

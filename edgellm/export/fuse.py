@@ -66,14 +66,18 @@ def fuse(
     target: Path,
     precision: Precision = "F16",
     on_tensor: Advance = lambda _: None,
+    *,
+    description: str = "",
 ) -> None:
     """Write the base's weights, as the changes leave them, at full precision; one tensor in memory at a time.
 
     The caller has checked that the changes fit the base. Vectors (norms, biases) become F32. `on_tensor` is told how
-    many tensors are written.
+    many tensors are written; `description` takes the place of what the base says of itself.
     Raises: InvalidInput when a weight does not fit F16; ModelRejected, MissingExtra, DiskFull.
     """
     metadata = raw_metadata(base.path) | {"general.file_type": encoded(FILE_TYPES[precision])}
+    if description:
+        metadata["general.description"] = encoded(description)
     tensors = (_written(base, tensor, changes, precision) for tensor in base.tensors)
     write_gguf(target, metadata, [_counted(tensor, at, on_tensor) for at, tensor in enumerate(tensors, 1)])
 

@@ -63,7 +63,10 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
     quantization: str
     """Of the base file itself: what is called full precision below cannot be better."""
     licence: str
+    """As the file states it; else as the catalogue's card does, for a file that was fetched from there."""
     parameters: int
+    description: str = ""
+    """What the file says of itself: of a model that was taught or made here, what it learnt from."""
 
 
 class UsedAdapter(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgellm.errors import InvalidInput, NotFound
+from edgellm.gguf_header import read_header
 from edgellm.hub.adapters import DatasetRecord, InstalledAdapter, Shelf
-from edgellm.hub.installed import Library, sha256_of
+from edgellm.hub.cards import load_catalogue
+from edgellm.hub.installed import InstalledModel, Library, sha256_of
 from edgellm.hub.names import name_from, split_adapter
 from edgellm.paths import Home
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:  # numpy is imported when something is exported
 DEFAULT_QUANT = "Q4_K_M"
 HELD_OUT: tuple[Split, ...] = ("test", "valid")
 """Rows that verify, in this order: no training reads the first, and the second only chooses among its steps."""
+DESCRIBED = 500
+"""Most characters of what a file says of itself."""
 FOLDER_TYPES = ("F32", "F16", "BF16")
 """What the weights of a folder for Hugging Face libraries or mlx_lm can be stored as."""
 
@@ -66,7 +70,7 @@ def order(home: Home, library: Library, request: ExportRequest, *, keeps_files: 
     if found.shape.is_embedder:
         raise InvalidInput(f"{model.name!r} is an embedder; only chat models are exported.", field="model")
     quants = _quants(request, found.quantization)
-    base = _base(model.name, model.sha256 or sha256_of(model.path), found)
+    base = _base(model, found)
     adapter = Shelf(home).get(adapter_name) if adapter_name else None
     name = name_from(f"{model.name}-{adapter_name}" if adapter_name else model.name)
     place = folder_of(home) / (name if request.to == "gguf" else f"{name}-{request.to}")
@@ -121,17 +125,27 @@ def _of_adapter(request: ExportRequest) -> list[Quant]:
     return [QUANTS["F32"]]
 
 
-def _base(name: str, sha256: str, found: Any) -> Base:
+def _base(model: InstalledModel, found: Any) -> Base:
     from edgellm.export.manifest import Base
 
     return Base(
-        name=name,
-        sha256=sha256,
+        name=model.name,
+        sha256=model.sha256 or sha256_of(model.path),
         architecture=found.architecture,
         quantization=found.quantization,
-        licence=found.licence or "",
+        licence=found.licence or _licence_on_card(model),
         parameters=found.parameters,
+        description=(read_header(model.path).text("general.description") or "")[:DESCRIBED],
     )
+
+
+def _licence_on_card(model: InstalledModel) -> str:
+    """The catalogue's licence of a model whose file does not say; empty unless it was fetched from the card's place."""
+    card = load_catalogue().cards.get(model.name)
+    is_from_there = card and card.repository and f"/{card.repository}/resolve/" in model.source
+    if card is None or not is_from_there or not model.source.startswith("http"):
+        return ""
+    return f"{card.licence} (says the catalogue)"
 
 
 def _used(home: Home, adapter: InstalledAdapter, base: Base) -> UsedAdapter:

@@ -1,6 +1,6 @@
-"""Whether a base, and an adapter's files, are to llama.cpp what they are to the trainer: in a process of its own.
+"""Whether a base, and what a run made, are to llama.cpp what they are to the trainer: in a process of its own.
 
-A base is asked about once a version of it and of the code, an adapter once.
+A base is asked about once a version of it and of the code, what was made once.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from edgellm.paths import private_dir, write_private
 from edgellm.train.gate import LIMIT_NATS, Gate, refuse
 from edgellm.train.kernels import keep_kernels, lend_kernels
 from edgellm.train.settings import TrainSettings
+
+_READERS = ("gguf_header.py", "gguf_tensors.py", "gguf_write.py", "engine/judge.py", "engine/judge_child.py")
+"""What the comparison goes through beside the trainer's own code."""
 
 
 def pass_gate(header: GGUFHeader, base_sha256: str, folder: Path, kernels: Path) -> Gate:
@@ -47,10 +50,19 @@ def check_adapter(
     """
     paths = {"path": str(base), "gguf": str(gguf), "weights": str(weights)}
     gate = _ask({**paths, "settings": msgspec.to_builtins(settings)}, private_dir(folder), kernels)
+    return _close(gate, "The adapter's GGUF file")
+
+
+def check_model(made: Path, *, folder: Path, kernels: Path) -> Gate:
+    """Compare how a model that was made here is read with llama.cpp. Raises: as `check_adapter`."""
+    return _close(_ask({"path": str(made)}, private_dir(folder), kernels), "What llama.cpp reads in the model's file")
+
+
+def _close(gate: Gate, what: str) -> Gate:
     if not gate.kl <= LIMIT_NATS:  # also where it is no number
         raise TrainingError(
-            f"The adapter's GGUF file is {gate.kl:.2g} nats a token from what was learnt; {LIMIT_NATS:g} are allowed.",
-            hint="Nothing was kept of it but the run's last checkpoint. Please report this.",
+            f"{what} is {gate.kl:.2g} nats a token from what was learnt; {LIMIT_NATS:g} are allowed.",
+            hint="Nothing was installed; the run's last checkpoint is kept. Please report this.",
         )
     return gate
 
@@ -81,8 +93,7 @@ def _ask(request: Mapping[str, object], folder: Path, kernels: Path) -> Gate:
 
 def _identity(base_sha256: str) -> str:
     """Changes with the base, the code that reads it, MLX and llama.cpp."""
-    code = [
-        file.read_bytes() for file in sorted(files("edgellm.train").iterdir(), key=str) if file.name.endswith(".py")
-    ]
+    trainer = [file for file in sorted(files("edgellm.train").iterdir(), key=str) if file.name.endswith(".py")]
+    code = [file.read_bytes() for file in (*trainer, *(files("edgellm").joinpath(name) for name in _READERS))]
     versions = f"{version('mlx')} {version('llama-cpp-python')}"
     return hashlib.sha256(b"\0".join([base_sha256.encode(), versions.encode(), *code])).hexdigest()[:32]

@@ -30,7 +30,7 @@ from edgellm.pretrain.shape import Shape, choose_shape, vocabulary_for
 from edgellm.pretrain.tokenizer import open_tokenizer, train_tokenizer, vocabulary_of, write_tokenizer
 from edgellm.pretrain.weights import write_first, write_learnt
 from edgellm.sdk.engines import Engines
-from edgellm.sdk.import_gate import pass_gate, verification
+from edgellm.sdk.import_gate import check_model, verification
 from edgellm.sdk.inspections import library_in
 from edgellm.sdk.pretraining import DEFAULT_MINUTES, PretrainRequest, check_vacant, request_from
 from edgellm.sdk.training_run import Outcome, Together, follow
@@ -110,9 +110,8 @@ def pretrain(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, 
     made_from = from_json(run.made_from.read_bytes(), type=MadeFrom)
     emit(Started(title=f"Making {request.name}", total=steps, unit="steps"))
     outcome = follow(run.folder, Together(), run.kernels, emit)
-    model, sample = _install(home, library, request, run, outcome)
-    gate = pass_gate(read_header(model.path), model.sha256 or "", home.cache / "readings", home.kernels)
-    result = _result(model, made_from, outcome) | {"sample": sample, "verification": verification(gate)}
+    model, told = _install(home, library, request, run, outcome)
+    result = _result(model, made_from, outcome) | told
     shutil.rmtree(run.folder, ignore_errors=True)
     return result
 
@@ -199,10 +198,11 @@ def _made_from(corpus: Corpus, sets: RowSets, shape: Shape) -> MadeFrom:
 
 def _install(
     home: Home, library: Library, request: PretrainRequest, run: _Run, outcome: Outcome
-) -> tuple[InstalledModel, str]:
-    """The learnt weights as a model of the library, and what it writes; done again, it is the same file.
+) -> tuple[InstalledModel, dict[str, Any]]:
+    """The learnt weights as a model of the library, and what is found with it; done again, it is the same file.
 
-    Raises: ModelRejected, DiskFull, InvalidInput when another model took the name meanwhile.
+    Raises: TrainingError when llama.cpp reads another model in the file, ModelRejected, DiskFull, InvalidInput when
+    another model took the name meanwhile.
     """
     made_from = from_json(run.made_from.read_bytes(), type=MadeFrom)
     with locked(library.lock_path(request.name)):
@@ -211,7 +211,8 @@ def _install(
             weights = Path(outcome.best_checkpoint) / "weights.safetensors"
             write_learnt(draft, run.first, weights, _told(made_from, outcome))
             library.inspect(draft)
-            sample = _sample(home, draft, made_from.opening)
+            gate = check_model(draft, folder=home.cache / "readings", kernels=home.kernels)
+            found = {"sample": _sample(home, draft, made_from.opening), "verification": verification(gate)}
             manifest = Manifest(
                 name=request.name,
                 sha256=sha256_of(draft),
@@ -219,7 +220,7 @@ def _install(
                 source=f"pretrained on {request.folder}",
                 added_at=time.time(),
             )
-            return library.admit(draft, manifest), sample
+            return library.admit(draft, manifest), found
         finally:
             draft.unlink(missing_ok=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,10 +42,10 @@ def check_room(library: Library, name: str, base: Path) -> None:
     check_space(library.folder, fused_bytes(read_header(base), "F16"))
 
 
-def keep_model(library: Library, taught: Taught, emit: Emit) -> InstalledModel:
-    """Put what was learnt in place of the base's weights, and take the file in as any other.
+def keep_model(library: Library, taught: Taught, check: Callable[[Path], None], emit: Emit) -> InstalledModel:
+    """Put what was learnt in place of the base's weights, and take the file in as any other, once `check` let it pass.
 
-    Raises: TrainingError, InvalidInput (a weight that half precision cannot hold), ModelRejected, DiskFull.
+    Raises: as `check`; TrainingError, InvalidInput (a weight that half precision cannot hold), ModelRejected, DiskFull.
     """
     from edgellm.export.folder import appearing
     from edgellm.export.fuse import fuse
@@ -56,6 +57,7 @@ def keep_model(library: Library, taught: Taught, emit: Emit) -> InstalledModel:
     with appearing(library.path_of(taught.name)) as work:
         made = work / f"{taught.name}.gguf"
         changes = learnt(taught.weights, header, taught.settings.scale)
-        fuse(header, changes, made, "F16", lambda done: emit(Progressed(done=done, total=total)))
         source = f"{taught.base.name}, taught {taught.dataset} ({taught.settings.method})"
+        fuse(header, changes, made, "F16", lambda done: emit(Progressed(done=done, total=total)), description=source)
+        check(made)
         return library.add(made, taught.name, emit, source=source)

@@ -28,7 +28,7 @@ from edgellm.paths import Home, private_dir, write_private
 from edgellm.sdk.anchors import kept_anchors
 from edgellm.sdk.data_notes import data_notes
 from edgellm.sdk.engines import Engines
-from edgellm.sdk.import_gate import check_adapter, pass_gate, verification
+from edgellm.sdk.import_gate import check_adapter, check_model, pass_gate, verification
 from edgellm.sdk.inspections import library_in
 from edgellm.sdk.run_samples import Sampler
 from edgellm.sdk.taught_model import Taught, keep_model
@@ -40,7 +40,9 @@ from edgellm.sdk.training_run import WEIGHTS, Outcome, Together, follow
 from edgellm.sdk.training_start import keep_start, starting_adapter
 from edgellm.sdk.work import Emit
 from edgellm.settings import load_settings
+from edgellm.sizes import size
 from edgellm.train.architecture import read_architecture
+from edgellm.train.gate import Gate
 from edgellm.train.plan import TrainPlan, plan_within, refuse_if_hopeless, refuse_if_too_large
 from edgellm.train.rows import RowSets, read_rows, write_rows
 from edgellm.train.settings import TrainSettings
@@ -61,6 +63,8 @@ class Prepared:
     dataset: DatasetRecord
     rows: Path
     plan: TrainPlan
+    available_bytes: int
+    """Memory that was free when the plan was made."""
     folder: Path
     reading_kl: float
     """How far the trainer's reading of the base is from llama.cpp's, in nats a token."""
@@ -82,13 +86,20 @@ def prepare(home: Home, request: TrainRequest, folder: Path, emit: Emit) -> Prep
     library.inspect(base.path)
     header = read_header(base.path)
     shape, processes = read_architecture(header), request.processes_here
-    available = probe().available_bytes  # before the engine takes its part, which it gives back
-    refuse_if_hopeless(shape, request.settings, header.parameters, processes, available)
+    first_available = probe().available_bytes  # before the engine takes its part, which it gives back
+    refuse_if_hopeless(shape, request.settings, header.parameters, processes, first_available)
+    members = max(1, len(request.members()) if request.hosts else 1)
 
-    def planned(sets: RowSets) -> tuple[TrainSettings, TrainPlan]:
+    def planned(sets: RowSets, available: int = first_available) -> tuple[TrainSettings, TrainPlan]:
         _check_patience(request.settings, sets)
         settings, plan = plan_within(
-            available, shape, sets, request.settings, parameters=header.parameters, processes=processes
+            available,
+            shape,
+            sets,
+            request.settings,
+            parameters=header.parameters,
+            processes=processes,
+            members=members,
         )
         refuse_if_too_large(plan, available)
         return settings, plan
@@ -104,7 +115,8 @@ def prepare(home: Home, request: TrainRequest, folder: Path, emit: Emit) -> Prep
     if not rows.exists():  # a resumed run learns from the very rows it began with
         write_private(folder / DATASET, msgspec.json.encode(dataset))
         write_rows(rows, _read_by_engine(home, base, request, dataset, check=planned, emit=emit))
-    settings, plan = planned(read_rows(rows))
+    available = probe().available_bytes
+    settings, plan = planned(read_rows(rows), available)
     return Prepared(
         request=msgspec.structs.replace(request, settings=settings),
         base=base,
@@ -112,6 +124,7 @@ def prepare(home: Home, request: TrainRequest, folder: Path, emit: Emit) -> Prep
         rows=rows,
         plan=plan,
         folder=folder,
+        available_bytes=available,
         reading_kl=gate.kl,
     )
 
@@ -187,13 +200,23 @@ def train(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, Any
     check_vacant(Shelf(home), library, library.find(request.base), request.name, request.settings)
     prepared = prepare(home, request, folder / "run", emit)
     write_spec(prepared.folder / "spec.json", _spec(prepared))
-    emit(Started(title=f"Teaching {prepared.base.name}", total=prepared.plan.steps, unit="steps"))
+    steps, needs = prepared.plan.steps, _needs(prepared.plan, prepared.available_bytes)
+    emit(Started(title=f"Teaching {prepared.base.name}", total=steps, unit="steps", note=needs))
     outcome = follow(prepared.folder, _together(prepared), home.kernels, emit, _sampler(prepared))
     kept = _keep(home, prepared, outcome, emit) if request.makes_adapter else _keep_model(home, prepared, outcome, emit)
     result = kept | _result(prepared, outcome) | told(request, read_rows(prepared.rows), outcome)
     result["data_notes"] = _data_notes(home, prepared)
     shutil.rmtree(prepared.folder, ignore_errors=True)
     return result
+
+
+def _needs(plan: TrainPlan, available: int) -> str:
+    """What a run needs, in words; `available` bytes were free."""
+    again = " Layers are computed again in the backward pass, which takes longer." if plan.is_recomputed else ""
+    return (
+        f"{plan.steps:,} steps; about {size(plan.total_bytes)} of the {size(available)} of memory that are free: "
+        f"{plan.verdict(available)}.{again}"
+    )
 
 
 def _together(prepared: Prepared) -> Together:
@@ -223,7 +246,7 @@ def plan(home: Home, arguments: Any, folder: Path, emit: Emit) -> dict[str, Any]
     assert outcome.last is not None
     step_s = outcome.last.spent_s / steps
     validations = math.ceil(prepared.plan.steps / prepared.request.settings.valid_steps) - 1  # one was tried
-    available = probe().available_bytes
+    available = prepared.available_bytes
     counts: dict[str, Any] = msgspec.to_builtins(prepared.plan)
     return counts | {
         "data_notes": _data_notes(home, prepared),
@@ -306,11 +329,14 @@ def _keep_model(home: Home, prepared: Prepared, outcome: Outcome, emit: Emit) ->
         settings=prepared.request.settings,
         weights=outcome.result(prepared.request.settings) / WEIGHTS,
     )
-    model = keep_model(library_in(home), taught, emit)
-    emit(Started(title=f"Comparing how {model.name} is read with llama.cpp"))
-    sha256 = model.sha256 or sha256_of(model.path)
-    gate = pass_gate(read_header(model.path), sha256, home.cache / "readings", home.kernels)
-    return {"adapter": "", "model": model.name, "path": str(model.path), "verification": verification(gate)}
+    found: list[Gate] = []
+
+    def check(made: Path) -> None:
+        emit(Started(title=f"Comparing how {taught.name} is read with llama.cpp"))
+        found.append(check_model(made, folder=home.cache / "readings", kernels=home.kernels))
+
+    model = keep_model(library_in(home), taught, check, emit)
+    return {"adapter": "", "model": model.name, "path": str(model.path), "verification": verification(found[0])}
 
 
 def _manifest(prepared: Prepared, outcome: Outcome) -> AdapterManifest:

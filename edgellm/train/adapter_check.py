@@ -39,7 +39,10 @@ def compare_adapter(header: GGUFHeader, gguf: Path, weights: Path, settings: Tra
         model = open_base(copy)
         make_learning(model, replace(settings, method="lora", layers=_learning(shape, settings, layers)))
         if differing := put_weights(model, _moved_arrays(weights, layers)):
-            raise TrainingError(f"The adapter in {str(weights)!r} is not what learnt: {differing!r} differs.")
+            raise TrainingError(
+                f"The adapter in {str(weights)!r} is not what learnt: {differing!r} differs.",
+                hint="The run's last checkpoint is kept. Please report this.",
+            )
         model.eval()
         return Gate(kl=divergence(copy, model, probe(shape), part), layers=len(layers))
     finally:

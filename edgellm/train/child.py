@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
     try:
         return _train(folder, tell)
     except EdgeLLMError as error:
-        tell(Broke(error=type(error).__name__, message=str(error), hint=error.hint))
+        tell(Broke(error=type(error).__name__, message=error.message, hint=error.hint))
     except MemoryError:
         tell(Broke(error="TrainingError", message="The machine ran out of memory. Use fewer batch_tokens."))
     return 1

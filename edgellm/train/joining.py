@@ -15,7 +15,6 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import replace
 from io import RawIOBase
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -89,7 +88,7 @@ def join(stdin: RawIOBase, library: Library, cache: Path) -> int:
         with TemporaryDirectory(dir=private_dir(cache)) as place:
             return _take_part(stdin, sent, _base(library, sent.base_sha256), Path(place))
     except EdgeLLMError as error:
-        sys.stdout.buffer.write(say(Broke(error=type(error).__name__, message=str(error), hint=error.hint)))
+        sys.stdout.buffer.write(say(Broke(error=type(error).__name__, message=error.message, hint=error.hint)))
         sys.stdout.flush()
         return 1
 
@@ -153,13 +152,14 @@ def _take_part(stdin: RawIOBase, sent: Package, base: Path, place: Path) -> int:
 
 def _refuse_if_too_large(spec: RunSpec, members: int) -> None:
     """Raises: ModelDoesNotFit when this machine has no room for one member's part."""
-    header, settings = read_header(Path(spec.base)), spec.settings
-    plan = plan_run(read_architecture(header), read_rows(Path(spec.rows)), settings, header.parameters)
-    part = replace(plan, activation_bytes=plan.activation_bytes // members)
+    header = read_header(Path(spec.base))
+    shape, sets = read_architecture(header), read_rows(Path(spec.rows))
+    plan = plan_run(shape, sets, spec.settings, header.parameters, members=members)
     try:
-        refuse_if_too_large(part, probe().available_bytes)
+        refuse_if_too_large(plan, probe().available_bytes)
     except ModelDoesNotFit as error:
-        raise ModelDoesNotFit(f"On the machine {os.uname().nodename!r}: {error}", hint=error.hint) from error
+        message = f"On the machine {os.uname().nodename!r}: {error.message}"
+        raise ModelDoesNotFit(message, hint=error.hint, **error.facts) from error
 
 
 def _obey(stdin: RawIOBase, child: subprocess.Popen[bytes]) -> None:

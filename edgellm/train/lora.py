@@ -39,6 +39,11 @@ class LoRALinear(nn.Module):
         """What the adapter makes of x, added to y in the same product."""
         return mx.addmm(y, (self._thinned(x) @ self.lora_a) * self._scale, self.lora_b)  # scaled where it is narrow
 
+    @property
+    def has_dropout(self) -> bool:
+        """Whether a share of what is read is left out in training."""
+        return self._dropout > 0
+
     def draw_mask(self, key: mx.array) -> None:
         """What is left out until the next drawing follows from `key`."""
         self._mask_key = key
@@ -72,7 +77,9 @@ class DoRALinear(LoRALinear):
 
 def draw_masks(model: Decoder) -> None:
     """New dropout masks for the next computation, in which layers that are computed again leave out the same."""
-    layers = [layer for layer in model.modules() if isinstance(layer, LoRALinear)]
+    layers = [layer for layer in model.modules() if isinstance(layer, LoRALinear) and layer.has_dropout]
+    if not layers:
+        return
     for layer, key in zip(layers, mx.random.randint(0, 2**31, (len(layers), 2), mx.uint32), strict=True):
         layer.draw_mask(key)
 

@@ -75,8 +75,10 @@ class Objective(Generic[U]):
     def baseline(self, units: Sequence[U], whole: Sequence[U]) -> mx.array:
         """These units' part of the number that the goal needs of the whole step, a scalar."""
         rows = self._goal.surveyed(units)
+        if not rows:
+            return mx.array(0.0)
         draw_masks(self._model)
-        return self._goal.baseline(self._losses(rows), units, whole) if rows else mx.array(0.0)
+        return self._goal.baseline(self._losses(rows), units, whole)
 
     def straying(self, anchors: Sequence[Row]) -> mx.array:
         """Mean divergence from the base over the positions of some anchors, a scalar."""
@@ -141,5 +143,6 @@ class Objective(Generic[U]):
             opinions = mx.stop_gradient(self._model.normed(x[batch.positions]))
             read |= zip(part, by_row(opinions, part), strict=True)
             mx.eval(read)
-            self._note(sum(map(tokens_of, part)), time.monotonic() - began)
+            if at:  # the first part waits for compiled kernels, which says nothing of threads
+                self._note(sum(map(tokens_of, part)), time.monotonic() - began)
         return read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -72,14 +73,23 @@ class TrainPlan:
 
 
 def plan_run(
-    shape: Architecture, sets: RowSets, settings: TrainSettings, parameters: int, processes: int = 1
+    shape: Architecture,
+    sets: RowSets,
+    settings: TrainSettings,
+    parameters: int,
+    processes: int = 1,
+    *,
+    members: int = 1,
 ) -> TrainPlan:
-    """The plan of a run on a base of `parameters` weights, by so many processes on this machine."""
+    """The plan of a run on a base of `parameters` weights, by so many processes on this machine.
+
+    `members`: machines that divide each batch among them; the plan is of the one with most to do.
+    """
     batch_plan = BatchPlan(rows=settings.batch_rows, tokens=settings.batch_tokens, seed=settings.seed)
     units = sets.learnt
     rows = [row for unit in units for row in unit.rows]
     batches = batches_of(0, units, batch_plan)
-    largest = _largest_batch(sets, batches, settings)
+    largest = _largest_batch(sets, batches, settings, members)
     return TrainPlan(
         rows=len(units),
         tokens=sum(len(row.tokens) for row in rows),
@@ -106,6 +116,7 @@ def plan_within(
     *,
     parameters: int,
     processes: int = 1,
+    members: int = 1,
 ) -> tuple[TrainSettings, TrainPlan]:
     """The settings, in which it is decided whether layers are computed again in the backward pass; and their plan.
 
@@ -114,7 +125,7 @@ def plan_within(
     asked = settings.has_gradient_checkpointing
     for is_recomputed in (False, True) if asked is None else (asked,):
         decided = replace(settings, has_gradient_checkpointing=is_recomputed)
-        plan = plan_run(shape, sets, decided, parameters, processes)
+        plan = plan_run(shape, sets, decided, parameters, processes, members=members)
         if plan.verdict(available_bytes) != "does not fit":
             break
     return decided, plan
@@ -156,11 +167,12 @@ def refuse_if_too_large(plan: TrainPlan, available_bytes: int) -> None:
     """Raises: ModelDoesNotFit with what would help."""
     if plan.verdict(available_bytes) != "does not fit":
         return
+    again = "" if plan.is_recomputed else " has_gradient_checkpointing,"
     raise ModelDoesNotFit(
         f"Training needs about {size(plan.total_bytes)}, and {size(available_bytes)} are free: "
         f"{size(plan.weights_bytes)} for the base, {size(plan.learning_bytes)} for what learns"
         f"{_each(plan.processes)}, {size(plan.activation_bytes + plan.processes * plan.kept_bytes)} for the rows.",
-        hint="Use a smaller base, fewer batch_tokens, fewer layers, or the method qlora.",
+        hint=f"Use a smaller base, fewer batch_tokens, fewer layers,{again} or the method qlora.",
         needed_bytes=plan.total_bytes,
         available_bytes=available_bytes,
     )
@@ -197,11 +209,15 @@ def _linear_sizes(shape: Architecture) -> dict[str, tuple[int, int]]:
     return {**common, **{name: (shape.width, outputs) for name, outputs in inner.items()}}
 
 
-def _largest_batch(sets: RowSets, batches: Sequence[Sequence[int]], settings: TrainSettings) -> tuple[int, int]:
-    """(tokens, longest row) of the batch that needs most."""
-    anchors = sorted((len(row.tokens) for row in sets.anchors), reverse=True)[: settings.anchors]
+def _largest_batch(
+    sets: RowSets, batches: Sequence[Sequence[int]], settings: TrainSettings, members: int
+) -> tuple[int, int]:
+    """(tokens, longest row) of the batch, or the member's share of it, that needs most."""
+    most = math.ceil(settings.anchors / members)
+    anchors = sorted((len(row.tokens) for row in sets.anchors), reverse=True)[:most]
     units = sets.learnt
-    tokens = max((sum(tokens_of(units[number]) for number in batch) for batch in batches), default=1)
+    shares = (batch[own::members] for batch in batches for own in range(members))
+    tokens = max((sum(tokens_of(units[number]) for number in share) for share in shares), default=1)
     longest = max((len(row.tokens) for unit in units for row in unit.rows), default=1)
     return tokens + sum(anchors), max(longest, *anchors, 1)
 

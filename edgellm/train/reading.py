@@ -25,6 +25,8 @@ from edgellm.train.decoder import Decoder
 from edgellm.train.gate import LIMIT_NATS, Gate
 
 LEAST_LAYERS = 2
+WHOLE_BYTES = 256 * 1024**2
+"""A base is compared as a whole when it has no more than this in float32, and in its first layers otherwise."""
 PROBE_TOKENS = 48
 """Length of the probe; layers with a window are read to this far beyond it."""
 COMPARED = 32
@@ -35,31 +37,31 @@ _LAYER = re.compile(r"blk\.(\d+)\.(.*)")
 
 
 def compare_reading(header: GGUFHeader, folder: Path) -> Gate:
-    """Read a base's first layers with both; `folder` takes the copies, which are removed.
+    """Read a base, or the first layers of a large one, with both; `folder` takes the copies, which are removed.
 
     Raises: ModelRejected for a family that cannot be trained; DiskFull; errors of the process that runs llama.cpp.
     """
-    layers = range(least_layers(read_architecture(header)))
-    kl = _divergence(header, folder / "whole.gguf", "")
+    shape = read_architecture(header)
+    layers = range(shape.layers if 4 * header.parameters <= WHOLE_BYTES else least_layers(shape))
+    kl = _divergence(header, folder / "whole.gguf", layers)
     if kl <= LIMIT_NATS:
         return Gate(kl=kl, layers=len(layers))
-    return Gate(kl=kl, layers=len(layers), fault=_fault(header, folder))
+    return Gate(kl=kl, layers=len(layers), fault=_fault(header, folder, layers))
 
 
-def _fault(header: GGUFHeader, folder: Path) -> str:
+def _fault(header: GGUFHeader, folder: Path, layers: range) -> str:
     """The part without which both agree."""
     for part, weight in PARTS.items():
-        if _divergence(header, folder / "part.gguf", weight) <= LIMIT_NATS:
+        if _divergence(header, folder / "part.gguf", layers, weight) <= LIMIT_NATS:
             return part
     return "embedding, norm or head"
 
 
-def _divergence(header: GGUFHeader, copy: Path, silenced: str) -> float:
+def _divergence(header: GGUFHeader, copy: Path, layers: range, silenced: str = "") -> float:
     """Mean divergence of the two readings of a copy, where `silenced` is a layer's weight that is zero."""
-    shape = read_architecture(header)
     try:
-        write_copy(header, copy, range(least_layers(shape)), silenced)
-        return divergence(copy, open_base(copy), probe(shape))
+        write_copy(header, copy, layers, silenced)
+        return divergence(copy, open_base(copy), probe(read_architecture(header)))
     finally:
         copy.unlink(missing_ok=True)
 

@@ -24,9 +24,11 @@ from tests.live.model_folders import CONFIGS, make_folder
 pytestmark = pytest.mark.live
 
 
-def learnt(place: Path, name: str, settings: TrainSettings, alpha: float | None = None) -> tuple[Path, Path]:
+def learnt(
+    place: Path, name: str, settings: TrainSettings, alpha: float | None = None, **config: object
+) -> tuple[Path, Path]:
     """A base of a family, and the folder of an adapter with random weights, its GGUF file perhaps of another alpha."""
-    base = convert_folder(make_folder(place / name, CONFIGS[name]), place / f"{name}.gguf", "F32").path
+    base = convert_folder(make_folder(place / name, {**CONFIGS[name], **config}), place / f"{name}.gguf", "F32").path
     model = open_base(base)
     make_learning(model, settings)
     mx.random.seed(3)
@@ -51,6 +53,13 @@ def test_the_files_of_every_family_say_the_same(tmp_path: Path, name: str, layer
     assert not [path for path in tmp_path.glob("*.gguf") if path != base]
 
 
+def test_layers_with_windows_are_compared_from_where_windows_begin_anew(tmp_path: Path) -> None:
+    settings = settings_for("balanced", rank=4, alpha=8.0, layers=1)
+    base, adapter = learnt(tmp_path, "gemma3", settings, num_hidden_layers=13)
+    gate = compared(base, adapter, settings, tmp_path)
+    assert (gate.layers, gate.kl < LIMIT_NATS) == (7, True), "6 is the first of a period of six"
+
+
 def test_another_strength_is_found(tmp_path: Path) -> None:
     settings = settings_for("balanced", rank=4, alpha=8.0)
     base, adapter = learnt(tmp_path, "llama", settings, alpha=16.0)
@@ -64,7 +73,7 @@ def test_weights_of_another_run_are_refused(tmp_path: Path) -> None:
         compared(base, adapter, replace(settings, rank=8), tmp_path)
 
 
-def test_a_job_refuses_files_that_differ_and_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_differ_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_for("balanced", rank=4, alpha=8.0)
     base, adapter = learnt(tmp_path, "llama", settings)
     places = {"folder": tmp_path / "readings", "kernels": tmp_path / "kernels"}

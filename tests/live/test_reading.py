@@ -12,7 +12,7 @@ from edgellm.export.convert.write import convert_folder
 from edgellm.gguf_header import GGUFHeader, read_header
 from edgellm.sdk import import_gate
 from edgellm.sdk.import_gate import pass_gate
-from edgellm.train import base, numerics
+from edgellm.train import base, numerics, reading
 from edgellm.train.architecture import Architecture, read_architecture
 from edgellm.train.gate import LIMIT_NATS, Gate
 from edgellm.train.reading import compare_reading
@@ -30,6 +30,7 @@ def test_every_family_passes(tmp_path: Path, name: str) -> None:
     found = compare_reading(header_of(tmp_path, name), tmp_path)
     assert found.kl < LIMIT_NATS
     assert not found.fault
+    assert found.layers == 3 or name.startswith("gemma"), "a small base is read as a whole"
     assert {path.suffix for path in tmp_path.iterdir() if path.is_file()} == {".gguf"}
     assert not list(tmp_path.glob("whole*"))
 
@@ -66,3 +67,9 @@ def test_a_kept_refusal_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for _ in range(2):
         with pytest.raises(ModelRejected, match="attention"):
             pass_gate(header, "hash", tmp_path / "readings", tmp_path / "kernels")
+
+
+def test_a_large_base_is_read_in_its_first_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "WHOLE_BYTES", 1000)
+    found = compare_reading(header_of(tmp_path, "llama"), tmp_path)
+    assert (found.layers, found.kl < LIMIT_NATS) == (2, True)

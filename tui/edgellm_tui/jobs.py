@@ -34,7 +34,9 @@ def with_event(line: JobLine, event: JobEvent | None) -> JobLine:
     """The line after an event."""
     if isinstance(event, Started):
         title = event.title or line.title
-        return JobLine(line.id, title, total=event.total, unit=event.unit)  # what was counted before is over
+        return JobLine(
+            line.id, title, total=event.total, unit=event.unit, note=event.note
+        )  # what was counted before is over
     if isinstance(event, Progressed):
         return replace(
             line,

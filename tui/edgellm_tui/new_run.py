@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,7 @@ def checked(wanted: Wanted, offers: Offers) -> Wanted:
     if not wanted.data:
         raise InvalidInput("Say which examples it learns from: a dataset's name or a file.", field="data")
     is_known = wanted.data in offers.datasets or wanted.data.startswith(PREFIX)  # the SDK knows which drafts there are
-    if not is_known and not Path(wanted.data).expanduser().exists():
+    if not is_known and not os.path.exists(os.path.expanduser(wanted.data)):
         raise InvalidInput(f"{wanted.data!r} is neither a dataset nor a file.", field="data")
     adapter_name(wanted.name)
     if wanted.name in offers.adapters:

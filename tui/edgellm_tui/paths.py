@@ -45,16 +45,17 @@ def suggestions(typed: str) -> list[Suggestion]:
 
 def documents(typed: str) -> list[Suggestion]:
     """Files of any kind and folders in the folder that was typed, that go on as typed."""
-    folder, name = os.path.split(typed + os.sep if typed == "~" else typed)
-    return _entries(folder, name, lambda entry: clean_line(entry) == entry)[:MOST_OFFERED]
+    return _below(typed, lambda entry: clean_line(entry) == entry)
 
 
 def adapters(typed: str) -> list[Suggestion]:
     """GGUF files and folders in the folder that was typed, that go on as typed."""
-    folder, name = os.path.split(typed)
-    return _entries(folder, name, lambda entry: entry.lower().endswith(".gguf") and clean_line(entry) == entry)[
-        :MOST_OFFERED
-    ]
+    return _below(typed, lambda entry: entry.lower().endswith(".gguf") and clean_line(entry) == entry)
+
+
+def _below(typed: str, is_offered: Callable[[str], bool]) -> list[Suggestion]:
+    folder, name = os.path.split(typed + os.sep if typed == "~" else typed)
+    return _entries(folder, name, is_offered)[:MOST_OFFERED]
 
 
 def _is_offered(path: str) -> bool:

@@ -9,7 +9,10 @@ from edgellm.safetext import clean_line
 _SAID = tuple(
     (re.compile(pattern), said)
     for pattern, said in (
-        (r"or remove it first: edgellm \w+ remove \S+", "or remove it first (F9 on the models page, F4)."),
+        (
+            r"or remove it first: edgellm (models|adapters) remove \S+",
+            "or remove it first (F9 on the models page, F4).",
+        ),
         (r"`?edgellm data list`? shows", "The data page (F8) shows"),
         (r"`?edgellm sessions list`? shows", "The sessions page (F3) shows"),
         (r"Make it of documents: edgellm docs add \S+ -c \S+", "F5 on the documents page (Ctrl+F) makes one."),

@@ -19,6 +19,7 @@ from edgellm.hub.fit import Fit, ModelShape, Verdict
 from edgellm.hub.hardware import Hardware
 from edgellm.hub.inspect import Inspection
 from edgellm.hub.installed import InstalledModel
+from edgellm.hub.names import split_adapter
 from edgellm.paths import Home
 from edgellm.store.records import JobState, SearchHit, Session, StoredJob, StoredMessage
 from edgellm.types import Choice, Delta, FinishReason, Notice, Reply, Sampling, StreamEvent, Timings, Usage
@@ -205,7 +206,7 @@ class FakeModels:
 
     def get(self, name: str) -> InstalledModel:
         for model in self.installed:
-            if model.name == name:
+            if model.name == split_adapter(name)[0]:
                 return model
         raise ModelNotFound(f"There is no model named {name!r}.", hint="Did you mean 'starter'?")
 

@@ -56,6 +56,16 @@ def test_an_empty_shelf_says_how_to_fill_it(bench: Bench) -> None:
 
 
 @pytest.mark.usefixtures("adapter")
+def test_a_model_is_shown_with_what_it_was_taught_and_only_with_that(bench: Bench) -> None:
+    assert bench.run("models", "show", "starter@lighthouse") == 0
+    assert "lighthouse, trained on lamps" in bench.out
+    assert bench.run("models", "show", "starter@nonsense") != 0
+    assert "no adapter named 'nonsense'" in bench.err
+    assert bench.run("models", "show", "starter") == 0
+    assert "taught" not in bench.out
+
+
+@pytest.mark.usefixtures("adapter")
 def test_showing(bench: Bench) -> None:
     assert bench.run("adapters", "show", "lighthouse") == 0
     for fact in ("trained on lamps", "rank 8, learning_rate 0.0002", "last 0.25", str(STARTER.sha256), "cd" * 32):

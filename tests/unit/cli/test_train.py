@@ -70,10 +70,10 @@ def training(at: Bench) -> FakeTraining:
 
 def test_a_run_says_what_was_learnt_and_how_to_use_it() -> None:
     at = bench(
-        Started(title="Teaching starter", total=20, unit="steps"),
+        Started(title="Teaching starter", total=20, unit="steps", note="20 steps; about 1.4 GB."),
         Measured(step=1, values={"loss": 3.2}),
         Progressed(done=1, total=20, note="loss 3.200"),
-        Finished(result=RESULT),
+        Finished(result=RESULT | {"verification": {"kl": 3.2e-8, "limit": 1e-4, "layers": 2}}),
     )
     assert at.run("train", "run", "--data", "t.jsonl", "--name", "tax", "--epochs", "2", "--set", "dropout=0.1") == 0
     assert training(at).asked == [("t.jsonl", "starter", "tax", "1")]
@@ -82,6 +82,8 @@ def test_a_run_says_what_was_learnt_and_how_to_use_it() -> None:
     assert (settings.epochs, settings.dropout) == (2.0, 0.1)
     assert "learnt  starter@tax  loss 3.20 to 0.050" in at.out
     assert "180 tokens a second, 2.0 GB at the peak" in at.out
+    assert "in llama.cpp 3e-08 nats a token from it, 0.0001 allowed" in at.out
+    assert "20 steps; about 1.4 GB." in at.err
     assert "edgellm chat -m starter@tax" in at.err
 
 

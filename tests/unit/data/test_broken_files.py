@@ -32,6 +32,12 @@ def _zip(path: Path) -> None:
         archive.writestr("a.csv", HEADER)
 
 
+def _dangling(path: Path) -> None:
+    path.mkdir()
+    (path / "good.md").write_text("A harbour has a light at each side of its entrance.")
+    (path / "gone.md").symlink_to(path / "nowhere.md")
+
+
 def _loop(path: Path) -> None:
     path.symlink_to(path.name)
 
@@ -63,6 +69,7 @@ REFUSED: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "gzip named jsonl": ("a.jsonl", _text(gzip.compress(GOOD.encode())), "a.jsonl: .* gzip"),
     "PDF": ("a.txt", _text("%PDF-1.7"), "a.txt: .* PDF"),
     "no Parquet": ("a.parquet", _text(HEADER), "a.parquet: .* PAR1"),
+    "dangling link in a folder": ("a", _dangling, r"a/gone\.md: the file cannot be read: No such file"),
     "empty folder": ("a", Path.mkdir, "no .txt or .md"),
     "pipe": ("a.jsonl", os.mkfifo, "no regular file"),
     "loop of links": ("a.jsonl", _loop, "cannot be read"),

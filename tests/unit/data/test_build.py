@@ -256,6 +256,11 @@ def test_the_card_is_readable_and_harmless(tmp_path: Path) -> None:
     assert "a\\|b" in card
     assert "| answer of one word | 1 |" in card
     assert "Of 2 rows that were read" in card
+    assert "context of 1,024 tokens: keep" in card
+    assert "phone numbers: those with a country code alone" in card
+    rules = Rules(phone_region="IN")
+    national = build([FileSource(path)], Target(home=tmp_path / "datasets", name="national"), rules, TOOLS, quiet)
+    assert "and national ones of IN" in (national.folder / "card.md").read_text(encoding="utf-8")
 
 
 def test_progress_is_told(tmp_path: Path, facts: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,16 +11,18 @@ import msgspec
 import pytest
 
 from edgellm.errors import AdapterNotFound, InvalidInput, ModelNotFound, NotFound
+from edgellm.export.card import card
 from edgellm.export.manifest import MANIFEST, encode_manifest
 from edgellm.hub.adapters import AdapterManifest, BaseRecord, DatasetRecord
+from edgellm.hub.cards import load_catalogue
 from edgellm.hub.inspect import Inspection
 from edgellm.hub.installed import Library, sha256_of
 from edgellm.paths import Home
-from edgellm.sdk.export_order import ExportRequest, order
+from edgellm.sdk.export_order import ExportRequest, _licence_on_card, order
 from edgellm.sdk.exports import Exports
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.settings import Settings
-from tests.ggufs import GGUF
+from tests.ggufs import GGUF, model_keys, string
 from tests.unit.cli.fakes import INSPECTION
 from tests.unit.export.samples import manifest
 
@@ -225,3 +227,23 @@ def test_exports_are_listed_and_shown(exports: Exports) -> None:
     assert exports.show("m") == manifest()
     with pytest.raises(NotFound, match="no export named 'n'"):
         exports.show("n")
+
+
+def test_what_a_model_learnt_from_is_on_its_card_and_harmless(home: Home, tmp_path: Path) -> None:
+    silent = Library(home, lambda _path: replace(INSPECTION, licence=None))
+    said = "base, taught tax ![x](https://x.example/a.png) `<img src=x>`"
+    keys = model_keys() | {"general.description": string(said)}
+    made = order(home, silent, ExportRequest(model=str(GGUF(keys=keys).write(tmp_path / "mine.gguf"))))
+    assert made.base.description == said
+    shown = card(msgspec.structs.replace(manifest(), base=made.base))
+    assert "- the base says of itself: `base, taught tax ![x](https://x.example/a.png) '<img src=x>'`" in shown
+
+
+def test_a_licence_is_taken_from_the_catalogue_for_files_from_there_alone(home: Home, tmp_path: Path) -> None:
+    silent = Library(home, lambda _path: replace(INSPECTION, licence=None))
+    repository = load_catalogue().get("qwen3-8b").repository
+    file = GGUF().write(tmp_path / "qwen3-8b.gguf")
+    by_name = order(home, silent, ExportRequest(model=str(file)))
+    assert by_name.base.licence == "", "a name proves nothing"
+    fetched = replace(silent.find(str(file)), source=f"https://hub.example/{repository}/resolve/main/q.gguf")
+    assert _licence_on_card(fetched) == "Apache-2.0 (says the catalogue)"

@@ -74,7 +74,7 @@ def trainer(monkeypatch: pytest.MonkeyPatch) -> FakeTrainer:
     made = FakeTrainer()
     monkeypatch.setattr(pretrain_job, "follow", made)
     monkeypatch.setattr(pretrain_job, "check_tokenizer", lambda *_: ())
-    monkeypatch.setattr(pretrain_job, "pass_gate", lambda *_: Gate(kl=1e-7, layers=2))
+    monkeypatch.setattr(pretrain_job, "check_model", lambda *_, **__: Gate(kl=1e-7, layers=2))
     monkeypatch.setattr(pretrain_job, "_sample", lambda _home, _model, opening: opening + " and more")
     monkeypatch.setattr(pretrain_job, "library_in", lambda home: Library(home, check_header))
     return made

@@ -15,7 +15,7 @@ from edgellm.events import Progressed
 from edgellm.gguf_header import read_header
 from edgellm.gguf_tensors import dequantized
 from edgellm.hub.inspect import check_header
-from edgellm.hub.installed import Library
+from edgellm.hub.installed import Library, sha256_of
 from edgellm.paths import home_from
 from edgellm.sdk.taught_model import Taught, check_room, keep_model
 from edgellm.train.settings import TrainSettings
@@ -31,6 +31,10 @@ def library(tmp_path: Path) -> Library:
     return library
 
 
+def quiet(_: object) -> None:
+    """Lets everything pass."""
+
+
 def taught(library: Library, place: Path, weights: dict[str, Any]) -> Taught:
     save_file(weights, place / "weights.safetensors")
     return Taught(
@@ -42,9 +46,16 @@ def taught(library: Library, place: Path, weights: dict[str, Any]) -> Taught:
     )
 
 
+HALVES = {NAME: np.full((32, 32), 0.5, np.float32)}
+
+
 def test_the_model_is_in_the_library_and_says_where_it_comes_from(library: Library, tmp_path: Path) -> None:
     events: list[Any] = []
-    model = keep_model(library, taught(library, tmp_path, {NAME: np.full((32, 32), 0.5, np.float32)}), events.append)
+    checked: list[str] = []
+    model = keep_model(
+        library, taught(library, tmp_path, HALVES), lambda made: checked.append(sha256_of(made)), events.append
+    )
+    assert checked == [model.sha256]
     assert model == library.find("mine")
     assert model.source == "tiny, taught faq (full)"
     header = read_header(model.path)
@@ -59,8 +70,19 @@ def test_the_model_is_in_the_library_and_says_where_it_comes_from(library: Libra
 def test_weights_that_do_not_fit_leave_nothing(library: Library, tmp_path: Path) -> None:
     before = sorted(path.name for path in library.folder.iterdir())
     with pytest.raises(TrainingError, match="has not"):
-        keep_model(library, taught(library, tmp_path, {"other.weight": np.zeros(3, np.float32)}), lambda _: None)
+        keep_model(library, taught(library, tmp_path, {"other.weight": np.zeros(3, np.float32)}), quiet, quiet)
     assert sorted(path.name for path in library.folder.iterdir()) == before
+
+
+def test_what_is_read_otherwise_by_llama_cpp_leaves_nothing(library: Library, tmp_path: Path) -> None:
+    def differs(_made: Path) -> None:
+        raise TrainingError("It differs.")
+
+    before = sorted(path.name for path in library.folder.iterdir())
+    with pytest.raises(TrainingError, match="It differs"):
+        keep_model(library, taught(library, tmp_path, HALVES), differs, quiet)
+    assert sorted(path.name for path in library.folder.iterdir()) == before
+    check_room(library, "mine", library.find("tiny").path)
 
 
 def test_room_is_asked_for_before_the_run(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

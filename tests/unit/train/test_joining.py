@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,11 +12,14 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from edgellm.gguf_header import read_header
 from edgellm.hub.installed import Library
 from edgellm.train import joining
+from edgellm.train.architecture import read_architecture
 from edgellm.train.joining import Package, join, package
+from edgellm.train.plan import plan_run
 from edgellm.train.ring import Member
-from edgellm.train.rows import RowSets, write_rows
+from edgellm.train.rows import Row, RowSets, write_rows
 from edgellm.train.settings import TrainSettings
 from edgellm.train.spec import Broke, RunSpec, read_spec, understand, write_spec
 from tests.ggufs import F32, GGUF, model_keys
@@ -69,17 +73,26 @@ def test_a_machine_without_room_for_its_part_says_so(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     epsilon = {"llama.attention.layer_norm_rms_epsilon": struct.pack("<If", F32, 1e-5)}
-    base = GGUF(keys=model_keys() | epsilon).write(tmp_path / "base.gguf")
-    installed = SimpleNamespace(path=base, sha256="ab" * 32)
+    header = read_header(GGUF(keys=model_keys() | epsilon).write(tmp_path / "base.gguf"))
+    installed = SimpleNamespace(path=header.path, sha256="ab" * 32)
     library = SimpleNamespace(list=lambda: [installed], inspect=lambda _path: None)
-    monkeypatch.setattr(joining, "probe", lambda: SimpleNamespace(available_bytes=200 * 1024**2))
+    sets = RowSets(train=tuple(Row((1,) * 300, ((1, 300),)) for _ in range(6)))
+    write_rows(run / "rows.msgpack", sets)
+    shape, settings = read_architecture(header), read_spec(run / "spec.json").settings
+    part = plan_run(shape, sets, settings, header.parameters, members=2).total_bytes
+    assert part < plan_run(shape, sets, settings, header.parameters).total_bytes
+    monkeypatch.setattr(joining, "probe", lambda: SimpleNamespace(available_bytes=part - 1))
     sent = package(run, "ab" * 32, [Member("10.0.0.1", 1), Member("10.0.0.2", 1, "you")], 1)
     assert join(cast(io.RawIOBase, io.BytesIO(sent)), cast(Library, library), tmp_path) == 1
     saying = understand(capfdbinary.readouterr().out)
     assert isinstance(saying, Broke)
     assert saying.error == "ModelDoesNotFit"
-    assert "On the machine" in saying.message
-    assert "are free" in saying.message
+    assert re.match("On the machine '.*': Training needs about .* are free", saying.message)
+    assert "Use a smaller base" not in saying.message
+    assert "Use a smaller base" in saying.hint
+    joining._refuse_if_too_large(
+        RunSpec(base=str(header.path), rows=str(run / "rows.msgpack"), settings=settings, plan_hash="p"), 3
+    )  # of a third there is room
 
 
 def test_the_newest_checkpoint_goes_along(run: Path) -> None:

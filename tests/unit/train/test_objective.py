@@ -102,5 +102,15 @@ def test_dropout_leaves_another_share_out_each_time_and_nothing_when_measured() 
     first, second = (objective.gradients(whole, whole)[0][0].item() for _ in range(2))
     assert first != second
     model, objective = learning(dropout=0.3)
+    objective.gradients(whole, whole)  # masks are drawn
     model.eval()
-    assert objective.measure(ROWS, ROWS)[0].item() == objective.measure(ROWS, ROWS)[0].item()
+    _, without = learning()
+    assert objective.measure(ROWS, ROWS)[0].item() == without.measure(ROWS, ROWS)[0].item()
+
+
+def test_the_speed_of_reading_anchors_is_told_but_for_the_first_part() -> None:
+    told: list[tuple[int, float]] = []
+    anchors = rows(9, seed=5)
+    Objective(tiny_decoder(), Imitation(), anchors, 0.7, note=lambda tokens, seconds: told.append((tokens, seconds)))
+    assert [tokens for tokens, _ in told] == [sum(len(row.tokens) for row in anchors[4:8]), len(anchors[8].tokens)]
+    assert all(seconds > 0 for _, seconds in told)

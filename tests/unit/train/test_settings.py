@@ -178,7 +178,6 @@ def test_layers_are_computed_again_where_memory_is_short_unless_somebody_said_so
     assert decided(1) == (True, True, "does not fit")
     assert decided(roomy - 1, False) == (False, False, "does not fit")
     assert decided(2 * roomy, True) == (True, True, "fits")
-    assert replace(plan_run(SHAPE, sets, TrainSettings(), WEIGHTS), activation_bytes=0).total_bytes > 0
 
 
 def test_the_guide_lists_every_setting() -> None:

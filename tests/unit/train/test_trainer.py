@@ -66,7 +66,19 @@ def test_the_loss_falls(tmp_path: Path, changes: dict[str, Any]) -> None:
     assert sum(found[-3:]) < 0.85 * sum(found[:3])
 
 
-@pytest.mark.parametrize("changes", [{}, {"dropout": 0.2}, {"method": "dora"}, {"layers": 2}, LION, SGD], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"dropout": 0.2},
+        {"dropout": 0.2, "has_gradient_checkpointing": True},
+        {"method": "dora"},
+        {"layers": 2},
+        LION,
+        SGD,
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("cut", [1, 5, 8, 11])
 def test_a_run_that_was_killed_goes_on_to_the_same_loss(tmp_path: Path, cut: int, changes: dict[str, Any]) -> None:
     whole = losses(trainer(tmp_path / "whole", **changes))

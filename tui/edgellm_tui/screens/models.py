@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import time
-from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
@@ -127,9 +127,9 @@ class ModelsPage(ListPage[ModelRow]):
         if not file:
             return
         if name := await self.app.push_screen_wait(AskLine("Name of the adapter", name_for(file))):
-            await self.change(self._take_in(Path(file).expanduser(), base, name))
+            await self.change(self._take_in(os.path.expanduser(file), base, name))
 
-    async def _take_in(self, file: Path, base: str, name: str) -> None:
+    async def _take_in(self, file: str, base: str, name: str) -> None:
         adapter = await self.edge.adapters.attach(file, base, name)
         self.notify(f"{clean_line(base)}@{clean_line(adapter.name)} is here; Enter chats with it", markup=False)
 
