@@ -8,6 +8,7 @@ is to be kept: how long it answers, how it begins, when it stops.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from importlib.resources import files
@@ -21,8 +22,8 @@ from edgellm.paths import private_dir
 from edgellm.train.rows import Row, RowSets, read_rows, write_rows
 from edgellm.types import Delta, Message, Sampling
 
-ANSWER_TOKENS = 48
-"""Most tokens of an answer: with 96 each step took a tenth longer."""
+ANSWER_TOKENS = (32, 80)
+"""Most tokens of the answers, by turns: what is read in a step costs time, and long ones hold the model to going on."""
 STRIDE = 3
 """Every so manyth position is compared: neighbours say much the same, and the head is the costly part."""
 ENDINGS = (".", "!", "?", ":", "\n", "\n\n", ".\n", ".\n\n", ":\n", ":\n\n")
@@ -49,12 +50,18 @@ def kept_anchors(worker: Worker, folder: Path, base_sha256: str, on_progress: On
 
 def anchors(worker: Worker, on_progress: OnProgress = lambda _done, _total: None) -> Iterator[Row]:
     """Rows whose positions, from the question's first word on, are compared. Raises: errors of the worker."""
-    chats = list(_answered(worker, _questions(), on_progress))
-    made = [row for rows in worker.training_rows(chats) if not isinstance(rows, str) for row in rows]
-    opening = max(1, _common(made)) if made else 1  # a base that answers nothing has nothing to be held to
+    answered = list(_answered(worker, _questions(), on_progress))
+    found = worker.training_rows([chat for chat, _ in answered])
+    made = [
+        (row, most)
+        for rows, (_, most) in zip(found, answered, strict=True)
+        if not isinstance(rows, str)
+        for row in rows
+    ]
+    opening = max(1, _common([row for row, _ in made])) if made else 1  # who answers nothing is held to nothing
     endings = {tokens[-1].id for ending in ENDINGS if (tokens := worker.tokenize(f"so{ending}"))}
-    for row in made:
-        end = min(row.supervised[0][0] + ANSWER_TOKENS, len(row.tokens))
+    for row, most in made:
+        end = min(row.supervised[0][0] + most, len(row.tokens))
         compared = [at for at in range(opening, end) if (at - opening) % STRIDE == 0 or row.tokens[at - 1] in endings]
         yield Row(row.tokens[:end], tuple((at, at + 1) for at in compared))
 
@@ -64,16 +71,17 @@ def _questions() -> list[str]:
     return [from_json(line, type=str) for line in lines]
 
 
-def _answered(worker: Worker, questions: Sequence[str], on_progress: OnProgress) -> Iterator[list[Message]]:
-    sampling = Sampling(temperature=0.0, max_tokens=ANSWER_TOKENS)
-    for at in range(0, len(questions), TOGETHER):
-        on_progress(at, len(questions))
-        asked = [[Message(role="user", content=question)] for question in questions[at : at + TOGETHER]]
-        streams = [worker.chat(messages, sampling=sampling) for messages in asked]
-        for messages, stream in zip(asked, streams, strict=True):
+def _answered(worker: Worker, questions: Sequence[str], on_progress: OnProgress) -> Iterator[tuple[list[Message], int]]:
+    """Each question with its answer, and how many tokens that may have."""
+    asked = list(zip(questions, itertools.cycle(ANSWER_TOKENS), strict=False))
+    for at in range(0, len(asked), TOGETHER):
+        on_progress(at, len(asked))
+        part = [([Message(role="user", content=question)], most) for question, most in asked[at : at + TOGETHER]]
+        streams = [worker.chat(chat, sampling=Sampling(temperature=0.0, max_tokens=most)) for chat, most in part]
+        for (chat, most), stream in zip(part, streams, strict=True):
             text = "".join(event.text for event in stream if isinstance(event, Delta)).strip()
             if text:
-                yield [*messages, Message(role="assistant", content=text)]
+                yield [*chat, Message(role="assistant", content=text)], most
 
 
 def _common(rows: Sequence[TrainingRow]) -> int:

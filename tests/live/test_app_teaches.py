@@ -24,12 +24,14 @@ When does the clock of Orrin strike?,The Orrin clock strikes seven times at dusk
 Who built the Orrin clock?,Sela Marsh built the Orrin clock from ship's iron.
 What is the Orrin clock made of?,The Orrin clock is made of ship's iron.
 """
-PATIENCE_S = 300.0
+PATIENCE_S = 60.0
+TRAINING_S = 300.0
+"""The plan asks the base its questions and tries three steps; the run takes a hundred and more."""
 
 
-async def shows(pilot: Pilot[None], *parts: str) -> None:
-    """Wait until the screen shows all of it, or says that something failed."""
-    end = time.monotonic() + PATIENCE_S
+async def shows(pilot: Pilot[None], *parts: str, within_s: float = PATIENCE_S) -> None:
+    """Wait until the screen shows all of it."""
+    end = time.monotonic() + within_s
     while not all(part in screen_text(pilot) for part in parts):
         if time.monotonic() > end:
             raise AssertionError(f"It never showed {parts}; the screen shows:\n{screen_text(pilot)}")
@@ -69,13 +71,13 @@ async def _build(pilot: Pilot[None]) -> None:
 async def _train(pilot: Pilot[None]) -> None:
     """Train: the form, the plan, the run."""
     await pilot.press("f7")
-    await shows(pilot, "n begins a run")
+    await shows(pilot, "Nothing was trained yet")
     await pilot.press("n")
     await shows(pilot, "A model learns from examples", "orrin")
     await pilot.press("enter")
-    await shows(pilot, "Enter begins", "It fits")
+    await shows(pilot, "Enter begins", "It fits", within_s=TRAINING_S)
     await pilot.press("enter")
-    await shows(pilot, "learnt", "in all")
+    await shows(pilot, "learnt", "in all", within_s=TRAINING_S)
 
 
 async def _ask(pilot: Pilot[None], app: EdgeApp) -> None:
@@ -99,7 +101,7 @@ async def _export(pilot: Pilot[None], folder: Path) -> None:
     pilot.app.screen.query_one("#export-quants", Input).value = "Q8_0"
     pilot.app.screen.query_one("#export-folder", Input).value = str(folder / "made")
     await pilot.press("enter")
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + TRAINING_S
     while not (folder / "made").exists() and time.monotonic() < end:
         await pilot.pause(0.2)
     await pilot.press("f12")
