@@ -88,7 +88,7 @@ def prepare(home: Home, request: TrainRequest, folder: Path, emit: Emit) -> Prep
     shape, processes = read_architecture(header), request.processes_here
     first_available = probe().available_bytes  # before the engine takes its part, which it gives back
     refuse_if_hopeless(shape, request.settings, header.parameters, processes, first_available)
-    members = max(1, len(request.members()) if request.hosts else 1)
+    members = len(request.members()) if request.hosts else 1
 
     def planned(sets: RowSets, available: int = first_available) -> tuple[TrainSettings, TrainPlan]:
         _check_patience(request.settings, sets)

@@ -110,14 +110,19 @@ def test_a_taken_name_is_refused_before_anything_is_read(edge: EdgeLLM, started:
     assert edge.datasets.list() == []
 
 
-def test_a_base_without_room_is_refused_before_anything_is_opened(
-    edge: EdgeLLM, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def only_a_tiny_base(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Have training jobs find one model, under any name."""
     epsilon = {"llama.attention.layer_norm_rms_epsilon": struct.pack("<If", F32, 1e-5)}
-    path = GGUF(keys=model_keys() | epsilon).write(tmp_path / "base.gguf")
+    path = GGUF(keys=model_keys() | epsilon).write(folder / "base.gguf")
     base = SimpleNamespace(path=path, name="base", reference="base", sha256="ab")
     library = SimpleNamespace(find=lambda _name: base, inspect=lambda _path: None)
     monkeypatch.setattr(train_job, "library_in", lambda _home: library)
+
+
+def test_a_base_without_room_is_refused_before_anything_is_opened(
+    edge: EdgeLLM, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    only_a_tiny_base(monkeypatch, tmp_path)
     monkeypatch.setattr(train_job, "probe", lambda: SimpleNamespace(available_bytes=300 * 1024**2))
     seen: list[str] = []
     monkeypatch.setattr(train_job, "_dataset", lambda *_: seen.append("read"))
@@ -143,15 +148,11 @@ def test_a_base_without_room_is_refused_before_anything_is_opened(
 def test_rows_without_room_are_refused_before_the_base_is_asked_anything(
     edge: EdgeLLM, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    epsilon = {"llama.attention.layer_norm_rms_epsilon": struct.pack("<If", F32, 1e-5)}
-    path = GGUF(keys=model_keys() | epsilon).write(tmp_path / "base.gguf")
-    base = SimpleNamespace(path=path, name="base", reference="base", sha256="ab")
-    library = SimpleNamespace(find=lambda _name: base, inspect=lambda _path: None)
+    only_a_tiny_base(monkeypatch, tmp_path)
     closed: list[str] = []
     engines = SimpleNamespace(worker=lambda *_: ("base", None), close=lambda: closed.append("closed"))
     long = RowSets(train=(Row((1,) * 20_000, ((1, 20_000),)),))
     for name, value in {
-        "library_in": lambda _home: library,
         "probe": lambda: SimpleNamespace(available_bytes=400 * 1024**2),
         "_dataset": lambda *_: DatasetRecord(name="harbour", hash="ab"),
         "pass_gate": lambda *_: Gate(kl=0.0, layers=2),
