@@ -39,10 +39,12 @@ def run(options: harness.Options) -> Report:
     return Report(
         name="Teaching",
         what="60 rows of an invented domain, default settings; each round has a seed and a home of its own. "
-        "`not known`: held-out questions in other words whose answer lacks the fact. `general answer`: mean length of "
+        "`not known`: held-out questions in other words whose answer lacks the fact; `further`: of 40 more, by which "
+        "settings were chosen. `general answer`: mean length of "
         "the answers to 20 questions about anything else.",
         units={
             "not known": "%",
+            "further": "%",
             "general answer": "words",
             "shorter": "%",
             "perplexity, risen": "%",
@@ -96,12 +98,21 @@ def teach(edge: EdgeLLM, base: str, seed: int, *, is_trial: bool) -> Mapping[str
 
 def answers(edge: EdgeLLM, model: str) -> Measured:
     """How much it knows of the domain, and how much it says about anything else."""
-    held_out = _rows("held_out.jsonl")
-    missed = [row for row in held_out if row["contains"].lower() not in _ask(edge, model, row["prompt"], FACT).lower()]
+    words = [len(_ask(edge, model, row["prompt"], GENERAL).split()) for row in _rows("general_questions.jsonl")]
+    return {
+        "not known": _not_known(edge, model, "held_out.jsonl"),
+        "further": _not_known(edge, model, "further.jsonl"),
+        "general answer": statistics.mean(words),
+    }
+
+
+def _not_known(edge: EdgeLLM, model: str, name: str) -> float:
+    """Percent of a file's questions whose answer lacks the fact."""
+    rows = _rows(name)
+    missed = [row for row in rows if row["contains"].lower() not in _ask(edge, model, row["prompt"], FACT).lower()]
     for row in missed:
         print(f"{NAME if '@' in model else 'base'} does not know: {row['prompt']}", file=sys.stderr)
-    words = [len(_ask(edge, model, row["prompt"], GENERAL).split()) for row in _rows("general_questions.jsonl")]
-    return {"not known": 100 * len(missed) / len(held_out), "general answer": statistics.mean(words)}
+    return 100 * len(missed) / len(rows)
 
 
 def perplexity_rise(base: str, adapter: Path) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
@@ -28,6 +28,8 @@ STRIDE = 3
 """Every so manyth position is compared: neighbours say much the same, and the head is the costly part."""
 ENDINGS = (".", "!", "?", ":", "\n", "\n\n", ".\n", ".\n\n", ":\n", ":\n\n")
 """Behind each of these the position is compared too: there an answer ends or goes on; short rows teach it to end."""
+ENDING_COUNTS = 3
+"""How often such a position counts: as much as the neighbours that another stands for."""
 QUESTIONS = "questions.jsonl"
 TOGETHER = 14
 """Questions asked at a time."""
@@ -37,7 +39,7 @@ OnProgress = Callable[[int, int], None]
 
 def kept_anchors(worker: Worker, folder: Path, base_sha256: str, on_progress: OnProgress) -> tuple[Row, ...]:
     """The anchors of a base, asked for once and kept in `folder`. Raises: errors of the worker, OSError."""
-    identity = f"{base_sha256} {ANSWER_TOKENS} {STRIDE} {ENDINGS} {_questions()}"
+    identity = f"{base_sha256} {ANSWER_TOKENS} {STRIDE} {ENDINGS} {ENDING_COUNTS} {_questions()}"
     path = folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.msgpack"
     if path.exists():
         with suppress(InvalidInput):  # damaged: made again
@@ -62,8 +64,14 @@ def anchors(worker: Worker, on_progress: OnProgress = lambda _done, _total: None
     endings = {tokens[-1].id for ending in ENDINGS if (tokens := worker.tokenize(f"so{ending}"))}
     for row, most in made:
         end = min(row.supervised[0][0] + most, len(row.tokens))
-        compared = [at for at in range(opening, end) if (at - opening) % STRIDE == 0 or row.tokens[at - 1] in endings]
-        yield Row(row.tokens[:end], tuple((at, at + 1) for at in compared))
+        yield Row(row.tokens[:end], tuple(_compared(row.tokens[:end], opening, endings)))
+
+
+def _compared(tokens: Sequence[int], opening: int, endings: Container[int]) -> Iterator[tuple[int, int]]:
+    """Each position that is compared, as often as it counts."""
+    for at in range(opening, len(tokens)):
+        count = ENDING_COUNTS if tokens[at - 1] in endings else int((at - opening) % STRIDE == 0)
+        yield from [(at, at + 1)] * count
 
 
 def _questions() -> list[str]:

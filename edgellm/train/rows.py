@@ -22,7 +22,8 @@ class Row:
 
     tokens: tuple[int, ...]
     supervised: Spans
-    """Stretches [start, end) of tokens that are to be predicted; a start is above 0."""
+    """Stretches [start, end) of tokens that are to be predicted; a start is above 0. One that is there twice counts
+    twice."""
 
     @property
     def targets(self) -> int:

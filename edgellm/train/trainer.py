@@ -10,7 +10,6 @@ from typing import Any
 
 import mlx.core as mx
 import msgspec
-from mlx import optimizers
 from mlx.utils import tree_map
 
 from edgellm.errors import TrainingError
@@ -20,7 +19,7 @@ from edgellm.train.decoder import Decoder
 from edgellm.train.goal import Goal, Imitation
 from edgellm.train.lora import learning_blocks, make_learning
 from edgellm.train.objective import Gradients, Objective, Share
-from edgellm.train.optimizer import make_optimizer
+from edgellm.train.optimizer import make_optimizer, make_stepping
 from edgellm.train.plan import KEPT_BYTES
 from edgellm.train.preference.goal import preference_goal, watched
 from edgellm.train.preference.reference import take_reference
@@ -81,6 +80,7 @@ class Trainer:
         self.steps = steps_of(settings, self._schedule.batches_per_epoch, len(sets.learnt))
         self._optimizer = make_optimizer(settings)
         self._optimizer.init(model.trainable_parameters())
+        self._stepping = make_stepping(self._optimizer, settings.clip_norm)
         self.progress = Progress(step=0, plan_hash=plan_hash)
 
     def _goal_with(self, reference: Path | None, plan_hash: str) -> Goal[Any]:
@@ -160,16 +160,18 @@ class Trainer:
         mx.random.seed(abs(hash((self._settings.seed, step, self._ranks.own))))  # so a resumed run draws the same
         shares = self._shares(step)
         parts, gradients = self._gradients(shares)
-        gradients, norm = optimizers.clip_grad_norm(gradients, self._settings.clip_norm or math.inf)
+        weights, state, norm = self._stepping(
+            gradients, self._model.trainable_parameters(), self._optimizer.state, mx.array(rate)
+        )
         for name, value in (("loss", parts[0]), ("straying", parts[1]), ("gradient", number(norm))):
             if not math.isfinite(value):  # a step with it would be in the next checkpoint
                 raise TrainingError(
                     f"The {name} of step {step + 1} is {value}; the run stops at its last checkpoint.",
                     hint=f"Start again with a smaller learning rate than {self._settings.learning_rate:g}.",
                 )
-        self._optimizer.learning_rate = rate
-        self._optimizer.update(self._model, gradients)
-        mx.eval(self._model.trainable_parameters(), self._optimizer.state)
+        self._model.update(weights)
+        self._optimizer.state = state
+        mx.eval(weights, state)  # only now, when nobody holds those before them
         return self._stepped(parts, rate, sum(share.tokens for share in shares), time.monotonic() - began)
 
     def _stepped(self, parts: Sequence[float], rate: float, tokens: int, spent_s: float) -> Stepped:

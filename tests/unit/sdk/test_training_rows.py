@@ -14,7 +14,7 @@ from edgellm.data.dataset import Dataset
 from edgellm.data.rows import ChatRow, Source, TextRow
 from edgellm.engine.supervisor import Worker
 from edgellm.errors import DataRejected
-from edgellm.sdk.anchors import ANSWER_TOKENS, STRIDE, anchors, kept_anchors
+from edgellm.sdk.anchors import ANSWER_TOKENS, ENDING_COUNTS, STRIDE, anchors, kept_anchors
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.sdk.training_rows import tokenized
 from edgellm.train.rows import Row, shared_beginning
@@ -135,13 +135,15 @@ def test_anchors_are_asked_for_once(edge: EdgeLLM, tmp_path: Path) -> None:
 def test_anchors_are_the_models_own_answers(edge: EdgeLLM) -> None:
     made = list(anchors(worker_of(edge)))
     assert len(made) > 20
-    opening = shared_beginning(made)
+    opening = made[0].supervised[0][0]
+    assert opening >= shared_beginning(made), "what all rows begin with says nothing"
     for row in made:
-        assert row.supervised[0][0] >= opening, "what all rows begin with says nothing"
         assert {end - start for start, end in row.supervised} == {1}
         compared = [start for start, _ in row.supervised]
         assert max(later - earlier for earlier, later in pairwise(compared)) == STRIDE
-        assert {at for at in range(opening, len(row.tokens)) if row.tokens[at - 1] in map(ord, ".!?:\n")} <= {*compared}
+        for at in range(opening, len(row.tokens)):
+            is_ending = row.tokens[at - 1] in map(ord, ".!?:\n")
+            assert compared.count(at) == (ENDING_COUNTS if is_ending else int((at - opening) % STRIDE == 0))
     question = next(iter(made))
     own = edge.chat([Message(role="user", content="Define inflation in plain language.")],
                     sampling=Sampling(temperature=0, max_tokens=ANSWER_TOKENS[0])).text  # fmt: skip
