@@ -36,6 +36,7 @@ def _with_settings(command: Any) -> Any:
     """What `run` and `plan` both take."""
     options = [
         click.option("--data", required=True, metavar="PATH", help="A dataset, a file of examples, or drafts:NAME."),
+        click.option("--columns", metavar="PART=COLUMN,…", help="Which of a file's columns is what; see docs/data.md."),
         click.option(
             "--base",
             default="starter",
@@ -87,7 +88,7 @@ def run(world: World, /, detach: bool, as_data: bool, **said: Any) -> int | None
     """Teach a model, and wait for it; Ctrl+C stops after the step, and the job can be resumed."""
     settings = _settings(said)
     with world.open() as edge:
-        job = edge.training.start(said["data"], said["base"], said["name"], settings, **_shared(said))
+        job = edge.training.start(said["data"], said["base"], said["name"], settings, **_around(said))
         if detach:
             return leave(world, job, as_data)
         result = wait_for(world, edge, job)
@@ -103,7 +104,7 @@ def plan(world: World, /, as_data: bool, **said: Any) -> None:
     """Say what a run would take: memory, steps, and time, measured on a few of them."""
     settings = _settings(said)
     with world.open() as edge:
-        job = edge.training.plan(said["data"], said["base"], settings, **_shared(said))
+        job = edge.training.plan(said["data"], said["base"], settings, **_around(said))
         result = wait_for(world, edge, job)
     if as_data:
         world.out.json(result)
@@ -190,8 +191,10 @@ def join() -> int:
     return take_part(open(0, "rb", buffering=0, closefd=False), library_in(home), home.cache)
 
 
-def _shared(said: dict[str, Any]) -> dict[str, Any]:
-    return {"ranks": said["ranks"], "hosts": said["hosts"].read() if said["hosts"] else ""}
+def _around(said: dict[str, Any]) -> dict[str, Any]:
+    """What a run and its plan are told besides the settings: how the file is read, and who shares a batch."""
+    hosts = said["hosts"].read() if said["hosts"] else ""
+    return {"columns": said["columns"], "ranks": said["ranks"], "hosts": hosts}
 
 
 def _settings(said: dict[str, Any]) -> TrainSettings:

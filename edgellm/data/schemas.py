@@ -38,6 +38,7 @@ ROLES: Mapping[str, Role] = {
 }
 """Names of roles in the wild."""
 SHOWN_COLUMNS = 12
+AS_GIVEN = "columns as given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +137,17 @@ def _kind(value: object) -> str:
     return names.get(type(value).__name__, "a number" if isinstance(value, int | float) else type(value).__name__)
 
 
-def chosen_columns(text: str) -> dict[Part, str]:
-    """`prompt=Question,completion=Answer` as a mapping; parts also by the names that columns speak for themselves with.
+def chosen_columns(said: str | Mapping[str, str]) -> dict[Part, str]:
+    """`prompt=Question,completion=Answer`, or the same as a mapping, with the parts' own names.
 
-    Raises: DataRejected.
+    A part may also be called by a name that such a column speaks for itself with. Raises: DataRejected.
     """
     columns: dict[Part, str] = {}
-    for pair in _pairs(text):
-        name, equals, column = pair.partition("=")
+    for name, column in said.items() if isinstance(said, Mapping) else _pairs(said):
         part = next((known for known in PARTS if name.strip().lower() in NAMES[known]), None)
-        if part is None or not equals or not column.strip():
+        if part is None or not column.strip():
             raise DataRejected(
-                f"{pair!r} does not say which column is what.",
+                f"{f'{name}={column}'.rstrip('=')!r} does not say which column is what.",
                 hint=f"Write PART=COLUMN with PART one of {', '.join(PARTS)}: prompt=Question,completion=Answer",
                 field="columns",
             )
@@ -164,11 +164,17 @@ def chosen_columns(text: str) -> dict[Part, str]:
     return columns
 
 
-def _pairs(text: str) -> list[str]:
-    """Separated by commas, or by semicolons where each of them begins another pair."""
-    pairs = text.split(",")
-    by_semicolons = text.split(";")
-    return by_semicolons if len(pairs) == 1 and all("=" in pair for pair in by_semicolons) else pairs
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """What is left and right of each `=`; pairs are separated by commas, or by semicolons that each begin another."""
+    pairs, by_semicolons = text.split(","), text.split(";")
+    if len(pairs) == 1 and all("=" in pair for pair in by_semicolons):
+        pairs = by_semicolons
+    return [(name, column) for name, _, column in (pair.partition("=") for pair in pairs)]
+
+
+def schema_as_given(columns: Mapping[Part, str], unused: tuple[str, ...] = ()) -> Schema:
+    """How rows are read whose columns somebody has named."""
+    return Schema(AS_GIVEN, dict(columns), unused=unused)
 
 
 def find_schema(names: Iterable[str], source: Source, columns: Mapping[Part, str] | None = None) -> Schema:
@@ -182,7 +188,7 @@ def find_schema(names: Iterable[str], source: Source, columns: Mapping[Part, str
         absent = [column for column in columns.values() if column not in found]
         if absent:
             raise _unclear(source, f"there is no column {absent[0]!r}", found)
-        return Schema("columns as given", dict(columns), unused=_others(found, columns.values()))
+        return schema_as_given(columns, _others(found, columns.values()))
     conversations = [name for name in found if name in ("messages", "conversations")]
     by_part = {part: [name for name in found if name.strip().lower() in NAMES[part]] for part in PARTS}
     has_pair = bool(by_part["prompt"] and by_part["completion"])

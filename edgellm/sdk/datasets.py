@@ -31,6 +31,8 @@ if TYPE_CHECKING:  # numpy, and what reading needs, are imported when examples a
 
 Chats = Literal["corrected", "liked", "all"]
 """Corrected answers; answers rated up, and corrected ones; the shown branch of every session."""
+Columns = str | Mapping[str, str]
+"""Which column is which part: `prompt=Question,completion=Answer`, or the same as a mapping."""
 PAGE = 200
 _CUT = (BROKEN, FinishReason.LENGTH, FinishReason.CANCELLED, FinishReason.DEADLINE)
 """How answers end from which nobody should learn where to stop."""
@@ -40,7 +42,7 @@ T = TypeVar("T")
 class ReadOptions(TypedDict, total=False):
     """Keyword arguments of `Datasets.check` and `Datasets.build`."""
 
-    columns: Mapping[str, str] | str | None
+    columns: Columns | None
     """Which column is which part: `{"prompt": "Question", "completion": "Answer"}` or the same as text."""
     chats: Chats | None
     """Conversations that EdgeLLM keeps, besides the files."""
@@ -133,8 +135,6 @@ class Datasets:
         from edgellm.data.sources import ChatSource, FileSource
 
         chats, columns = options.get("chats"), options.get("columns")
-        if isinstance(columns, Mapping):
-            columns = ",".join(f"{part}={column}" for part, column in columns.items())
         chosen = chosen_columns(columns) if columns else None
         drafts = self._home.drafts
         sources: builtins.list[AnySource] = [

@@ -13,10 +13,11 @@ from edgellm.errors import DatasetNotFound, InvalidInput
 from edgellm.hub.adapters import Shelf, adapter_name
 from edgellm.hub.installed import InstalledModel, Library
 from edgellm.hub.names import name_from, split_adapter
-from edgellm.paths import Home, as_text
-from edgellm.sdk.datasets import Datasets
+from edgellm.paths import Home
+from edgellm.sdk.datasets import Columns, Datasets
 from edgellm.sdk.jobs import Jobs
 from edgellm.sdk.taught_model import check_room
+from edgellm.sdk.training_examples import Examples
 from edgellm.sdk.training_request import TrainRequest, request_from
 from edgellm.sdk.training_start import inherited, starting_adapter
 from edgellm.store import StoredJob
@@ -55,12 +56,14 @@ class Training:
         name: str,
         settings: TrainSettings | None = None,
         *,
+        columns: Columns | None = None,
         ranks: int = 1,
         hosts: str = "",
     ) -> StoredJob:
         """Begin to teach the model `base`; the adapter `name` is there when the job has finished.
 
         `data` is the name of a dataset; or a file of examples or `drafts:NAME`, which become the dataset `name`.
+        `columns` says which of the file's columns is what, where their names do not: `prompt=Frage,completion=Antwort`.
         For the objectives dpo, orpo and kto it is a JSONL file of judged answers. With `MODEL@ADAPTER` as base that
         adapter goes on learning, under the new name.
         `hosts` are lines of `ADDRESS[:PORT] [SSH-TARGET [COMMAND ...]]`, this machine first.
@@ -69,21 +72,29 @@ class Training:
         settings = settings or TrainSettings()
         check_vacant(self._shelf, self._library, self._library.find(split_adapter(base)[0]), name, settings)
         shared = {"ranks": ranks, "hosts": hosts}
-        request = self._request(data, base, name, settings, shared)
+        request = self._request(Examples(data, columns), base, name, settings, shared)
         return self._jobs.start(KIND, f"{request['base']} learns {name}", request)
 
     def plan(
-        self, data: str | Path, base: str, settings: TrainSettings | None = None, *, ranks: int = 1, hosts: str = ""
+        self,
+        data: str | Path,
+        base: str,
+        settings: TrainSettings | None = None,
+        *,
+        columns: Columns | None = None,
+        ranks: int = 1,
+        hosts: str = "",
     ) -> StoredJob:
         """Begin to find out what a run would take; the job's result has sizes, verdict and seconds.
 
         A file of examples becomes a dataset that is named after it, with a number where the name is another dataset's.
         """
-        request = self._request(data, base, self._free_name(data), settings, {"ranks": ranks, "hosts": hosts})
+        examples, shared = Examples(data, columns), {"ranks": ranks, "hosts": hosts}
+        request = self._request(examples, base, self._free_name(examples), settings, shared)
         return self._jobs.start("plan", f"Plan: {request['base']} learns {request['dataset']}", request)
 
     def _request(
-        self, data: str | Path, base: str, name: str, settings: TrainSettings | None, shared: dict[str, Any]
+        self, examples: Examples, base: str, name: str, settings: TrainSettings | None, shared: dict[str, Any]
     ) -> dict[str, Any]:
         """A job's arguments. Raises: InvalidInput here, before there is a job."""
         model_name, start = split_adapter(base)
@@ -95,7 +106,7 @@ class Training:
             start=start or "",
             name=name,
             settings=settings,
-            **self._material(data, name, settings),
+            **self._material(examples, name, settings),
             **shared,
         )
         arguments: dict[str, Any] = msgspec.to_builtins(request)
@@ -106,19 +117,23 @@ class Training:
         """Training jobs, newest first."""
         return [job for job in self._jobs.list(limit=1000) if job.kind == KIND]
 
-    def _material(self, data: str | Path, name: str, settings: TrainSettings) -> dict[str, Any]:
+    def _material(self, examples: Examples, name: str, settings: TrainSettings) -> dict[str, Any]:
         """Which of the request's fields say what is learnt from."""
         if not settings.is_preference:
-            return {"dataset": self._dataset(data, name)}
+            return {"dataset": self._dataset(examples, name)}
+        examples.check_no_columns("A file of judged answers has columns of fixed names")
         from edgellm.sdk.training_preferences import checked_file  # deferred: what reads examples is needed here alone
 
-        path = Path(data).expanduser()
+        path = Path(examples.data).expanduser()
         return {"dataset": name_from(path.stem), "preferences": checked_file(path, settings)}
 
-    def _dataset(self, data: str | Path, name: str) -> str:
+    def _dataset(self, examples: Examples, name: str) -> str:
         """The name of the dataset that is meant; of a file or of drafts, one that is built."""
-        source = _source(data)
-        if isinstance(source, Path) and isinstance(data, str) and self._manifest(data) is not None:
+        data, source = examples.data, examples.source
+        if isinstance(source, str):
+            examples.check_no_columns(f"{source!r} are drafted examples")
+        elif isinstance(data, str) and self._manifest(data) is not None:
+            examples.check_no_columns(f"{data!r} is a dataset, which is read already")
             return data
         if isinstance(source, Path) and not source.exists():
             raise InvalidInput(
@@ -126,26 +141,24 @@ class Training:
                 hint="See which datasets there are: edgellm data list",
                 field="data",
             )
-        if not self._is_free(name, source):
+        if not self._is_free(name, examples):
             raise InvalidInput(
                 f"There is a dataset named {name!r} already, of other files or by rules of its own.",
                 hint="Learn from it by its name, or choose another name.",
                 field="name",
             )
-        return self._datasets.build([source], name, replace=True).name
+        return self._datasets.build([source], name, replace=True, columns=examples.columns).name
 
-    def _free_name(self, data: str | Path) -> str:
+    def _free_name(self, examples: Examples) -> str:
         """A name for the dataset of a plan."""
-        wanted = name_from(Path(data).stem)
+        wanted = name_from(Path(examples.data).stem)
         candidates = (wanted, *(f"{wanted}-{number}" for number in range(2, _MOST_NAMESAKES)))
-        return next((name for name in candidates if self._is_free(name, _source(data))), wanted)
+        return next((name for name in candidates if self._is_free(name, examples)), wanted)
 
-    def _is_free(self, name: str, source: str | Path) -> bool:
-        """Whether a dataset may be called so: none is, or one of the same source by the same rules."""
-        from edgellm.data.rules import Rules  # deferred, as below
-
+    def _is_free(self, name: str, examples: Examples) -> bool:
+        """Whether a dataset may be called so: none is, or one that these examples have made."""
         found = self._manifest(name)
-        return found is None or ([each.path for each in found.sources] == [as_text(source)] and found.rules == Rules())
+        return found is None or examples.made(found)
 
     def _manifest(self, name: str) -> Manifest | None:
         """Of a dataset; None where there is none of that name. Raises: DataRejected when it is damaged."""
@@ -159,10 +172,3 @@ class Training:
         with suppress(DatasetNotFound):
             return read_manifest(folder)
         return None
-
-
-def _source(data: str | Path) -> str | Path:
-    """`drafts:NAME` as it is, anything else as a path."""
-    from edgellm.data.draft_source import PREFIX
-
-    return data if isinstance(data, str) and data.startswith(PREFIX) else Path(data).expanduser()

@@ -182,6 +182,26 @@ async def test_a_new_run_is_planned_and_begun_with_enter() -> None:
         assert asked["settings"] == msgspec.to_builtins(settings_for("quick"))
 
 
+async def test_columns_that_nobody_knows_are_asked_for() -> None:
+    Path("facts.csv").write_text("Frage,Antwort\nWer?,Sela.\n")
+    async with opened() as pilot:
+        jobs = edge_of(pilot).jobs
+        await fill_in(pilot, "facts.csv")
+        await pilot.press("enter")
+        await shows(pilot, "facts.csv:1: no column is known as question", "found: 'Frage', 'Antwort'", "Columns")
+        await pilot.press("enter")
+        await shows(pilot, "found: 'Frage', 'Antwort'")
+        await pilot.press(*"prompt=Frage", "enter")
+        await shows(pilot, "a row is a prompt with a completion")
+        await pilot.press(*",completion=Antwort", "enter")
+        await settle(pilot, lambda: "j1" in jobs.rows)
+        jobs.say("j1", Finished(result=PLAN))
+        await shows(pilot, "Enter begins")
+        await pilot.press("enter")
+        await shows(pilot, "learns facts")
+        assert [jobs.rows[job].arguments["columns"] for job in ("j1", "j2")] == ["prompt=Frage,completion=Antwort"] * 2
+
+
 async def test_the_dataset_that_was_built_last_stands_in_the_form() -> None:
     edge = FakeEdge()
     for name, created in (("bakery", "2026-11-22T10:00:00+00:00"), ("older", "2026-11-20T10:00:00+00:00")):

@@ -53,6 +53,8 @@ class Wanted:
     base: str
     name: str
     preset: str
+    columns: str | None = None
+    """Which of a file's columns is what; None goes by their names."""
 
     @property
     def settings(self) -> TrainSettings:
@@ -102,6 +104,7 @@ def name_for(data: str) -> str:
 def checked(wanted: Wanted, offers: Offers) -> Wanted:
     """The same. Raises: InvalidInput for what the SDK would refuse later."""
     from edgellm.data.draft_source import PREFIX
+    from edgellm.data.schemas import chosen_columns
     from edgellm.hub.adapters import adapter_name
 
     if not wanted.data:
@@ -109,6 +112,8 @@ def checked(wanted: Wanted, offers: Offers) -> Wanted:
     is_known = wanted.data in offers.datasets or wanted.data.startswith(PREFIX)  # the SDK knows which drafts there are
     if not is_known and not os.path.exists(os.path.expanduser(wanted.data)):
         raise InvalidInput(f"{wanted.data!r} is neither a dataset nor a file.", field="data")
+    if wanted.columns:
+        chosen_columns(wanted.columns)
     adapter_name(wanted.name)
     if wanted.name in offers.adapters:
         raise InvalidInput(f"There is an adapter named {wanted.name!r} already.", field="name")

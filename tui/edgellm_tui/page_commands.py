@@ -25,6 +25,7 @@ PAGE_COMMANDS: tuple[Command, ...] = (
     Command("models.fetch", "Fetch from the hub", "models", "fetch", "f5", "Fetch", in_palette=False),
     Command("models.unload", "Free its memory", "models", "unload", "f6", "Unload", in_palette=False),
     Command("models.remove", "Delete it, after a question", "models", "remove", "f9", "Remove", in_palette=False),
+    Command("models.export", "Export: files for other programs", "models", "export", "f10", "Export", in_palette=False),
     Command(
         "models.attach",
         "Attach an adapter that was made elsewhere",
@@ -34,7 +35,6 @@ PAGE_COMMANDS: tuple[Command, ...] = (
         "Attach",
         in_palette=False,
     ),
-    Command("models.export", "Export: files for other programs", "models", "export", "f10", "Export", in_palette=False),
     Command(
         "models.exported", "What was exported and measured", "models", "exported", "f12", "Exported", in_palette=False
     ),

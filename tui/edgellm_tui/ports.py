@@ -74,7 +74,6 @@ class Models(Protocol):
     async def cards(self) -> Sequence[ModelCard]: ...
     async def resolve(self, name: str) -> str:
         """What finds a model, its adapter included, again from any folder. Raises: ModelNotFound and its like."""
-        ...
 
     async def inspect(self, name: str) -> Inspection: ...
     async def fit(self, name: str, context_tokens: int | None = None) -> Fit: ...
@@ -164,15 +163,12 @@ class Documents(Protocol):
 
     async def add(self, paths: Sequence[str | Path], *, sync: bool = False, tags: Sequence[str] = ()) -> StoredJob:
         """Begin to read files and folders; a collection that is not there yet is made."""
-        ...
 
     async def sync(self) -> StoredJob:
         """Begin to read again what was added before; what is gone leaves the collection."""
-        ...
 
     async def reindex(self, embedder: str = "") -> StoredJob:
         """Begin to make all vectors anew; empty: with the embedder that the collection has."""
-        ...
 
     async def search(
         self, question: str, *, limit: int = 8, filters: Filters = ..., mode: SearchMode | None = None
@@ -181,11 +177,9 @@ class Documents(Protocol):
     async def remove(self, names: Sequence[str]) -> int: ...
     async def verify(self) -> Sequence[str]:
         """Defects in words; none of them: it is sound."""
-        ...
 
     async def page(self, file: str, start: int, end: int) -> Place:
         """The page around a passage, which is given in characters of the file's text."""
-        ...
 
 
 class Jobs(Protocol):
@@ -199,16 +193,23 @@ class Jobs(Protocol):
     async def resume(self, job_id: str) -> StoredJob: ...
     def follow(self, job_id: str) -> AsyncGenerator[JobEvent, None]:
         """All events of the current attempt, past and coming, up to a final one."""
-        ...
 
 
 class Training(Protocol):
     """Adapters made from datasets, as jobs."""
 
     async def start(
-        self, data: str | Path, base: str, name: str, settings: TrainSettings | None = None
+        self,
+        data: str | Path,
+        base: str,
+        name: str,
+        settings: TrainSettings | None = None,
+        *,
+        columns: str | None = None,
     ) -> StoredJob: ...
-    async def plan(self, data: str | Path, base: str, settings: TrainSettings | None = None) -> StoredJob: ...
+    async def plan(
+        self, data: str | Path, base: str, settings: TrainSettings | None = None, *, columns: str | None = None
+    ) -> StoredJob: ...
     async def list(self) -> Sequence[StoredJob]: ...
 
 
@@ -270,7 +271,6 @@ class Monitor(Protocol):
         self, days: float = 30, tenant: str | None = None, *, on_progress: Callable[[str, int, int], None] = ...
     ) -> Monitored:
         """Takes long where many questions were asked; `on_progress` is called in another thread."""
-        ...
 
     async def page(self, found: Monitored, form: Literal["html", "markdown"] = "html") -> str: ...
 

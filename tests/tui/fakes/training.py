@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import builtins
+import csv
 import math
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from edgellm.data.rows import Source
+from edgellm.data.schemas import chosen_columns, find_schema
 from edgellm.events import Finished, JobEvent, Measured, Progressed, Started
 from edgellm.store.records import StoredJob
 from edgellm.train.settings import TrainSettings
@@ -64,15 +67,31 @@ class FakeTraining:
     def __init__(self, jobs: FakeJobs) -> None:
         self._jobs = jobs
 
-    async def start(self, data: str | Path, base: str, name: str, settings: TrainSettings | None = None) -> StoredJob:
-        return await self._jobs.start("train", f"{base} learns {name}", self._arguments(data, base, name, settings))
+    async def start(
+        self,
+        data: str | Path,
+        base: str,
+        name: str,
+        settings: TrainSettings | None = None,
+        *,
+        columns: str | None = None,
+    ) -> StoredJob:
+        arguments = self._arguments(data, base, name, settings, columns)
+        return await self._jobs.start("train", f"{base} learns {name}", arguments)
 
-    async def plan(self, data: str | Path, base: str, settings: TrainSettings | None = None) -> StoredJob:
-        return await self._jobs.start("plan", "Plan", self._arguments(data, base, "", settings))
+    async def plan(
+        self, data: str | Path, base: str, settings: TrainSettings | None = None, *, columns: str | None = None
+    ) -> StoredJob:
+        return await self._jobs.start("plan", "Plan", self._arguments(data, base, "", settings, columns))
 
     async def list(self) -> builtins.list[StoredJob]:
         return [job for job in reversed(self._jobs.rows.values()) if job.kind == "train"]
 
-    def _arguments(self, data: str | Path, base: str, name: str, settings: TrainSettings | None) -> dict[str, Any]:
+    def _arguments(
+        self, data: str | Path, base: str, name: str, settings: TrainSettings | None, columns: str | None
+    ) -> dict[str, Any]:
+        if str(data).endswith(".csv"):  # the heads are looked at as the SDK does
+            with Path(data).open(newline="") as table:
+                find_schema(next(csv.reader(table)), Source(str(data), 1), chosen_columns(columns) if columns else None)
         chosen = msgspec.to_builtins(settings or TrainSettings())
-        return {"dataset": Path(data).stem, "base": base, "name": name, "settings": chosen}
+        return {"dataset": Path(data).stem, "base": base, "name": name, "settings": chosen, "columns": columns}

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edgellm.errors import InvalidInput
+from edgellm.errors import DataRejected, InvalidInput
 from edgellm.events import Failed, Finished, JobEvent, Measured, Progressed, Started
 from edgellm.store import StoredJob
 from edgellm.train.settings import TrainSettings
@@ -34,17 +34,26 @@ class FakeTraining:
         self.asked: list[tuple[str, ...]] = []
         self.settings: TrainSettings | None = None
         self.hosts = ""
+        self.columns: str | None = None
 
     def start(
-        self, data: str, base: str, name: str, settings: TrainSettings, *, ranks: int, hosts: str = ""
+        self,
+        data: str,
+        base: str,
+        name: str,
+        settings: TrainSettings,
+        *,
+        columns: str | None = None,
+        ranks: int,
+        hosts: str = "",
     ) -> StoredJob:
         self.asked.append((data, base, name, str(ranks)))
-        self.hosts = hosts
+        self.hosts, self.columns = hosts, columns
         self.settings = settings
         return self._jobs.start("train", f"{base} learns {name}", {})
 
-    def plan(self, data: str, base: str, settings: TrainSettings, *, ranks: int, hosts: str) -> StoredJob:
-        return self.start(data, base, "", settings, ranks=ranks, hosts=hosts)
+    def plan(self, data: str, base: str, settings: TrainSettings, **more: Any) -> StoredJob:
+        return self.start(data, base, "", settings, **more)
 
     def list(self) -> list[StoredJob]:
         return self._jobs.list()
@@ -188,6 +197,20 @@ def test_a_file_of_hosts_is_read(tmp_path: Path) -> None:
     (tmp_path / "hosts").write_text("10.0.0.1\n10.0.0.2 mini\n")
     assert at.run("train", "run", "--data", "t.jsonl", "--name", "tax", "--hosts", str(tmp_path / "hosts")) == 0
     assert training(at).hosts == "10.0.0.1\n10.0.0.2 mini\n"
+
+
+def test_columns_that_a_refusal_asks_for_can_be_given() -> None:
+    at = bench(Finished(result=RESULT))
+
+    def refuse(*_said: Any, **_more: Any) -> StoredJob:
+        raise DataRejected("t.csv:1: no column is known.", hint="Say which is which.", remedy="columns")
+
+    taken, training(at).start = training(at).start, refuse  # type: ignore[method-assign]
+    assert 1 <= at.run("train", "run", "--data", "t.csv", "--name", "tax") <= 99
+    assert "Say which is which (--columns)." in at.err
+    training(at).start = taken  # type: ignore[method-assign]
+    assert at.run("train", "run", "--data", "t.csv", "--name", "tax", "--columns", "q=Frage,a=Antwort") == 0
+    assert training(at).columns == "q=Frage,a=Antwort"
 
 
 PREFERENCE: dict[str, Any] = RESULT | {

@@ -111,6 +111,11 @@ def test_parts_go_by_the_names_that_columns_may_have(text: str) -> None:
     assert chosen_columns(text) == {"prompt": "Frage", "completion": "Antwort"}
 
 
+def test_columns_given_as_a_mapping_may_have_any_name() -> None:
+    given = {"question": "Who, when = where?", "answer": "Antwort"}
+    assert chosen_columns(given) == {"prompt": "Who, when = where?", "completion": "Antwort"}
+
+
 @pytest.mark.parametrize(
     "text",
     ["prompt", "prompt=a", "topic=a,completion=b", "prompt=,completion=b", "text=a,prompt=b", "prompt=a,query=b"],

@@ -10,6 +10,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from edgellm.data.rows import ChatRow
 from edgellm.errors import DataRejected, DatasetNotFound, InvalidInput, ModelDoesNotFit, WorkerDied
 from edgellm.events import JobEvent, Measured
 from edgellm.hub.adapters import AdapterManifest, BaseRecord, DatasetRecord, Shelf
@@ -92,6 +93,58 @@ def test_a_plan_leaves_other_datasets_alone(edge: EdgeLLM, started: Started, exa
     assert started.planned(other(tmp_path)) == "harbour-2"
     assert [rows(edge, "harbour"), rows(edge, "harbour-2")] == [3, 5]
     assert started.planned(other(tmp_path)) == "harbour-2"
+
+
+def table(tmp_path: Path) -> Path:
+    """Two columns that could be learnt from by their names, and one that could not."""
+    path = tmp_path / "ports.csv"
+    path.write_text("Question,Answer,Antwort\n" + "".join(
+        f"Where is pier {number}?,In the harbour of Orrin.,Im Hafen von Orrin\n" for number in range(3)
+    ))  # fmt: skip
+    return path
+
+
+GERMAN = "prompt=Question,completion=Antwort"
+
+
+def answers(edge: EdgeLLM, name: str) -> set[str]:
+    return {row.messages[-1].content for row in edge.datasets.show(name).rows("train") if isinstance(row, ChatRow)}
+
+
+def test_columns_are_chosen_for_a_file(edge: EdgeLLM, started: Started, tmp_path: Path) -> None:
+    started.training.start(table(tmp_path), "base", "ports", columns=GERMAN)
+    assert answers(edge, "ports") == {"Im Hafen von Orrin"}
+    started.training.plan(table(tmp_path), "base", columns={"question": "Question", "answer": "Antwort"})
+    assert started.asked[-1]["dataset"] == "ports", "read in the same way it is the same dataset"
+    started.training.plan(table(tmp_path), "base")
+    assert started.asked[-1]["dataset"] == "ports-2"
+    assert answers(edge, "ports-2") == {"In the harbour of Orrin."}
+
+
+def test_a_dataset_of_chosen_columns_is_not_replaced_by_one_of_others(
+    edge: EdgeLLM, started: Started, tmp_path: Path
+) -> None:
+    edge.datasets.build([table(tmp_path)], "ports", columns=GERMAN)
+    with pytest.raises(InvalidInput, match="a dataset named 'ports' already"):
+        started.training.start(table(tmp_path), "base", "ports")
+    assert answers(edge, "ports") == {"Im Hafen von Orrin"}
+
+
+def test_columns_are_refused_where_there_are_none(edge: EdgeLLM, started: Started, tmp_path: Path) -> None:
+    edge.datasets.build([table(tmp_path)], "ports")
+    dpo = settings_for("balanced", objective="dpo")
+    for data, settings, why in (
+        ("ports", None, "is read already"),
+        ("drafts:ports", None, "drafted"),
+        (table(tmp_path), dpo, "judged answers"),
+    ):
+        with pytest.raises(InvalidInput, match=why) as refused:
+            started.training.start(data, "base", "new", settings, columns=GERMAN)
+        assert refused.value.facts["field"] == "columns"
+    with pytest.raises(DataRejected, match="there is no column 'Frage'") as unknown:
+        started.training.plan(table(tmp_path), "base", columns="prompt=Frage,completion=Antwort")
+    assert unknown.value.facts["remedy"] == "columns"
+    assert not started.asked
 
 
 def test_a_damaged_dataset_is_in_nobody_elses_way(edge: EdgeLLM, started: Started, examples: Path) -> None:

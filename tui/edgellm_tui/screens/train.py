@@ -14,7 +14,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import OptionList, Static
 
-from edgellm.errors import EdgeLLMError
+from edgellm.errors import EdgeLLMError, InvalidInput
 from edgellm_tui.commands import bindings
 from edgellm_tui.curve import Curve
 from edgellm_tui.messages import JobBegan, Refused
@@ -128,10 +128,14 @@ class TrainPage(RowsPage[RunRow]):
             self.notify(NONE_CAN_LEARN, severity="warning", markup=False)
             return
         wanted: Wanted | None = None
-        while wanted := await self.app.push_screen_wait(NewRun(offers, wanted)):
-            if await self.app.push_screen_wait(PlanDialog(self.edge, wanted)):
-                await self._begin(self.edge.training.start(wanted.data, wanted.base, wanted.name, wanted.settings))
+        trouble: InvalidInput | None = None
+        while wanted := await self.app.push_screen_wait(NewRun(offers, wanted, trouble)):
+            answer = await self.app.push_screen_wait(PlanDialog(self.edge, wanted))
+            if answer is True:
+                run = (wanted.data, wanted.base, wanted.name, wanted.settings)
+                await self._begin(self.edge.training.start(*run, columns=wanted.columns))
                 return
+            trouble = answer if isinstance(answer, InvalidInput) else None
 
     async def _begin(self, beginning: Awaitable[StoredJob]) -> None:
         try:

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
 
-from edgellm.errors import EdgeLLMError
+from edgellm.errors import EdgeLLMError, InvalidInput
 from edgellm.events import Failed, Finished, JobEvent, Progressed, Started
 from edgellm.safetext import clean_line
 from edgellm_tui.errors import explain, report
@@ -27,10 +27,14 @@ from edgellm_tui.wording import in_app
 
 _HELP = {
     "run-data": "A file (JSONL, CSV, Parquet, Markdown, text) or a dataset: {datasets}.",
+    "run-columns": "Which column is what: prompt=Question,completion=Answer. Left empty: by their names.",
     "run-base": "The model that learns; its file stays as it is.",
     "run-name": "What is learnt is an adapter; it is used as MODEL@NAME.",
     "run-preset": "{preset}",
 }
+
+_COLUMNS = "prompt=Question,completion=Answer"
+_FIELDS = {"name": "run-name", "columns": "run-columns"}
 
 
 class NewRun(Form[Wanted]):
@@ -39,9 +43,9 @@ class NewRun(Form[Wanted]):
     KEYS = "↑↓ move   ←→ choose   Enter shows the plan   Esc leaves it"
     HINTS = _HELP
 
-    def __init__(self, offers: Offers, filled: Wanted | None = None) -> None:
-        """`filled`: what stands in the form at first."""
-        super().__init__("A model learns from examples")
+    def __init__(self, offers: Offers, filled: Wanted | None = None, trouble: InvalidInput | None = None) -> None:
+        """`filled`: what stands in the form at first; `trouble`: why the examples' columns have to be named."""
+        super().__init__("A model learns from examples", trouble)
         self._offers = offers
         self._filled = filled or Wanted(data=offers.newest, base=offers.bases[0], name="", preset="balanced")
 
@@ -50,6 +54,9 @@ class NewRun(Form[Wanted]):
         names, filled = self._offers.datasets, self._filled
         suggester = SuggestFromList(names, case_sensitive=False)
         yield from knob("Examples", LineField(filled.data, suggester=suggester, id="run-data", compact=True))
+        if self._trouble is not None or filled.columns:
+            columns = LineField(filled.columns or "", placeholder=_COLUMNS, id="run-columns", compact=True)
+            yield from knob("Columns", columns)
         yield from knob("Model", ChoiceLine(self._offers.bases, filled.base, id="run-base"))
         name = LineField(filled.name, placeholder=name_for(filled.data), id="run-name", compact=True)
         yield from knob("Name", name)
@@ -74,15 +81,23 @@ class NewRun(Form[Wanted]):
             base=self.value("run-base"),
             name=self.value("run-name").strip() or name_for(data),
             preset=self.value("run-preset"),
+            columns=(self.value("run-columns").strip() or None) if self.query("#run-columns") else None,
         )
         try:
             self.dismiss(checked(wanted, self._offers))
         except EdgeLLMError as error:
-            self.refuse(error, "run-name" if error.facts.get("field") == "name" else "run-data")
+            self.refuse(error)
+
+    def refuse(self, error: EdgeLLMError, name: str = "") -> None:
+        """Go to the field that the error is about."""
+        super().refuse(error, name or _FIELDS.get(str(error.facts.get("field")), "run-data"))
 
 
-class PlanDialog(Dialog[bool]):
-    """What the run would take, measured on a few steps; Enter begins it."""
+class PlanDialog(Dialog[bool | InvalidInput]):
+    """What the run would take, measured on a few steps; Enter begins it.
+
+    Closes by itself, with what to say in the form, when nobody knows what the examples' columns are.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "begin"),
@@ -110,7 +125,7 @@ class PlanDialog(Dialog[bool]):
     async def _plan(self) -> None:
         wanted = self._wanted
         try:
-            job = await self._edge.training.plan(wanted.data, wanted.base, wanted.settings)
+            job = await self._edge.training.plan(wanted.data, wanted.base, wanted.settings, columns=wanted.columns)
             self._job_id = job.id
             if self._is_left:
                 return  # whoever leaves ends the job
@@ -118,7 +133,10 @@ class PlanDialog(Dialog[bool]):
                 async for event in events:
                     self._note(event)
         except EdgeLLMError as error:
-            self._say(Content.styled(report(error), "$text-error"))
+            if error.facts.get("remedy") == "columns" and not self._is_left:
+                self.dismiss(InvalidInput(error.message, field="columns"))
+            else:
+                self._say(Content.styled(report(error), "$text-error"))
 
     def _note(self, event: JobEvent) -> None:
         if isinstance(event, Started):
