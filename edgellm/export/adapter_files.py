@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from edgellm.errors import TrainingError
 from edgellm.export.adapter_gguf import Lora, write_adapter_gguf
 from edgellm.export.peft import write_peft
-from edgellm.gguf_header import read_header
+from edgellm.gguf_header import GGUFHeader, read_header
 from edgellm.paths import private_dir
 
 if TYPE_CHECKING:
@@ -26,13 +26,18 @@ def write_adapter_files(folder: Path, source: Path, base: Path, *, name: str, al
 
     Raises: TrainingError, InvalidInput, OSError.
     """
-    from safetensors.numpy import load_file
-
     header = read_header(base)
-    adapter = Lora(header.architecture, alpha, _factors(load_file(source), source))
+    adapter = read_learnt(source, header, alpha)
     shutil.copyfile(source, folder / MLX_FILE)
     write_adapter_gguf(folder / GGUF_FILE, adapter, name)
     write_peft(private_dir(folder / PEFT_FOLDER), adapter, header, base.stem)
+
+
+def read_learnt(source: Path, base: GGUFHeader, alpha: float) -> Lora:
+    """The adapter in a safetensors file that was trained on a GGUF file. Raises: TrainingError, OSError."""
+    from safetensors.numpy import load_file
+
+    return Lora(base.architecture, alpha, _factors(load_file(source), source))
 
 
 def _factors(

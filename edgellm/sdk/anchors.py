@@ -31,7 +31,7 @@ ENDINGS = (".", "!", "?", ":", "\n", "\n\n", ".\n", ".\n\n", ":\n", ":\n\n")
 ENDING_COUNTS = 3
 """How often such a position counts: as much as the neighbours that another stands for."""
 QUESTIONS = "questions.jsonl"
-TOGETHER = 14
+TOGETHER = 16
 """Questions asked at a time."""
 OnProgress = Callable[[int, int], None]
 """Takes how many questions are answered, and how many there are."""

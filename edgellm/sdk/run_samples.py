@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from edgellm.engine.judge import Judge
 from edgellm.events import Sampled
+from edgellm.gguf_header import read_header
 from edgellm.train.rows import Probe
 
 ANSWER_TOKENS = 32
@@ -32,7 +33,8 @@ class Sampler:
         return Sampled(step=step, question=self._probe.question, text=answer.text.strip())
 
     def _adapter(self, folder: Path, weights: Path) -> Path:
-        from edgellm.export.adapter_files import GGUF_FILE, write_adapter_files
+        from edgellm.export.adapter_files import GGUF_FILE, read_learnt
+        from edgellm.export.adapter_gguf import write_adapter_gguf
 
-        write_adapter_files(folder, weights, self._base, name="sample", alpha=self._alpha)
+        write_adapter_gguf(folder / GGUF_FILE, read_learnt(weights, read_header(self._base), self._alpha))
         return folder / GGUF_FILE

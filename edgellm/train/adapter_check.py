@@ -20,7 +20,7 @@ from edgellm.train.base import open_base
 from edgellm.train.checkpoint import load_arrays
 from edgellm.train.gate import Gate
 from edgellm.train.lora import make_learning
-from edgellm.train.reading import divergence, least_layers, moved, moved_name, probe, write_copy
+from edgellm.train.reading import divergence, least_layers, moved, moved_name, probe, read_by_llama, write_copy
 from edgellm.train.settings import TrainSettings
 from edgellm.train.start import put_weights
 
@@ -36,6 +36,8 @@ def compare_adapter(header: GGUFHeader, gguf: Path, weights: Path, settings: Tra
     try:
         write_copy(header, copy, layers)
         write_gguf(part, raw_metadata(gguf), moved(read_header(gguf), layers))
+        tokens = probe(shape)
+        theirs = read_by_llama(copy, tokens, part)
         model = open_base(copy)
         make_learning(model, replace(settings, method="lora", layers=_learning(shape, settings, layers)))
         if differing := put_weights(model, _moved_arrays(weights, layers)):
@@ -44,7 +46,7 @@ def compare_adapter(header: GGUFHeader, gguf: Path, weights: Path, settings: Tra
                 hint="The run's last checkpoint is kept. Please report this.",
             )
         model.eval()
-        return Gate(kl=divergence(copy, model, probe(shape), part), layers=len(layers))
+        return Gate(kl=divergence(theirs, model, tokens), layers=len(layers))
     finally:
         copy.unlink(missing_ok=True)
         part.unlink(missing_ok=True)

@@ -129,6 +129,12 @@ def swiglu(gate: mx.array, up: mx.array) -> mx.array:
     return gated
 
 
+def compile_kernels() -> None:
+    """Have what these functions take compiled at once; otherwise it is when each of them is first used."""
+    some = mx.zeros((2, 3))
+    mx.eval(softmax(some), swiglu(some, some))
+
+
 def geglu(gate: mx.array, up: mx.array) -> mx.array:
     """GELU of the gate, by its tanh approximation (Hendrycks and Gimpel 2016, arXiv:1606.08415), times `up`."""
     return gate * sigmoid(math.sqrt(8 / math.pi) * (gate + 0.044715 * gate * gate * gate)) * up

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mlx.core as mx
@@ -18,7 +19,7 @@ from edgellm.engine.judge import Judge, Rows, kl_divergence
 from edgellm.gguf_header import GGUFHeader, TensorInfo, raw_metadata
 from edgellm.gguf_tensors import dequantized
 from edgellm.gguf_write import NewTensor, encoded, write_gguf
-from edgellm.train import ragged
+from edgellm.train import numerics, ragged
 from edgellm.train.architecture import Architecture, read_architecture
 from edgellm.train.base import open_base
 from edgellm.train.decoder import Decoder
@@ -59,9 +60,18 @@ def _fault(header: GGUFHeader, folder: Path, layers: range) -> str:
 
 def _divergence(header: GGUFHeader, copy: Path, layers: range, silenced: str = "") -> float:
     """Mean divergence of the two readings of a copy, where `silenced` is a layer's weight that is zero."""
-    try:
+    tokens = probe(read_architecture(header))
+
+    def theirs() -> Rows:
         write_copy(header, copy, layers, silenced)
-        return divergence(copy, open_base(copy), probe(read_architecture(header)))
+        return read_by_llama(copy, tokens)
+
+    try:
+        with ThreadPoolExecutor(1) as beside:
+            reading = beside.submit(theirs)
+            numerics.compile_kernels()  # waits for a compiler, and may do that now
+            found = reading.result()
+        return divergence(found, open_base(copy), tokens)
     finally:
         copy.unlink(missing_ok=True)
 
@@ -107,11 +117,15 @@ def _float32(header: GGUFHeader, tensor: TensorInfo, name: str, silenced: str) -
     return NewTensor(name, tensor.shape, "F32", pieces)
 
 
-def divergence(copy: Path, model: Decoder, tokens: list[int], adapter: Path | None = None) -> float:
-    """Mean divergence of what llama.cpp makes of a file, with an adapter in GGUF form, and of what our decoder does."""
-    with Judge(str(copy), str(adapter) if adapter else None, context_tokens=len(tokens) + 8) as judge:
-        theirs = _last_rows(judge, tokens)
+def divergence(theirs: Rows, model: Decoder, tokens: list[int]) -> float:
+    """Mean divergence of what llama.cpp makes of some tokens and of what our decoder does."""
     return float(kl_divergence(theirs, _ours(model, tokens)).mean())
+
+
+def read_by_llama(copy: Path, tokens: list[int], adapter: Path | None = None) -> Rows:
+    """What a file says of the last tokens in llama.cpp, with an adapter in GGUF form."""
+    with Judge(str(copy), str(adapter) if adapter else None, context_tokens=len(tokens) + 8) as judge:
+        return _last_rows(judge, tokens)
 
 
 def probe(shape: Architecture) -> list[int]:

@@ -16,7 +16,9 @@ KNOWN_STEPS = 2
 CLEARLY_FASTER = 1.1
 """A try is kept when it is so many times as fast."""
 CLEARLY_SLOWER = 0.7
-"""A step this slow, against the typical one, calls for a try at once."""
+"""A step this slow, against the typical one, may have a neighbour."""
+SLOW_STEPS = 2
+"""So many of them in a row call for a try at once: a single one was disturbed by what is over, as by a sample."""
 FIRST_WAIT_STEPS = 8
 """Steps between two tries; doubled after each that was no good."""
 LONGEST_WAIT_STEPS = 64
@@ -29,7 +31,7 @@ class ThreadChoice:
     def __init__(self, most: int) -> None:
         self.most = self.threads = self._present = most
         self._speeds: deque[float] = deque(maxlen=WINDOW_STEPS)
-        self._since_try = 0
+        self._since_try = self._slow = 0
         self._wait = KNOWN_STEPS
         self._goes_down = True
         self._work = ""
@@ -51,11 +53,14 @@ class ThreadChoice:
         if self.threads != self._present:
             self._judge(speed)
             return
-        is_slow = self._is_known and speed < CLEARLY_SLOWER * median(self._speeds)
-        if is_slow:
-            self._speeds.clear()  # what was typical no longer is
-        self._speeds.append(speed)
         self._since_try += 1
+        if self._is_known and speed < CLEARLY_SLOWER * median(self._speeds):
+            self._slow += 1
+            if self._slow < SLOW_STEPS:
+                return
+            self._speeds.clear()  # what was typical no longer is
+        is_slow, self._slow = self._slow == SLOW_STEPS, 0
+        self._speeds.append(speed)
         if is_slow or (self._is_known and self._since_try >= self._wait):
             self.threads = self._other(is_slow)
 

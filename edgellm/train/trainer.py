@@ -10,6 +10,7 @@ from typing import Any
 
 import mlx.core as mx
 import msgspec
+from mlx.optimizers import clip_grad_norm
 from mlx.utils import tree_map
 
 from edgellm.errors import TrainingError
@@ -19,7 +20,7 @@ from edgellm.train.decoder import Decoder
 from edgellm.train.goal import Goal, Imitation
 from edgellm.train.lora import learning_blocks, make_learning
 from edgellm.train.objective import Gradients, Objective, Share
-from edgellm.train.optimizer import make_optimizer, make_stepping
+from edgellm.train.optimizer import make_optimizer
 from edgellm.train.plan import KEPT_BYTES
 from edgellm.train.preference.goal import preference_goal, watched
 from edgellm.train.preference.reference import take_reference
@@ -80,7 +81,6 @@ class Trainer:
         self.steps = steps_of(settings, self._schedule.batches_per_epoch, len(sets.learnt))
         self._optimizer = make_optimizer(settings)
         self._optimizer.init(model.trainable_parameters())
-        self._stepping = make_stepping(self._optimizer, settings.clip_norm)
         self.progress = Progress(step=0, plan_hash=plan_hash)
 
     def _goal_with(self, reference: Path | None, plan_hash: str) -> Goal[Any]:
@@ -160,18 +160,16 @@ class Trainer:
         mx.random.seed(abs(hash((self._settings.seed, step, self._ranks.own))))  # so a resumed run draws the same
         shares = self._shares(step)
         parts, gradients = self._gradients(shares)
-        weights, state, norm = self._stepping(
-            gradients, self._model.trainable_parameters(), self._optimizer.state, mx.array(rate)
-        )
+        gradients, norm = clip_grad_norm(gradients, self._settings.clip_norm or math.inf)
         for name, value in (("loss", parts[0]), ("straying", parts[1]), ("gradient", number(norm))):
             if not math.isfinite(value):  # a step with it would be in the next checkpoint
                 raise TrainingError(
                     f"The {name} of step {step + 1} is {value}; the run stops at its last checkpoint.",
                     hint=f"Start again with a smaller learning rate than {self._settings.learning_rate:g}.",
                 )
-        self._model.update(weights)
-        self._optimizer.state = state
-        mx.eval(weights, state)  # only now, when nobody holds those before them
+        self._optimizer.learning_rate = mx.array(rate)
+        self._optimizer.update(self._model, gradients)
+        mx.eval(self._model.trainable_parameters(), self._optimizer.state)
         return self._stepped(parts, rate, sum(share.tokens for share in shares), time.monotonic() - began)
 
     def _stepped(self, parts: Sequence[float], rate: float, tokens: int, spent_s: float) -> Stepped:
@@ -207,17 +205,20 @@ class Trainer:
         )
         parts = [Share(share.units[own::ranks], share.anchors[own::ranks]) for share in shares]
         baseline = self._baseline([part.units for part in parts], whole.units)
-        total: tuple[mx.array, Gradients] = (
-            mx.zeros(2 + len(self._goal.names)),
-            tree_map(mx.zeros_like, self._model.trainable_parameters()),
-        )
+        total: tuple[mx.array, Gradients] | None = None
         for part in parts:
             if part.units or part.anchors:
-                total = tree_map(mx.add, total, self._objective.gradients(part, whole, baseline))
+                found = self._objective.gradients(part, whole, baseline)
+                total = found if total is None else tree_map(mx.add, total, found)
                 mx.eval(total)
-        total = self._ranks.sum(total)
+        total = self._ranks.sum(total or self._nothing())
         mx.eval(total)
         return numbers(total[0]), total[1]
+
+    def _nothing(self) -> tuple[mx.array, Gradients]:
+        """What a rank adds that has no part in a step."""
+        zeros = tree_map(mx.zeros_like, self._model.trainable_parameters())
+        return mx.zeros(2 + len(self._goal.names)), zeros
 
     def _baseline(self, parts: Sequence[Sequence[Any]], whole: Sequence[Any]) -> float:
         """What the goal needs of a whole step before any gradient, over all batches and ranks."""

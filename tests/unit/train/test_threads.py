@@ -36,12 +36,17 @@ def test_many_threads_go_down_by_halves() -> None:
     assert used[-5:].count(1) >= 4
 
 
-def test_a_sudden_neighbour_is_answered_after_one_slow_step() -> None:
+def test_one_disturbed_step_changes_nothing() -> None:
+    used = run(ThreadChoice(2), 200, lambda step, threads: (CROWDED if step % 20 == 0 else IDLE)[threads])
+    assert used.count(1) <= 8
+
+
+def test_a_sudden_neighbour_is_answered_after_two_slow_steps() -> None:
     def speed(step: int, threads: int) -> float:
         return CROWDED[threads] if step >= 40 else IDLE[threads]
 
     used = run(ThreadChoice(2), 60, speed)
-    assert used[41:].count(2) <= 2
+    assert used[42:].count(2) <= 2
 
 
 def test_a_neighbour_that_left_is_noticed() -> None:
