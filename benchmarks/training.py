@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from edgellm.data.rows import ChatRow
 from edgellm.sdk.facade import EdgeLLM
 from edgellm.sdk.training_rows import tokenized
 from edgellm.settings import Settings
+from edgellm.train.environment import mlx_environment
 from edgellm.train.rows import write_rows
 from edgellm.train.settings import settings_for
 
@@ -32,8 +34,9 @@ CHANGES = {
     "shared beginning computed for each row": "unshared",
     "mlx's own exponentials": "exp",
     "logits kept for the backward pass": "logits",
+    "memory given back to the system": "memory",
 }
-"""What is taken back, and the name by which `training_child` knows it."""
+"""What is taken back, and the name by which it is known here and to `training_child`."""
 
 
 def run(options: harness.Options) -> Report:
@@ -100,7 +103,10 @@ def prepare(place: Path, model: Path, steps: int) -> Work:
 def ours(work: Work, change: str, _round: int) -> Mapping[str, float]:
     """EdgeLLM's trainer in a process of its own."""
     command = ["-m", "benchmarks.training_child", str(work.model), str(work.place / "rows"), str(work.steps)]
-    return work.measured(_run([*command, str(BATCH_ROWS), change]))
+    with tempfile.TemporaryDirectory() as kernels:
+        kept = mlx_environment(os.environ, Path(kernels))
+        environment = {**os.environ, "TMPDIR": kernels} if change == "memory" else kept
+        return work.measured(_run([*command, str(BATCH_ROWS), change], environment))
 
 
 def stock(work: Work, _round: int) -> Mapping[str, float]:
@@ -117,8 +123,11 @@ def stock(work: Work, _round: int) -> Mapping[str, float]:
     return work.measured(_run(["-m", "benchmarks.training_stock", *words]))
 
 
-def _run(arguments: Sequence[str]) -> str:
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, timeout=900)
+def _run(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
+    """What a child prints. `environment`: None is our own."""
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, check=False, timeout=900, env=environment
+    )
     if done.returncode:
         raise ArmFailed(f"{arguments[0]} {arguments[1][:60]} ended with {done.returncode}: {done.stderr[-800:]}")
     return done.stdout
