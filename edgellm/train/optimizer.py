@@ -37,24 +37,24 @@ class AdamW(optimizers.AdamW):
     def apply_gradients(self, gradients: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
         """The parameters after a step."""
         step, rate = self.step + 1, self.learning_rate  # the library counts the step when it is called
-        self._same = (
-            1 - rate * self.weight_decay,
-            rate / (1 - _BETA_1**step),
-            mx.rsqrt(1 - _BETA_2**step),
-        )
+        self._same = 1 - rate * self.weight_decay, rate / (1 - _BETA_1**step), mx.rsqrt(1 - _BETA_2**step)
         return super().apply_gradients(gradients, parameters)
 
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict[str, mx.array]) -> mx.array:
         """One array after a step; `state` holds its moments."""
-        parameter, state["m"], state["v"] = _adamw(gradient, parameter, state["m"], state["v"], *self._same)
+        parameter, (state["m"], state["v"]) = _adamw(gradient, parameter, (state["m"], state["v"]), self._same)
         return parameter
 
 
 @at_once
 def _adamw(
-    gradient: mx.array, weight: mx.array, m: mx.array, v: mx.array, kept: mx.array, rate: mx.array, spread: mx.array
-) -> tuple[mx.array, mx.array, mx.array]:
-    """Weight and moments; `kept` of the weight outlives its decay, `rate` and `spread` correct the moments' bias."""
+    gradient: mx.array,
+    weight: mx.array,
+    moments: tuple[mx.array, mx.array],
+    same: tuple[mx.array, mx.array, mx.array],
+) -> tuple[mx.array, tuple[mx.array, mx.array]]:
+    """Weight and moments. `same`: what the weight keeps in its decay, and what corrects each moment's bias."""
+    (m, v), (kept, rate, spread) = moments, same
     m = _BETA_1 * m + (1 - _BETA_1) * gradient
     v = _BETA_2 * v + (1 - _BETA_2) * mx.square(gradient)
-    return weight * kept - rate * m / (mx.sqrt(v) * spread + _EPSILON), m, v
+    return weight * kept - rate * m / (mx.sqrt(v) * spread + _EPSILON), (m, v)

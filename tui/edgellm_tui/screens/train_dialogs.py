@@ -134,7 +134,8 @@ class PlanDialog(Dialog[bool | InvalidInput]):
                     self._note(event)
         except EdgeLLMError as error:
             if error.facts.get("remedy") == "columns" and not self._is_left:
-                self.dismiss(InvalidInput(error.message, field="columns"))
+                hint = "Type which is which: prompt=…,completion=…"
+                self.dismiss(InvalidInput(error.message, hint=hint, field="columns"))
             else:
                 self._say(Content.styled(report(error), "$text-error"))
 
