@@ -143,7 +143,7 @@ class Training:
             )
         if not self._is_free(name, examples):
             raise InvalidInput(
-                f"There is a dataset named {name!r} already, of other files or by rules of its own.",
+                f"There is a dataset named {name!r} already, of other files, other columns or rules of its own.",
                 hint="Learn from it by its name, or choose another name.",
                 field="name",
             )
