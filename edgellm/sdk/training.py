@@ -141,6 +141,8 @@ class Training:
                 hint="See which datasets there are: edgellm data list",
                 field="data",
             )
+        if isinstance(source, Path):
+            examples.check_columns_of(source)
         if not self._is_free(name, examples):
             raise InvalidInput(
                 f"There is a dataset named {name!r} already, of other files, other columns or rules of its own.",

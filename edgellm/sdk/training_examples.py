@@ -35,6 +35,13 @@ class Examples:
             hint = "Leave the columns out, or learn from a file of examples."
             raise InvalidInput(f"{what}; its columns cannot be chosen.", hint=hint, field="columns")
 
+    def check_columns_of(self, source: Path) -> None:
+        """Raises: InvalidInput when columns are named for plain text; DataRejected when nobody knows what it is."""
+        from edgellm.data.detect import Format, detect
+
+        if self.columns and detect(source, as_text(source)).format in (Format.TEXT, Format.FOLDER):
+            self.check_no_columns(f"{as_text(source)!r} is plain text")
+
     def made(self, dataset: Manifest) -> bool:
         """Whether a dataset is these examples, read in the same way by the default rules."""
         from edgellm.data.rules import Rules

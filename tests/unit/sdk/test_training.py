@@ -132,8 +132,11 @@ def test_a_dataset_of_chosen_columns_is_not_replaced_by_one_of_others(
 
 def test_columns_are_refused_where_there_are_none(edge: EdgeLLM, started: Started, tmp_path: Path) -> None:
     edge.datasets.build([table(tmp_path)], "ports")
+    (private_dir(tmp_path / "texts") / "a.md").write_text("A pier.\n")
     dpo = settings_for("balanced", objective="dpo")
     for data, settings, why in (
+        (tmp_path / "texts", None, "plain text"),
+        (tmp_path / "texts" / "a.md", None, "plain text"),
         ("ports", None, "is read already"),
         ("drafts:ports", None, "drafted"),
         (table(tmp_path), dpo, "judged answers"),
