@@ -130,19 +130,10 @@ class Training:
     def _dataset(self, examples: Examples, name: str) -> str:
         """The name of the dataset that is meant; of a file or of drafts, one that is built."""
         data, source = examples.data, examples.source
-        if isinstance(source, str):
-            examples.check_no_columns(f"{source!r} are drafted examples")
-        elif isinstance(data, str) and self._manifest(data) is not None:
+        if isinstance(source, Path) and isinstance(data, str) and self._manifest(data) is not None:
             examples.check_no_columns(f"{data!r} is a dataset, which is read already")
             return data
-        if isinstance(source, Path) and not source.exists():
-            raise InvalidInput(
-                f"{str(data)!r} is neither a dataset nor a file.",
-                hint="See which datasets there are: edgellm data list",
-                field="data",
-            )
-        if isinstance(source, Path):
-            examples.check_columns_of(source)
+        examples.check_source()
         if not self._is_free(name, examples):
             raise InvalidInput(
                 f"There is a dataset named {name!r} already, of other files, other columns or rules of its own.",

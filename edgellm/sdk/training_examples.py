@@ -35,11 +35,24 @@ class Examples:
             hint = "Leave the columns out, or learn from a file of examples."
             raise InvalidInput(f"{what}; its columns cannot be chosen.", hint=hint, field="columns")
 
-    def check_columns_of(self, source: Path) -> None:
-        """Raises: InvalidInput when columns are named for plain text; DataRejected when nobody knows what it is."""
+    def check_source(self) -> None:
+        """Whether a dataset can be made of it, as far as that is known before it is read.
+
+        Raises: InvalidInput when there is no such file, or it has no columns to be named; DataRejected when nobody
+        knows what it is.
+        """
         from edgellm.data.detect import Format, detect
 
-        if self.columns and detect(source, as_text(source)).format in (Format.TEXT, Format.FOLDER):
+        source = self.source
+        if isinstance(source, str):
+            self.check_no_columns(f"{source!r} are drafted examples")
+        elif not source.exists():
+            raise InvalidInput(
+                f"{str(self.data)!r} is neither a dataset nor a file.",
+                hint="See which datasets there are: edgellm data list",
+                field="data",
+            )
+        elif self.columns and detect(source, as_text(source)).format in (Format.TEXT, Format.FOLDER):
             self.check_no_columns(f"{as_text(source)!r} is plain text")
 
     def made(self, dataset: Manifest) -> bool:
